@@ -1,0 +1,1 @@
+"""Pure tensor functions: no memory, no weights, no file formats."""

@@ -1,0 +1,42 @@
+"""Assignment of detections to tracks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def greedy_assignment(
+    scores: np.ndarray, threshold: float, eligible: np.ndarray | None = None
+) -> np.ndarray:
+    """Let each row in turn take its best column that no earlier row has taken.
+
+    Rows are served in order (detections sorted by score). A taken column counts as score 0 for
+    later rows, which then fall back to their next best; ties go to the first column.
+
+    Args:
+        scores: (N, M) match scores.
+        threshold: A match must score strictly more than this.
+        eligible: (N,) bool, rows that may match; all by default.
+
+    Returns:
+        (N,) int64 column of each row, -1 where it has none.
+    """
+    num_rows, num_cols = scores.shape
+    assigned = np.full(num_rows, -1, dtype=np.int64)
+    if num_cols == 0 or num_rows == 0:
+        return assigned
+    taken = np.zeros(num_cols, dtype=bool)
+    best = scores.argmax(axis=1)
+    rows = range(num_rows) if eligible is None else np.flatnonzero(eligible)
+    for row in rows:
+        column = best[row]
+        if scores[row, column] <= threshold:
+            continue
+        if taken[column]:
+            remaining = np.where(taken, 0.0, scores[row])
+            column = remaining.argmax()
+            if remaining[column] <= threshold:
+                continue
+        assigned[row] = column
+        taken[column] = True
+    return assigned
