@@ -1,0 +1,15 @@
+"""The protocol of TAO track AP: matching inside a class, all classes, many detections."""
+
+_base_ = "../ovtrack-teta/ovtrack_r50_reverse_without_inference.py"
+
+model = dict(
+    roi_head=dict(score_factor=None),
+    tracker=dict(mode="ovtrack-tao", match_score_thr=0.5),
+    test_cfg=dict(
+        rcnn=dict(
+            score_thr=1e-4,
+            nms=dict(type="nms", iou_threshold=0.5, class_agnostic=False),
+            max_per_img=300,
+        )
+    ),
+)

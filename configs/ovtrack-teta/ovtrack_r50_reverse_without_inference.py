@@ -1,0 +1,10 @@
+"""Stage 3, pair pre-training, on 4 GPUs x 6 pairs."""
+
+_base_ = [
+    "../_base_/models/ovtrack_r50.py",
+    "../_base_/datasets/tao_ov.py",
+    "../_base_/schedules/sgd_pairs.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(tracker=dict(match_score_thr=0.35))

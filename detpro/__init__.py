@@ -1,0 +1,5 @@
+"""DetPro: open-vocabulary detection with a bank of text embeddings as classifier."""
+
+from detpro import datasets, models
+
+__all__ = ["datasets", "models"]

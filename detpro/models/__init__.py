@@ -1,0 +1,15 @@
+"""Detector, box head, text classifier and score fusion."""
+
+from detpro.models.bbox_head import DualBranchBBoxHead
+from detpro.models.classifier import TextBankClassifier
+from detpro.models.detector import OpenVocabDetector
+from detpro.models.fusion import GeometricScoreFusion
+from detpro.models.roi_head import OpenVocabRoIHead
+
+__all__ = [
+    "DualBranchBBoxHead",
+    "GeometricScoreFusion",
+    "OpenVocabDetector",
+    "OpenVocabRoIHead",
+    "TextBankClassifier",
+]

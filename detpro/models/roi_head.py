@@ -1,0 +1,173 @@
+"""RoI head of the open-vocabulary detector."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.roi_heads import StandardRoIHead
+from mmdet.structures.bbox import bbox2roi, scale_boxes
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from detpro.models.bbox_head import RegionOutputs
+from detpro.models.postprocess import best_class_nms, classwise_nms
+from detpro.models.thresholds import ScoreThresholds, VocabularyThresholds
+from vovtrack.registry import MODELS
+from vovtrack.structures import Vocabulary
+
+
+@MODELS.register_module()
+class OpenVocabRoIHead(StandardRoIHead):
+    """Boxes from the box head, classes from a text bank, scores from the fusion of two branches.
+
+    Source: DetPro (Du et al., CVPR 2022, section 4.1) with the inference of OVTrack.
+
+    Args:
+        classifier: Config of :class:`~detpro.models.classifier.TextBankClassifier`.
+        fusion: Config of :class:`~detpro.models.fusion.GeometricScoreFusion`; None scores
+            regions with the text branch alone.
+        repeat_softmax: Apply a softmax to the fused probabilities, as the released trackers do.
+            Scores then shrink with the vocabulary (at most e / (e + C)); without it they are the
+            fused probabilities.
+        score_factor: Detections must beat a uniform score by this factor, ``factor / (C + 1)``;
+            None uses ``test_cfg.score_thr``.
+        thresholds: Probabilities from which all thresholds are derived for any vocabulary,
+            arguments of :class:`VocabularyThresholds`; replaces ``score_factor``.
+        train_on: ``base`` hides novel classes from the classifier in training, ``all`` does not.
+        **kwargs: Of mmdet's ``StandardRoIHead``.
+    """
+
+    def __init__(
+        self,
+        classifier: dict,
+        fusion: dict | None = None,
+        repeat_softmax: bool = True,
+        score_factor: float | None = 1.001,
+        thresholds: dict | None = None,
+        train_on: str = "base",
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.classifier = MODELS.build(classifier)
+        self.fusion = fusion and MODELS.build(fusion)
+        self.repeat_softmax = repeat_softmax
+        self.score_factor = score_factor
+        self.thresholds = None if thresholds is None else VocabularyThresholds(**thresholds)
+        self.train_on = train_on
+        self.register_buffer("text_weights", torch.empty(0), persistent=False)
+        self.register_buffer("hidden_classes", torch.empty(0, dtype=bool), persistent=False)
+
+    def set_vocabulary(self, vocabulary: Vocabulary, embeds: Tensor | None = None) -> None:
+        """Detect the classes of ``vocabulary`` from now on; ``embeds`` (C, D) are optional."""
+        device = self.text_weights.device
+        self.classifier.set_vocabulary(vocabulary, embeds)
+        self.bbox_head.num_classes = len(vocabulary)
+        if self.fusion is not None:
+            self.text_weights = self.fusion.text_weights(vocabulary).to(device)
+        hidden = torch.tensor(vocabulary.fusion_mask("novel" if self.train_on == "base" else "none"))
+        self.hidden_classes = torch.cat([hidden, hidden.new_zeros(1)]).to(device)
+
+    def score_thresholds(self) -> ScoreThresholds | None:
+        """Derived thresholds for the vocabulary in use; None if the config gives constants."""
+        if self.thresholds is None:
+            return None
+        num_classes = len(self.classifier.vocabulary)
+        if self.repeat_softmax:
+            return self.thresholds.resolve(num_classes)
+        return self.thresholds.probabilities
+
+    def describe(self, feats: tuple[Tensor, ...], rois: Tensor) -> RegionOutputs:
+        """Pool regions once and describe them with both branches.
+
+        Args:
+            feats: FPN maps (B, C, h, w).
+            rois: (N, 5) image index and box in network-input pixels.
+        """
+        extractor = self.bbox_roi_extractor
+        return self.bbox_head(extractor(feats[: extractor.num_inputs], rois))
+
+    def class_probabilities(self, outputs: RegionOutputs) -> Tensor:
+        """Probabilities of the C classes and the background, (N, C + 1) float32."""
+        classifier = self.classifier
+        text_logits = classifier.logits(outputs.text_embeds, classifier.test_temperature)
+        if self.fusion is None:
+            return torch.softmax(text_logits, dim=1)
+        image_logits = classifier.logits(outputs.image_embeds, classifier.test_temperature)
+        return self.fusion(text_logits, image_logits, self.text_weights)
+
+    def class_scores(self, probabilities: Tensor) -> Tensor:
+        """Detection scores of the classes, (N, C), from :meth:`class_probabilities`."""
+        if self.repeat_softmax:
+            probabilities = torch.softmax(probabilities, dim=1)
+        return probabilities[:, :-1]
+
+    def predict(
+        self,
+        x: tuple[Tensor, ...],
+        rpn_results_list: list[InstanceData],
+        batch_data_samples: list,
+        rescale: bool = False,
+    ) -> list[InstanceData]:
+        """Detect the objects of each image.
+
+        Args:
+            x: FPN maps (B, C, h, w).
+            rpn_results_list: Proposals of each image, network-input pixels.
+            batch_data_samples: Samples with ``img_shape`` and ``scale_factor``.
+            rescale: Return boxes in original instead of network-input pixels.
+
+        Returns:
+            Per image ``bboxes`` (n, 4), ``scores``, ``labels``, best first.
+        """
+        proposals = [res.bboxes for res in rpn_results_list]
+        rois = bbox2roi(proposals)
+        outputs = self.describe(x, rois)
+        scores = self.class_scores(self.class_probabilities(outputs))
+        counts = [len(p) for p in proposals]
+        per_image = zip(
+            rois.split(counts), outputs.bbox_pred.split(counts), scores.split(counts), strict=True
+        )
+        return [
+            self._detect(*parts, sample.metainfo, rescale)
+            for parts, sample in zip(per_image, batch_data_samples, strict=True)
+        ]
+
+    def _detect(
+        self, rois: Tensor, deltas: Tensor, scores: Tensor, meta: dict, rescale: bool
+    ) -> InstanceData:
+        bboxes = self.bbox_head.bbox_coder.decode(
+            rois[:, 1:], deltas, max_shape=meta["img_shape"]
+        )
+        if rescale:
+            bboxes = scale_boxes(bboxes, [1 / s for s in meta["scale_factor"]])
+        cfg = self.test_cfg
+        suppress = best_class_nms if cfg.nms.get("class_agnostic", False) else classwise_nms
+        return suppress(bboxes, scores, self._score_thr(), cfg.nms.iou_threshold, cfg.max_per_img)
+
+    def _score_thr(self) -> float:
+        derived = self.score_thresholds()
+        if derived is not None:
+            return derived.detect
+        if self.score_factor is not None:
+            return self.score_factor / (len(self.classifier.vocabulary) + 1)
+        return self.test_cfg.score_thr
+
+    def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list) -> dict:
+        """Losses of the box branch: text classification and box regression.
+
+        ``text_cls_loss`` is the mean cross-entropy over all sampled regions, background included
+        (DetPro, eq. 8); hidden classes do not compete.
+        """
+        rois = bbox2roi([res.priors for res in sampling_results])
+        outputs = self.describe(x, rois)
+        classifier = self.classifier
+        logits = classifier.logits(outputs.text_embeds, classifier.train_temperature)
+        logits = logits.masked_fill(self.hidden_classes, torch.finfo(logits.dtype).min)
+        labels, _, bbox_targets, bbox_weights = self.bbox_head.get_targets(
+            sampling_results, self.train_cfg
+        )
+        losses = self.bbox_head.loss(
+            None, outputs.bbox_pred, rois, labels, None, bbox_targets, bbox_weights
+        )
+        losses["text_cls_loss"] = F.cross_entropy(logits, labels)
+        return dict(loss_bbox=losses, bbox_feats=None)

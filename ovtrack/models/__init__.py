@@ -1,0 +1,7 @@
+"""The tracking model, its embedding head and its losses."""
+
+from ovtrack.models.losses import PairMarginL2Loss, UnbiasedMultiPosCELoss
+from ovtrack.models.ovtrack import OVTrack
+from ovtrack.models.track_head import PairEmbedHead
+
+__all__ = ["OVTrack", "PairEmbedHead", "PairMarginL2Loss", "UnbiasedMultiPosCELoss"]

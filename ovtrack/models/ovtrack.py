@@ -1,0 +1,152 @@
+"""OVTrack: an open-vocabulary detector, an embedding head and a tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from detpro.models import OpenVocabDetector
+from mmdet.structures.bbox import bbox2roi, scale_boxes
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from ovtrack.models.convert import convert_tracker_keys
+from ovtrack.models.pairs import PairSampler
+from vovtrack.registry import MODELS
+from vovtrack.structures import Vocabulary
+
+
+@MODELS.register_module()
+class OVTrack(OpenVocabDetector):
+    """Open-vocabulary tracker (Li et al., CVPR 2023), the association half of VOVTrack.
+
+    Training sees image pairs and moves the embedding head; testing sees the frames of a video
+    in order. The released checkpoints load directly.
+
+    Args:
+        track_head: Config of the embedding head.
+        tracker: Config of the association rule.
+        pair_sampler: Arguments of :class:`PairSampler`; None for a model that only tests.
+        freeze_detector: Train the embedding head alone.
+        frozen_bn: What batch statistics of the frozen detector do in training: ``eval`` keeps
+            them, ``train`` lets those of neck and box head drift, as the released training does.
+        **kwargs: Of :class:`OpenVocabDetector`.
+    """
+
+    def __init__(
+        self,
+        track_head: dict,
+        tracker: dict,
+        pair_sampler: dict | None = None,
+        freeze_detector: bool = True,
+        frozen_bn: Literal["eval", "train"] = "eval",
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.track_head = MODELS.build(track_head)
+        self.tracker = MODELS.build(tracker)
+        self.pair_sampler = None if pair_sampler is None else PairSampler(**pair_sampler)
+        self.freeze_detector = freeze_detector
+        self.frozen_bn = frozen_bn
+        if freeze_detector:
+            for module in self._detector_parts():
+                module.requires_grad_(False)
+        self._apply_thresholds()
+
+    def _detector_parts(self) -> tuple[nn.Module, ...]:
+        return self.backbone, self.neck, self.rpn_head, self.roi_head
+
+    def train(self, mode: bool = True) -> OVTrack:
+        """Set training mode; frozen batch statistics stay as ``frozen_bn`` says."""
+        super().train(mode)
+        if mode and self.freeze_detector and self.frozen_bn == "eval":
+            for module in self._detector_parts():
+                module.eval()
+        return self
+
+    def set_classes(
+        self, classes: Sequence[str] | str | Path | Vocabulary, embeds: Tensor | None = None
+    ) -> None:
+        """Track other classes from now on, see :meth:`OpenVocabDetector.set_classes`."""
+        super().set_classes(classes, embeds)
+        if hasattr(self, "tracker"):
+            self._apply_thresholds()
+
+    def _apply_thresholds(self) -> None:
+        derived = self.roi_head.score_thresholds()
+        if derived is not None:
+            self.tracker.obj_score_thr = derived.match
+            self.tracker.init_score_thr = derived.init
+
+    def embed(self, feats: tuple[Tensor, ...], rois: Tensor) -> Tensor:
+        """Appearance embeddings (N, D) of ``rois`` (N, 5), network-input pixels."""
+        extractor = self.roi_head.bbox_roi_extractor
+        if len(rois) == 0:
+            return feats[0].new_zeros(0, self.track_head.fc_embed.out_features)
+        return self.track_head(extractor(feats[: extractor.num_inputs], rois)).float()
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """Association losses on image pairs (OVTrack, section 3.3).
+
+        Args:
+            batch_inputs: (2B, 3, H, W), key and reference images in turn.
+            batch_data_samples: 2B samples with ``gt_instances`` (``bboxes`` in network-input
+                pixels, ``labels``, ``instances_ids``).
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_detector):
+            feats = self.extract_feat(batch_inputs)
+            proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
+        regions, counts, targets = self.pair_sampler.sample(proposals, batch_data_samples)
+        embeds = self.embed(feats, bbox2roi(regions)).split(counts)
+        return self.track_head.pair_loss(embeds[0::2], embeds[1::2], targets)
+
+    @torch.no_grad()
+    def predict(
+        self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True
+    ) -> list:
+        """Detect and track the consecutive frames of one video.
+
+        Args:
+            batch_inputs: (B, 3, H, W) normalised frames in order of time.
+            batch_data_samples: Their samples, with ``frame_id`` (0 starts a new video).
+            rescale: Return boxes in original instead of network-input pixels.
+
+        Returns:
+            The samples, with ``pred_instances`` (all detections: ``bboxes``, ``scores``,
+            ``labels``) and ``pred_track_instances`` (the tracked ones, with ``instances_id``).
+        """
+        feats = self.extract_feat(batch_inputs)
+        proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
+        detections = self.roi_head.predict(feats, proposals, batch_data_samples, rescale=rescale)
+        embeds = self._embed_detections(feats, detections, batch_data_samples, rescale)
+        for sample, dets, rows in zip(batch_data_samples, detections, embeds, strict=True):
+            sample.set_metainfo(dict(vocabulary=self.vocabulary.fingerprint))
+            sample.pred_instances = dets
+            sample.pred_track_instances = self._track(dets, rows, sample.frame_id)
+        return batch_data_samples
+
+    def _embed_detections(
+        self, feats: tuple[Tensor, ...], detections: list, samples: list, rescaled: bool
+    ) -> tuple[Tensor, ...]:
+        boxes = [
+            scale_boxes(dets.bboxes, sample.scale_factor) if rescaled else dets.bboxes
+            for dets, sample in zip(detections, samples, strict=True)
+        ]
+        return self.embed(feats, bbox2roi(boxes)).split([len(b) for b in boxes])
+
+    def _track(self, detections: InstanceData, embeds: Tensor, frame_id: int) -> InstanceData:
+        if frame_id == 0:
+            self.tracker.reset()
+        tracked = self.tracker.update(
+            InstanceData(**dict(detections.items()), embeds=embeds), frame_id
+        )
+        tracked = tracked[tracked.instances_id >= 0]
+        tracked.pop("embeds")
+        return tracked
+
+    def _convert_keys(self, state_dict: dict, prefix: str, *args) -> None:
+        super()._convert_keys(state_dict, prefix, *args)
+        if not prefix:
+            convert_tracker_keys(state_dict)

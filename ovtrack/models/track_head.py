@@ -1,0 +1,45 @@
+"""Head that turns a region into an appearance embedding, and its training on image pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmdet.models.tracking_heads import QuasiDenseEmbedHead
+from torch import Tensor
+
+from vovtrack.ops.similarity import cosine_similarity
+from vovtrack.registry import MODELS
+
+
+@MODELS.register_module()
+class PairEmbedHead(QuasiDenseEmbedHead):
+    """Quasi-dense embedding head (Pang et al., CVPR 2021), trained by object identity.
+
+    The layers are mmdet's. The losses differ: pairs are matched by instance id and the losses
+    are closed forms over one similarity matrix per image pair.
+
+    Args:
+        loss_track: Config of the loss on dot products.
+        loss_track_aux: Config of the loss on cosines.
+        **kwargs: Layers of mmdet's ``QuasiDenseEmbedHead``.
+    """
+
+    def pair_loss(
+        self,
+        key_embeds: Sequence[Tensor],
+        ref_embeds: Sequence[Tensor],
+        targets: Sequence[Tensor],
+    ) -> dict[str, Tensor]:
+        """Losses of a batch of B image pairs, averaged over pairs.
+
+        Args:
+            key_embeds: B tensors (K_b, D), regions of key images that show an object.
+            ref_embeds: B tensors (R_b, D), regions of reference images.
+            targets: B tensors (K_b, R_b), True where both show the same object.
+        """
+        pairs = list(zip(key_embeds, ref_embeds, targets, strict=True))
+        track = sum(self.loss_track(key @ ref.T, same) for key, ref, same in pairs)
+        aux = sum(
+            self.loss_track_aux(cosine_similarity(key, ref), same) for key, ref, same in pairs
+        )
+        return dict(loss_track=track / len(pairs), loss_track_aux=aux / len(pairs))

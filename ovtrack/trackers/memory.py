@@ -1,0 +1,81 @@
+"""What a tracker remembers: one row per living track, in order of birth."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class TrackMemory:
+    """Columnar memory of living tracks.
+
+    Rows are in order of birth, so that ties between tracks resolve to the oldest. The memory
+    holds one template per track and not its history: its size is bounded by the number of tracks
+    seen in the last ``memo_frames`` frames.
+
+    Args:
+        update_rate: Weight of the new embedding in the running template.
+        memo_frames: A track not seen for this many frames is forgotten.
+    """
+
+    FIELDS = ("embeds", "cls_embeds", "labels", "scores")
+
+    def __init__(self, update_rate: float, memo_frames: int) -> None:
+        self.update_rate = update_rate
+        self.memo_frames = memo_frames
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; ids start at 0 again."""
+        self.num_issued = 0
+        self.ids = torch.empty(0, dtype=torch.long)
+        self.last_frames = torch.empty(0, dtype=torch.long)
+        self.columns: dict[str, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getattr__(self, name: str) -> Tensor:
+        if name in TrackMemory.FIELDS:
+            return self.columns[name]
+        raise AttributeError(name)
+
+    def issue_ids(self, count: int) -> Tensor:
+        """Hand out ``count`` new consecutive track ids, (count,) int64."""
+        ids = torch.arange(self.num_issued, self.num_issued + count)
+        self.num_issued += count
+        return ids
+
+    def update(self, rows: Tensor, frame_id: int, **columns: Tensor) -> None:
+        """Refresh the tracks in ``rows``: templates move, everything else is replaced.
+
+        Args:
+            rows: (K,) memory rows, each at most once.
+            frame_id: Current frame.
+            **columns: New values (K, ...) by name of ``FIELDS``.
+        """
+        if len(rows) == 0:
+            return
+        for name, value in columns.items():
+            if name == "embeds":
+                value = (1 - self.update_rate) * self.columns[name][rows] + self.update_rate * value
+            self.columns[name][rows] = value
+        self.last_frames[rows] = frame_id
+
+    def append(self, ids: Tensor, frame_id: int, **columns: Tensor) -> None:
+        """Add new tracks (K,) with their first values (K, ...)."""
+        if len(ids) == 0:
+            return
+        self.ids = torch.cat([self.ids, ids])
+        self.last_frames = torch.cat([self.last_frames, torch.full_like(ids, frame_id)])
+        for name, value in columns.items():
+            known = self.columns.get(name)
+            self.columns[name] = value.clone() if known is None else torch.cat([known, value])
+
+    def forget(self, frame_id: int) -> None:
+        """Drop the tracks that were last seen ``memo_frames`` or more frames ago."""
+        keep = frame_id - self.last_frames < self.memo_frames
+        if keep.all():
+            return
+        self.ids, self.last_frames = self.ids[keep], self.last_frames[keep]
+        self.columns = {name: value[keep] for name, value in self.columns.items()}

@@ -1,0 +1,51 @@
+"""Association losses against recorded values, their closed forms and their gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ovtrack.models import PairMarginL2Loss, UnbiasedMultiPosCELoss
+from vovtrack.ops.similarity import cosine_similarity
+
+
+@pytest.fixture
+def recorded(golden):
+    return {k: torch.from_numpy(v) for k, v in golden("losses.npz").items() if "track" in k}
+
+
+def test_recorded_losses(recorded):
+    key, ref, same = recorded["track_key"], recorded["track_ref"], recorded["track_target"].bool()
+    loss = UnbiasedMultiPosCELoss(loss_weight=0.25)(key @ ref.T, same)
+    torch.testing.assert_close(loss, recorded["loss_track"].float().squeeze(), rtol=1e-5, atol=1e-6)
+    aux = PairMarginL2Loss(neg_pos_ub=3, neg_margin=0.1)(cosine_similarity(key, ref), same)
+    torch.testing.assert_close(aux, recorded["loss_track_aux"].float().squeeze(), rtol=1e-5, atol=1e-6)
+
+
+def test_unbiased_loss_is_its_formula_and_survives_large_logits():
+    logits = torch.tensor([[2.0, -1.0, 0.5, 3.0]], dtype=torch.double, requires_grad=True)
+    same = torch.tensor([[True, False, True, False]])
+    loss = UnbiasedMultiPosCELoss(1.0)(logits, same)
+    z = logits.detach()[0]
+    pos, neg = z[[0, 2]], z[[1, 3]]
+    expected = (neg.exp().sum() + pos.exp().mean()).log() - pos.mean()
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
+    loss.backward()
+    assert logits.grad.sum().abs() < 1e-6
+    assert UnbiasedMultiPosCELoss(1.0)(logits.detach() * 1e4, same).isfinite()
+
+
+@pytest.mark.parametrize("loss", [UnbiasedMultiPosCELoss(), PairMarginL2Loss()])
+@pytest.mark.parametrize("shape", [(3, 5), (0, 5), (3, 0)])
+def test_pairs_without_a_common_object_give_a_finite_loss_with_graph(loss, shape):
+    similarity = torch.rand(shape, requires_grad=True)
+    value = loss(similarity, torch.zeros(shape, dtype=torch.bool))
+    value.backward()
+    assert value.isfinite() and similarity.grad.isfinite().all()
+
+
+def test_hard_mining_keeps_the_worst_negatives():
+    cosines = torch.tensor([[0.9, 0.8, 0.2, 0.15, 0.12]])
+    same = torch.tensor([[True, False, False, False, False]])
+    loss = PairMarginL2Loss(neg_pos_ub=2, neg_margin=0.1)(cosines, same)
+    torch.testing.assert_close(loss, torch.tensor([0.1, 0.7, 0.1]).square().mean())
