@@ -44,6 +44,10 @@ def classwise_nms(
     """
     with_background = torch.cat([scores, scores.new_zeros(len(scores), 1)], dim=1)
     dets, labels = multiclass_nms(
-        bboxes, with_background, score_thr, dict(type="nms", iou_threshold=iou_threshold), max_per_img
+        bboxes,
+        with_background,
+        score_thr,
+        dict(type="nms", iou_threshold=iou_threshold),
+        max_per_img,
     )
     return InstanceData(bboxes=dets[:, :4], scores=dets[:, 4], labels=labels)

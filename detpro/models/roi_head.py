@@ -64,7 +64,9 @@ class OpenVocabRoIHead(StandardRoIHead):
         self.bbox_head.num_classes = len(vocabulary)
         if self.fusion is not None:
             self.text_weights = self.fusion.text_weights(vocabulary).to(device)
-        hidden = torch.tensor(vocabulary.fusion_mask("novel" if self.train_on == "base" else "none"))
+        hidden = torch.tensor(
+            vocabulary.fusion_mask("novel" if self.train_on == "base" else "none")
+        )
         self.hidden_classes = torch.cat([hidden, hidden.new_zeros(1)]).to(device)
 
     def score_thresholds(self) -> ScoreThresholds | None:
@@ -135,9 +137,7 @@ class OpenVocabRoIHead(StandardRoIHead):
     def _detect(
         self, rois: Tensor, deltas: Tensor, scores: Tensor, meta: dict, rescale: bool
     ) -> InstanceData:
-        bboxes = self.bbox_head.bbox_coder.decode(
-            rois[:, 1:], deltas, max_shape=meta["img_shape"]
-        )
+        bboxes = self.bbox_head.bbox_coder.decode(rois[:, 1:], deltas, max_shape=meta["img_shape"])
         if rescale:
             bboxes = scale_boxes(bboxes, [1 / s for s in meta["scale_factor"]])
         cfg = self.test_cfg

@@ -49,6 +49,4 @@ class VocabularyThresholds:
 
     def resolve(self, num_classes: int) -> ScoreThresholds:
         """Score thresholds for a vocabulary of ``num_classes``."""
-        return ScoreThresholds(
-            *(score_of_probability(p, num_classes) for p in self.probabilities)
-        )
+        return ScoreThresholds(*(score_of_probability(p, num_classes) for p in self.probabilities))

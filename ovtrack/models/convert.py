@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from detpro.models.convert import rename_keys
 from torch import Tensor
+
+from detpro.models.convert import rename_keys
 
 RENAMED_PREFIXES = {"roi_head.track_head.": "track_head."}
 DROPPED_PREFIXES = ("roi_head.mask_head.",)

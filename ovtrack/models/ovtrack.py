@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from detpro.models import OpenVocabDetector
 from mmdet.structures.bbox import bbox2roi, scale_boxes
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from detpro.models import OpenVocabDetector
 from ovtrack.models.convert import convert_tracker_keys
 from ovtrack.models.pairs import PairSampler
 from vovtrack.registry import MODELS
@@ -103,9 +103,7 @@ class OVTrack(OpenVocabDetector):
         return self.track_head.pair_loss(embeds[0::2], embeds[1::2], targets)
 
     @torch.no_grad()
-    def predict(
-        self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True
-    ) -> list:
+    def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
         """Detect and track the consecutive frames of one video.
 
         Args:

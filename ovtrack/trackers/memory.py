@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
 
 
 class TrackMemory:
@@ -28,25 +27,25 @@ class TrackMemory:
     def reset(self) -> None:
         """Forget everything; ids start at 0 again."""
         self.num_issued = 0
-        self.ids = torch.empty(0, dtype=torch.long)
-        self.last_frames = torch.empty(0, dtype=torch.long)
-        self.columns: dict[str, Tensor] = {}
+        self.ids = np.empty(0, dtype=np.int64)
+        self.last_frames = np.empty(0, dtype=np.int64)
+        self.columns: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getattr__(self, name: str) -> Tensor:
+    def __getattr__(self, name: str) -> np.ndarray:
         if name in TrackMemory.FIELDS:
             return self.columns[name]
         raise AttributeError(name)
 
-    def issue_ids(self, count: int) -> Tensor:
+    def issue_ids(self, count: int) -> np.ndarray:
         """Hand out ``count`` new consecutive track ids, (count,) int64."""
-        ids = torch.arange(self.num_issued, self.num_issued + count)
+        ids = np.arange(self.num_issued, self.num_issued + count)
         self.num_issued += count
         return ids
 
-    def update(self, rows: Tensor, frame_id: int, **columns: Tensor) -> None:
+    def update(self, rows: np.ndarray, frame_id: int, **columns: np.ndarray) -> None:
         """Refresh the tracks in ``rows``: templates move, everything else is replaced.
 
         Args:
@@ -62,15 +61,15 @@ class TrackMemory:
             self.columns[name][rows] = value
         self.last_frames[rows] = frame_id
 
-    def append(self, ids: Tensor, frame_id: int, **columns: Tensor) -> None:
+    def append(self, ids: np.ndarray, frame_id: int, **columns: np.ndarray) -> None:
         """Add new tracks (K,) with their first values (K, ...)."""
         if len(ids) == 0:
             return
-        self.ids = torch.cat([self.ids, ids])
-        self.last_frames = torch.cat([self.last_frames, torch.full_like(ids, frame_id)])
+        self.ids = np.concatenate([self.ids, ids])
+        self.last_frames = np.concatenate([self.last_frames, np.full_like(ids, frame_id)])
         for name, value in columns.items():
             known = self.columns.get(name)
-            self.columns[name] = value.clone() if known is None else torch.cat([known, value])
+            self.columns[name] = value.copy() if known is None else np.concatenate([known, value])
 
     def forget(self, frame_id: int) -> None:
         """Drop the tracks that were last seen ``memo_frames`` or more frames ago."""

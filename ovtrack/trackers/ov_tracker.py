@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from mmengine.structures import InstanceData
-from torch import Tensor
 
 from ovtrack.trackers.memory import TrackMemory
 from vovtrack.ops.assignment import greedy_assignment
 from vovtrack.ops.boxes import drop_distractors
-from vovtrack.ops.similarity import bidirectional_softmax, cosine_similarity
+from vovtrack.ops.similarity import bidirectional_softmax
 from vovtrack.registry import MODELS
 
 
@@ -78,7 +78,6 @@ class OVTracker:
         """Start a new video: no tracks, ids from 0."""
         self.memory.reset()
 
-    @torch.no_grad()
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
         """Link the detections of one frame to tracks.
 
@@ -91,64 +90,59 @@ class OVTracker:
             The detections that are no distractors, in their order, with ``instances_id`` (k,):
             track ids, -1 for detections too weak to start a track. CPU tensors.
         """
-        if len(instances) == 0:
-            return InstanceData(**dict(instances.items()), instances_id=torch.empty(0).long())
-        instances = instances.cpu()
-        instances = instances[self._keep(instances)]
-        rows = self._match(instances)
+        found = {name: value.numpy(force=True) for name, value in instances.items()}
+        keep = self._keep(found)
+        found = {name: value[keep] for name, value in found.items()}
+        rows = self._match(found)
         if self.within_class and len(self.memory):
-            matched = rows >= 0
-            old = self.memory.scores[rows[matched]]
-            rate = self.momentum_obj_score
-            instances.scores[matched] = rate * instances.scores[matched] + (1 - rate) * old
-        instances.instances_id = self._assign_ids(instances, rows, frame_id)
+            self._smooth_scores(found["scores"], rows)
+        found["instances_id"] = self._assign_ids(found, rows, frame_id)
         self.memory.forget(frame_id)
-        return instances
+        return InstanceData(**{name: torch.from_numpy(value) for name, value in found.items()})
 
-    def _keep(self, instances: InstanceData) -> Tensor:
-        labels = instances.labels if self.within_class else None
-        keep = drop_distractors(instances.bboxes, self.distractor_iou_thr, labels)
-        return keep | (instances.scores >= self.distractor_score_thr)
+    def _keep(self, found: dict[str, np.ndarray]) -> np.ndarray:
+        labels = found["labels"] if self.within_class else None
+        keep = drop_distractors(found["bboxes"], self.distractor_iou_thr, labels)
+        return keep | (found["scores"] >= self.distractor_score_thr)
 
-    def _match(self, instances: InstanceData) -> Tensor:
+    def _match(self, found: dict[str, np.ndarray]) -> np.ndarray:
         """Memory row of each detection, -1 for none, (n,) int64."""
-        if len(self.memory) == 0:
-            return torch.full((len(instances),), -1)
-        rows = greedy_assignment(
-            self._match_scores(instances).numpy(),
-            self.match_score_thr,
-            (instances.scores >= self.obj_score_thr).numpy(),
-        )
-        return torch.from_numpy(rows)
+        if len(self.memory) == 0 or len(found["scores"]) == 0:
+            return np.full(len(found["scores"]), -1)
+        eligible = found["scores"] >= self.obj_score_thr
+        return greedy_assignment(self._match_scores(found), self.match_score_thr, eligible)
 
-    def _match_scores(self, instances: InstanceData) -> Tensor:
-        memory = self.memory
-        cosine = cosine_similarity(instances.embeds, memory.embeds)
+    def _match_scores(self, found: dict[str, np.ndarray]) -> np.ndarray:
+        embeds, memory = found["embeds"], self.memory
+        logits = embeds @ memory.embeds.T
+        norms = np.linalg.norm(embeds, axis=1)[:, None] * np.linalg.norm(memory.embeds, axis=1)
+        cosine = logits / np.maximum(norms, np.finfo(norms.dtype).tiny)
         if self.match_metric == "cosine":
-            scores = cosine
-            if "cls_embeds" in instances:
-                scores = scores * (
-                    instances.cls_embeds @ memory.cls_embeds.T > self.contrastive_thr
-                )
-        else:
-            logits = instances.embeds @ memory.embeds.T
-            if self.within_class:
-                same = instances.labels[:, None] == memory.labels[None, :]
-                logits = logits.masked_fill(~same, -torch.inf)
-                cosine = cosine * same
-            scores = bidirectional_softmax(logits)
-            if self.match_with_cosine:
-                scores = (scores + cosine) / 2
-        return scores
+            if "cls_embeds" not in found:
+                return cosine
+            return cosine * (found["cls_embeds"] @ memory.cls_embeds.T > self.contrastive_thr)
+        if self.within_class:
+            same = found["labels"][:, None] == memory.labels[None, :]
+            logits[~same] = -np.inf
+            cosine *= same
+        scores = bidirectional_softmax(logits)
+        return (scores + cosine) / 2 if self.match_with_cosine else scores
 
-    def _assign_ids(self, instances: InstanceData, rows: Tensor, frame_id: int) -> Tensor:
+    def _smooth_scores(self, scores: np.ndarray, rows: np.ndarray) -> None:
+        matched, rate = rows >= 0, self.momentum_obj_score
+        old = self.memory.scores[rows[matched]]
+        scores[matched] = rate * scores[matched] + (1 - rate) * old
+
+    def _assign_ids(
+        self, found: dict[str, np.ndarray], rows: np.ndarray, frame_id: int
+    ) -> np.ndarray:
         memory = self.memory
         matched = rows >= 0
-        born = ~matched & (instances.scores > self.init_score_thr)
-        ids = torch.full_like(rows, -1)
+        born = ~matched & (found["scores"] > self.init_score_thr)
+        ids = np.full_like(rows, -1)
         ids[matched] = memory.ids[rows[matched]]
         ids[born] = memory.issue_ids(int(born.sum()))
-        columns = {name: instances[name] for name in memory.FIELDS if name in instances}
+        columns = {name: found[name] for name in memory.FIELDS if name in found}
         memory.update(rows[matched], frame_id, **{k: v[matched] for k, v in columns.items()})
         memory.append(ids[born], frame_id, **{k: v[born] for k, v in columns.items()})
         return ids

@@ -26,12 +26,12 @@ def greedy_assignment(
     if num_cols == 0 or num_rows == 0:
         return assigned
     taken = np.zeros(num_cols, dtype=bool)
-    best = scores.argmax(axis=1)
-    rows = range(num_rows) if eligible is None else np.flatnonzero(eligible)
-    for row in rows:
-        column = best[row]
-        if scores[row, column] <= threshold:
-            continue
+    columns = scores.argmax(axis=1)
+    best = scores[np.arange(num_rows), columns]
+    candidates = best > threshold if eligible is None else (best > threshold) & eligible
+    columns = columns.tolist()
+    for row in np.flatnonzero(candidates).tolist():
+        column = columns[row]
         if taken[column]:
             remaining = np.where(taken, 0.0, scores[row])
             column = remaining.argmax()

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torchvision.ops import box_iou
+import numpy as np
 
 
-def drop_distractors(bboxes: Tensor, iou_threshold: float, labels: Tensor | None = None) -> Tensor:
+def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of every pair of boxes, (N, 4) and (M, 4) to (N, M).
+
+    Two boxes without area give 0.
+    """
+    a, b = a.T[:, :, None], b.T[:, None, :]
+    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    inter = np.maximum(width, 0) * np.maximum(height, 0)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter
+    return inter / np.maximum(union, np.finfo(inter.dtype).tiny)
+
+
+def drop_distractors(
+    bboxes: np.ndarray, iou_threshold: float, labels: np.ndarray | None = None
+) -> np.ndarray:
     """Mark the boxes that overlap no better-scored box, dropped or not.
 
     Unlike non-maximum suppression a suppressed box still suppresses others, so the answer is a
@@ -21,7 +34,7 @@ def drop_distractors(bboxes: Tensor, iou_threshold: float, labels: Tensor | None
     Returns:
         (N,) bool, True for the boxes to keep.
     """
-    overlapping = box_iou(bboxes, bboxes) > iou_threshold
+    overlapping = pairwise_iou(bboxes, bboxes) > iou_threshold
     if labels is not None:
         overlapping &= labels[:, None] == labels[None, :]
-    return ~torch.triu(overlapping, diagonal=1).any(dim=0)
+    return ~np.triu(overlapping, k=1).any(axis=0)

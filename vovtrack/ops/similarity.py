@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
+import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,12 +20,12 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
 
 
-def bidirectional_softmax(logits: Tensor, eps: float = 1e-6) -> Tensor:
+def bidirectional_softmax(logits: np.ndarray, eps: float = 1e-6) -> np.ndarray:
     """Mean of the row-wise and the column-wise softmax of a similarity matrix.
 
     The bi-directional softmax of QDTrack (Pang et al., CVPR 2021, eq. 6) in the form
-    ``exp(x) / (sum exp(x) + eps)``, evaluated as ``exp(x - log(sum exp(x) + eps))``: equal where
-    the plain form is finite, and finite where the plain form overflows (dot products above 88).
+    ``exp(x) / (sum exp(x) + eps)``, evaluated relative to the largest entry: equal where the
+    plain form is finite, and finite where the plain form overflows (dot products above 88).
 
     Args:
         logits: (N, M) similarities; ``-inf`` excludes a pair.
@@ -36,7 +34,13 @@ def bidirectional_softmax(logits: Tensor, eps: float = 1e-6) -> Tensor:
     Returns:
         (N, M) scores in [0, 1].
     """
-    log_eps = logits.new_tensor(math.log(eps))
-    rows = torch.logaddexp(torch.logsumexp(logits, dim=1, keepdim=True), log_eps)
-    cols = torch.logaddexp(torch.logsumexp(logits, dim=0, keepdim=True), log_eps)
-    return (torch.exp(logits - rows) + torch.exp(logits - cols)) / 2
+    return (_softmax(logits, 1, eps) + _softmax(logits, 0, eps)) / 2
+
+
+def _softmax(logits: np.ndarray, axis: int, eps: float) -> np.ndarray:
+    top = logits.max(axis=axis, keepdims=True)
+    top[np.isneginf(top)] = 0
+    exp = np.exp(logits - top)
+    with np.errstate(over="ignore"):  # a far negative top makes eps the whole denominator
+        exp /= exp.sum(axis=axis, keepdims=True) + eps * np.exp(-top)
+    return exp

@@ -10,13 +10,12 @@ custom_imports = dict(
     ]
 )
 
-vocabulary = "configs/mini/vocabulary.json"
 bn = dict(type="BN", requires_grad=True)
 channels = 64
 
 model = dict(
     type="OpenVocabDetector",
-    vocabulary=vocabulary,
+    vocabulary="configs/mini/vocabulary.json",
     data_preprocessor=dict(
         type="mmdet.DetDataPreprocessor",
         mean=[123.675, 116.28, 103.53],
@@ -27,8 +26,8 @@ model = dict(
     backbone=dict(
         type="ResNet",
         depth=18,
-        base_channels=32,
-        stem_channels=32,
+        base_channels=24,
+        stem_channels=24,
         num_stages=4,
         out_indices=(0, 1, 2, 3),
         frozen_stages=-1,
@@ -37,7 +36,7 @@ model = dict(
         style="pytorch",
     ),
     neck=dict(
-        type="FPN", in_channels=[32, 64, 128, 256], out_channels=channels, num_outs=4, norm_cfg=bn
+        type="FPN", in_channels=[24, 48, 96, 192], out_channels=channels, num_outs=4, norm_cfg=bn
     ),
     rpn_head=dict(
         type="RPNHead",
@@ -98,7 +97,9 @@ model = dict(
                 min_pos_iou=0.3,
                 match_low_quality=True,
             ),
-            sampler=dict(type="RandomSampler", num=128, pos_fraction=0.5),
+            sampler=dict(
+                type="RandomSampler", num=128, pos_fraction=0.5, add_gt_as_proposals=False
+            ),
             allowed_border=-1,
             pos_weight=-1,
         ),

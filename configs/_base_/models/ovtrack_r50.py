@@ -10,12 +10,11 @@ custom_imports = dict(
     ]
 )
 
-vocabulary = "tao_validation"
 bn = dict(type="BN", requires_grad=True)
 
 model = dict(
     type="OVTrack",
-    vocabulary=vocabulary,
+    vocabulary="tao_validation",
     freeze_detector=True,
     # The released training lets the statistics of neck and box head drift.
     frozen_bn="train",

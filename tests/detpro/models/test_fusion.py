@@ -69,9 +69,7 @@ def test_best_class_nms_equals_suppression_over_all_pairs(seed):
 
 
 def test_classwise_nms_may_report_a_region_twice():
-    dets = classwise_nms(
-        torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[0.6, 0.4]]), 0.1, 0.5, 10
-    )
+    dets = classwise_nms(torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[0.6, 0.4]]), 0.1, 0.5, 10)
     assert dets.labels.tolist() == [0, 1]
 
 

@@ -19,7 +19,9 @@ def test_recorded_losses(recorded):
     loss = UnbiasedMultiPosCELoss(loss_weight=0.25)(key @ ref.T, same)
     torch.testing.assert_close(loss, recorded["loss_track"].float().squeeze(), rtol=1e-5, atol=1e-6)
     aux = PairMarginL2Loss(neg_pos_ub=3, neg_margin=0.1)(cosine_similarity(key, ref), same)
-    torch.testing.assert_close(aux, recorded["loss_track_aux"].float().squeeze(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        aux, recorded["loss_track_aux"].float().squeeze(), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_unbiased_loss_is_its_formula_and_survives_large_logits():

@@ -11,8 +11,8 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox2roi
 from mmengine.config import Config
 from mmengine.structures import InstanceData
-
 from seeded import normal, seeded_state_dict
+
 from vovtrack.registry import MODELS
 
 CONFIG = (

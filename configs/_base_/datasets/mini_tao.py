@@ -1,0 +1,43 @@
+"""TAO-style validation of the mini world."""
+
+data_root = "work_dirs/quickstart/world/"
+frame_scale = (256, 192)
+frame_meta_keys = (
+    "img_id",
+    "img_path",
+    "ori_shape",
+    "img_shape",
+    "scale_factor",
+    "video_id",
+    "frame_id",
+    "video_length",
+)
+
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=frame_scale, keep_ratio=True),
+    dict(type="PackDetInputs", meta_keys=frame_meta_keys),
+]
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type="VideoSampler"),
+    dataset=dict(
+        type="TaoVideoDataset",
+        data_root=data_root,
+        ann_file="tao/annotations/validation.json",
+        data_prefix=dict(img="tao/frames"),
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_evaluator = dict(
+    type="TaoTrackMetric",
+    ann_file=data_root + "tao/annotations/validation.json",
+    vocabulary="configs/mini/vocabulary.json",
+    out_dir="results/mini",
+)
+test_cfg = dict(type="TestLoop")
+custom_hooks = [dict(type="ContinueTestHook")]

@@ -1,0 +1,5 @@
+"""Detection data with an open vocabulary."""
+
+from detpro.datasets.lvis import OpenVocabLVISDataset
+
+__all__ = ["OpenVocabLVISDataset"]

@@ -1,0 +1,45 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def repository(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Root of the repository, made the working directory as the README's commands expect."""
+    monkeypatch.chdir(ROOT)
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Folder of real files (annotations, videos), named by VOVTRACK_REALDATA; skips without it."""
+    folder = os.environ.get("VOVTRACK_REALDATA")
+    if not folder:
+        pytest.skip("VOVTRACK_REALDATA names no folder of real files")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """Root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def golden_path() -> Path:
+    """Folder of recorded outputs of the original systems."""
+    return ROOT / "tests" / "data" / "golden"
+
+
+@pytest.fixture(scope="session")
+def golden(golden_path: Path):
+    """Load one recorded file by name."""
+    return lambda name: np.load(golden_path / name)

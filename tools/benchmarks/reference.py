@@ -1,0 +1,123 @@
+"""The published algorithm, step by step, for comparison only.
+
+Regions pooled once per branch, suppression over all (region, class) pairs, distractors and
+matching one detection at a time with a host read for each decision. Written from the description
+of the method; nothing in the product uses it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmdet.structures.bbox import bbox2roi, scale_boxes
+from torch import Tensor
+from torchvision.ops import box_iou, nms
+
+
+@torch.no_grad()
+def detect(model, feats: tuple[Tensor, ...], proposals: list, sample) -> tuple[Tensor, ...]:
+    """Boxes, scores and labels of one image, as the published head computes them."""
+    head = model.roi_head
+    rois = bbox2roi([proposals[0].bboxes])
+    extractor = head.bbox_roi_extractor
+    text_feats = extractor(feats[: extractor.num_inputs], rois)
+    hidden, text = head.bbox_head.text_branch(text_feats)
+    deltas = head.bbox_head.fc_reg(hidden)
+    image_feats = extractor(feats[: extractor.num_inputs], rois)
+    image = head.bbox_head.image_branch(image_feats)[1]
+    probabilities = fuse(head, text, image)
+    scores = torch.softmax(probabilities, dim=1)[:, :-1]
+    bboxes = head.bbox_head.bbox_coder.decode(rois[:, 1:], deltas, max_shape=sample.img_shape)
+    bboxes = scale_boxes(bboxes, [1 / s for s in sample.scale_factor])
+    return multiclass_nms(
+        bboxes,
+        scores,
+        head.score_factor / (scores.shape[1] + 1),
+        head.test_cfg.nms.iou_threshold,
+        head.test_cfg.max_per_img,
+    )
+
+
+def fuse(head, text: Tensor, image: Tensor) -> Tensor:
+    """Fused probabilities by two plain softmaxes and powers."""
+    bank = head.classifier.class_embeds()
+    temperature = head.classifier.test_temperature
+    p_text = torch.softmax(text @ bank.T / temperature, dim=1)
+    logits = image @ bank.T / temperature
+    logits[:, -1] = -1e11
+    p_image = torch.softmax(logits, dim=1)
+    w = head.text_weights
+    return p_text**w * p_image ** (1 - w)
+
+
+def multiclass_nms(
+    bboxes: Tensor, scores: Tensor, score_thr: float, iou_thr: float, max_per_img: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Greedy suppression over all (region, class) pairs above the threshold."""
+    num_classes = scores.shape[1]
+    flat_scores = scores.reshape(-1)
+    flat_bboxes = bboxes[:, None].expand(-1, num_classes, 4).reshape(-1, 4)
+    labels = torch.arange(num_classes).repeat(len(bboxes))
+    chosen = (flat_scores > score_thr).nonzero()[:, 0]
+    kept = chosen[nms(flat_bboxes[chosen], flat_scores[chosen], iou_thr)][:max_per_img]
+    return flat_bboxes[kept], flat_scores[kept], labels[kept]
+
+
+class LoopTracker:
+    """The association rule as nested Python loops over detections and a dict of tracks."""
+
+    def __init__(self, match_thr: float, memo_frames: int, update_rate: float) -> None:
+        self.match_thr, self.memo_frames, self.update_rate = match_thr, memo_frames, update_rate
+        self.tracks: dict[int, dict] = {}
+        self.num_issued = 0
+
+    def update(self, bboxes: Tensor, scores: Tensor, embeds: Tensor, frame_id: int) -> list[int]:
+        """Track ids of the detections that survive distractor removal."""
+        valid = [True] * len(bboxes)
+        ious = box_iou(bboxes, bboxes)
+        for i in range(1, len(bboxes)):
+            if float(scores[i]) < 0.5 and bool((ious[i, :i] > 0.3).any()):
+                valid[i] = False
+        keep = torch.tensor(valid)
+        bboxes, scores, embeds = bboxes[keep], scores[keep], embeds[keep]
+        ids = torch.full((len(bboxes),), -1, dtype=torch.long)
+        if self.tracks and len(bboxes):
+            self._match(ids, scores, embeds)
+        for i in range(len(ids)):
+            if int(ids[i]) == -1 and float(scores[i]) > 1e-4:
+                ids[i] = self.num_issued
+                self.num_issued += 1
+        self._remember(ids, bboxes, embeds, frame_id)
+        return ids.tolist()
+
+    def _match(self, ids: Tensor, scores: Tensor, embeds: Tensor) -> None:
+        memo_ids = torch.tensor(list(self.tracks))
+        memory = torch.stack([track["embed"] for track in self.tracks.values()])
+        exp = torch.exp(embeds @ memory.T)
+        d2t = exp / (exp.sum(dim=1, keepdim=True) + 1e-6)
+        t2d = exp / (exp.sum(dim=0, keepdim=True) + 1e-6)
+        cosine = F.normalize(embeds, dim=1) @ F.normalize(memory, dim=1).T
+        match = ((d2t + t2d) / 2 + cosine) / 2
+        for i in range(len(scores)):
+            if float(scores[i]) < 1e-4:
+                continue
+            best, column = torch.max(match[i], dim=0)
+            if float(best) > self.match_thr:
+                ids[i] = memo_ids[column]
+                match[:i, column] = 0
+                match[i + 1 :, column] = 0
+
+    def _remember(self, ids: Tensor, bboxes: Tensor, embeds: Tensor, frame_id: int) -> None:
+        for track_id, bbox, embed in zip(ids, bboxes, embeds, strict=True):
+            key = int(track_id)
+            if key in self.tracks:
+                track = self.tracks[key]
+                rate = self.update_rate
+                track["embed"] = (1 - rate) * track["embed"] + rate * embed
+                track["bboxes"].append(bbox)
+                track["frames"].append(frame_id)
+            elif key > -1:
+                self.tracks[key] = dict(embed=embed, bboxes=[bbox], frames=[frame_id])
+        lost = [k for k, v in self.tracks.items() if frame_id - v["frames"][-1] >= self.memo_frames]
+        for key in lost:
+            del self.tracks[key]

@@ -1,0 +1,53 @@
+"""Train the mini world's CLIP: ``python tools/train_mini_clip.py --world DIR --out FILE``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+
+from tqdm import tqdm
+
+from vovtrack.errors import InputError
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Train the CLIP of a mini world on its crops.")
+    parser.add_argument("--world", required=True, help="folder written by 'vovtrack synth'")
+    parser.add_argument("--out", required=True, help="weight file to write (.safetensors)")
+    parser.add_argument("--config", default="configs/mini/clip_mini.json", help="open_clip config")
+    parser.add_argument("--epochs", type=int, help="passes over the crops")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Train, and print the facts of the result as JSON on stdout."""
+    args = parse_args()
+    from vovtrack.engine.clip_training import ClipSchedule, train_mini_clip
+
+    schedule = ClipSchedule()
+    if args.epochs is not None:
+        schedule = replace(schedule, epochs=args.epochs)
+    with tqdm(desc="training CLIP", unit="step") as bar:
+
+        def show(step: int, steps: int, loss: float) -> None:
+            bar.total = steps
+            bar.set_postfix(loss=f"{loss:.2f}", refresh=False)
+            bar.update()
+
+        try:
+            facts = train_mini_clip(
+                args.world, args.out, args.config, schedule, args.seed, progress=show
+            )
+        except InputError as error:
+            print(f"train_mini_clip: {error}", file=sys.stderr)
+            return 2
+    print(json.dumps(facts, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

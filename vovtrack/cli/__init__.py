@@ -1,0 +1,1 @@
+"""The ``vovtrack`` command: one module per verb, dispatched by :mod:`vovtrack.cli.main`."""

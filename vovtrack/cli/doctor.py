@@ -1,0 +1,77 @@
+"""``vovtrack doctor``: what is installed, what serves what, and what is missing for what."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import platform
+from pathlib import Path
+
+HELP = "print versions, devices, and what is missing for which capability"
+
+PACKAGES = ("torch", "torchvision", "mmengine", "mmcv", "mmdet", "open_clip", "av", "cv2", "numpy")
+WEIGHTS = {
+    "saved_models/mini/ovtrack_mini.safetensors": "tracking the mini world at once",
+    "saved_models/mini/clip_mini.safetensors": "class names in the mini world",
+    "saved_models/pretrained_models/detpro_prompt.pt": "text embeddings of LVIS classes",
+    "saved_models/pretrained_models/iou_neg5_ens.pth": "detector training (stages 1 and 2)",
+    "saved_models/our_trained_models/detpro_stage2_finetune.pth": "pair pre-training (stage 3)",
+    "saved_models/our_trained_models/ovtrack_pair.pth": "self-supervised training (stage 4)",
+    "saved_models/our_trained_models/ovtrack_finetune_final.pth": "the published tracker",
+}
+DATA = {
+    "data/tao/annotations/validation_ours_v1.json": "TAO validation",
+    "data/tao/frames": "TAO validation and raw-video training",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """This verb has no options."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report; 1 if a part without which nothing runs is broken."""
+    print(f"python        {platform.python_version()} on {platform.system()} {platform.machine()}")
+    broken = [name for name in PACKAGES if not _print_version(name)]
+    if "torch" not in broken:
+        _print_devices()
+    print("\nfiles (relative to the current folder)")
+    for path, purpose in {**WEIGHTS, **DATA}.items():
+        state = "found  " if Path(path).exists() else "missing"
+        print(f"  {state}  {path}: {purpose}")
+    print("\nPublished weights: see saved_models/README.md. Data layout: see data/README.md.")
+    print("\n" + (f"Broken: {', '.join(broken)}." if broken else "All parts can be imported."))
+    return 1 if broken else 0
+
+
+def _print_version(name: str) -> bool:
+    try:
+        if name.startswith("mm"):
+            importlib.import_module("vovtrack.registry")
+        module = importlib.import_module(name)
+    except (ImportError, OSError) as error:
+        print(f"{name:<13} cannot be imported: {error}. {_cure(name, str(error))}")
+        return False
+    print(f"{name:<13} {module.__version__}")
+    return True
+
+
+def _cure(name: str, error: str) -> str:
+    if name == "cv2" and "libGL" in error:
+        return "Run: pip uninstall -y opencv-python && pip install opencv-python-headless"
+    return "Run: pip install -e . in the repository."
+
+
+def _print_devices() -> None:
+    import torch
+
+    from vovtrack import compat
+
+    compat.install()
+    bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    print(f"operators     {compat.operator_backend()}")
+    print(f"cpu           {torch.get_num_threads()} threads, bf16 {'yes' if bf16 else 'no'}")
+    for index in range(torch.cuda.device_count()):
+        print(f"cuda:{index}        {torch.cuda.get_device_name(index)}")
+    if not torch.cuda.is_available():
+        print("cuda          none: everything runs on the CPU")

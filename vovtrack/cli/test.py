@@ -1,0 +1,52 @@
+"""``vovtrack test``: run a checkpoint over the test set of a config and print the metrics."""
+
+from __future__ import annotations
+
+import argparse
+
+from vovtrack.cli.train import add_run_arguments
+
+HELP = "test a checkpoint on the test set of a config"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="weights to test")
+    parser.add_argument(
+        "--eval",
+        choices=("track", "bbox"),
+        help="what to evaluate: tracks, or boxes alone; default is what the config evaluates",
+    )
+    parser.add_argument(
+        "--eval-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="options of the evaluator, for example resfile_path=results/run1",
+    )
+    parser.add_argument(
+        "--format-only", action="store_true", help="write the result files, do not evaluate"
+    )
+    parser.add_argument("--out", metavar="FILE", help="write the metrics to this JSON file")
+    add_run_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Test; the exit code is 0 when the whole test set was run."""
+    from vovtrack.engine import launch
+
+    launch.test(
+        args.config,
+        args.checkpoint,
+        evaluate=args.eval,
+        eval_options=args.eval_options,
+        format_only=args.format_only,
+        out=args.out,
+        work_dir=args.work_dir,
+        seed=args.seed,
+        launcher=args.launcher,
+        cfg_options=args.cfg_options,
+    )
+    return 0

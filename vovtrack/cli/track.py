@@ -1,0 +1,56 @@
+"""``vovtrack track``: a video and some words in, tracks out."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "track named objects in a video, a folder of frames or a camera"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("source", help="video file, folder of frames, camera number or URL")
+    parser.add_argument("--classes", help='names of what to track: "a, b" (default: the config\'s)')
+    parser.add_argument("--config", default="mini", help="config name or path (default: mini)")
+    parser.add_argument("--checkpoint", help="weights (default: those of the config)")
+    parser.add_argument("--out", help="drawn video (.mp4)")
+    parser.add_argument("--json", help="tracks as JSON, one record a frame")
+    parser.add_argument("--mot", help="tracks as MOTChallenge text")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
+    parser.add_argument("--amp", choices=["bf16", "fp16"], help="mixed precision")
+    parser.add_argument("--batch-size", type=int, default=1, help="frames per network pass")
+    parser.add_argument("--score-thr", type=float, help="report tracks above this score")
+    parser.add_argument("--max-frames", type=int, help="stop after so many frames")
+    parser.add_argument(
+        "--on-bad-frame",
+        choices=["error", "skip"],
+        default="error",
+        help="what to do with a frame that cannot be read; skip counts and lists them",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Track and write what was asked for."""
+    from vovtrack.engine.tracking import Outputs, track_video
+    from vovtrack.errors import InputError
+
+    outputs = Outputs(video=args.out, json=args.json, mot=args.mot)
+    if not outputs.any():
+        raise InputError("Nothing to write: give --out, --json or --mot.")
+    if args.batch_size < 1:
+        raise InputError(f"--batch-size is {args.batch_size}, expected 1 or more.")
+    summary = track_video(
+        args.source,
+        args.config,
+        args.checkpoint,
+        classes=args.classes,
+        outputs=outputs,
+        device=args.device,
+        amp=args.amp,
+        batch_size=args.batch_size,
+        score_thr=args.score_thr,
+        max_frames=args.max_frames,
+        on_bad_frame=args.on_bad_frame,
+    )
+    print(summary)
+    return 0

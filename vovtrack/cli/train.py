@@ -1,0 +1,48 @@
+"""``vovtrack train``: train the model of a config."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "train the model of a config"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("config", help="config file")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--amp", action="store_true", help="train in mixed precision")
+    add_run_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that training and testing share."""
+    parser.add_argument("--work-dir", metavar="DIR", help="folder of logs, checkpoints, results")
+    parser.add_argument("--seed", type=int, help="seed of all random generators")
+    parser.add_argument(
+        "--launcher", choices=("none", "pytorch", "slurm"), default="none", help="process starter"
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change keys of the config, for example train_cfg.max_epochs=10",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; the exit code is 0 when training reached its end."""
+    from vovtrack.engine import launch
+
+    launch.train(
+        args.config,
+        work_dir=args.work_dir,
+        resume=args.resume,
+        amp=args.amp,
+        seed=args.seed,
+        launcher=args.launcher,
+        cfg_options=args.cfg_options,
+    )
+    return 0

@@ -1,0 +1,61 @@
+"""The only room that patches or guards third parties.
+
+mmcv without its compiled extension cannot be imported by mmdet, because every operator asks for
+the extension at import. :func:`install` registers a stand-in whose operators are torchvision's;
+where the compiled extension exists, it wins. It also closes mmengine's silent fall-back to full
+unpickling and makes its file writes atomic.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import inspect
+import logging
+import sys
+import types
+from collections.abc import Callable
+
+import torchvision
+
+from vovtrack.compat import files, operators
+
+EXTENSION = "mmcv._ext"
+
+
+class TorchvisionExtension(types.ModuleType):
+    """Module that answers for ``mmcv._ext``; operators it lacks raise when they are called."""
+
+    def __getattr__(self, name: str) -> Callable:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*args, **kwargs):
+            raise operators.unsupported(name)
+
+        return missing
+
+
+def install() -> None:
+    """Make mmdet importable and mmengine's files safe. Idempotent."""
+    if not _has_extension():
+        extension = TorchvisionExtension(EXTENSION, __doc__)
+        extension.__spec__ = importlib.machinery.ModuleSpec(EXTENSION, loader=None)
+        for name, operator in inspect.getmembers(operators, inspect.isfunction):
+            if not name.startswith("_"):
+                setattr(extension, name, operator)
+        sys.modules[EXTENSION] = extension
+    files.install()
+    # mmdet logs, at import and as if something were wrong, that an unrelated product is absent.
+    logging.getLogger("mmdet").addFilter(lambda record: "OneDL" not in record.getMessage())
+
+
+def operator_backend() -> str:
+    """Name of what serves mmcv's operators."""
+    if isinstance(sys.modules.get(EXTENSION), TorchvisionExtension):
+        return f"torchvision {torchvision.__version__}"
+    return "mmcv compiled extension"
+
+
+def _has_extension() -> bool:
+    return EXTENSION in sys.modules or importlib.util.find_spec(EXTENSION) is not None

@@ -1,0 +1,51 @@
+"""The order in which processes go through videos."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from mmengine.dist import get_dist_info
+from torch.utils.data import Dataset, Sampler
+
+from vovtrack.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class VideoSampler(Sampler[int]):
+    """Gives whole videos to processes, balanced by their number of frames.
+
+    Longest video first, each to the process with the least work so far (Graham, 1969). The
+    split depends on the data alone, so it is the same in every run. A process may get no video.
+
+    Args:
+        dataset: Items know their ``video_id``; the frames of a video are consecutive.
+        seed: Given by the runner and not used: the order is fixed.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int | None = None) -> None:
+        self.rank, self.world_size = get_dist_info()
+        self.videos: dict[int, list[int]] = {}
+        for index in range(len(dataset)):
+            self.videos.setdefault(dataset.get_data_info(index)["video_id"], []).append(index)
+        self._share()
+
+    def skip(self, video_ids: Collection[int]) -> None:
+        """Leave out videos that are already done and balance the rest."""
+        self.videos = {v: frames for v, frames in self.videos.items() if v not in video_ids}
+        self._share()
+
+    def _share(self) -> None:
+        loads = [0] * self.world_size
+        mine = set()
+        for video in sorted(self.videos, key=lambda v: (-len(self.videos[v]), v)):
+            rank = loads.index(min(loads))
+            loads[rank] += len(self.videos[video])
+            if rank == self.rank:
+                mine.add(video)
+        self.indices = [i for v, frames in self.videos.items() if v in mine for i in frames]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)

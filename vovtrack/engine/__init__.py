@@ -1,0 +1,1 @@
+"""Running models: streaming, training, testing, checkpoints and options."""

@@ -1,0 +1,215 @@
+"""Train and test a config with the mmengine runner: one function each, for command line and Python.
+
+The same calls run in one process or under ``torchrun``/``srun`` (``launcher``). On a machine
+without CUDA several processes talk through gloo.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner, find_latest_checkpoint
+
+import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs name
+from vovtrack import compat
+from vovtrack.engine.options import apply_options
+from vovtrack.errors import InputError
+from vovtrack.formats.atomic import atomic_write
+
+PROCESS_TIMEOUT = 72_000
+"""Seconds that processes wait for each other: evaluation on one of them may take hours."""
+
+
+def train(
+    config: str | Path | Config,
+    *,
+    work_dir: str | Path | None = None,
+    resume: bool = False,
+    amp: bool = False,
+    seed: int | None = None,
+    launcher: str = "none",
+    cfg_options: Sequence[str] = (),
+) -> None:
+    """Train the model of a config; checkpoints and logs go to the work directory.
+
+    Args:
+        config: Config file, or a loaded config.
+        work_dir: Folder of checkpoints and logs; default is the config's own, else
+            ``work_dirs/<config name>``.
+        resume: Continue from the last checkpoint of the work directory.
+        amp: Train in mixed precision.
+        seed: Seed of every random generator; default is the config's.
+        launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
+        cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
+
+    Raises:
+        InputError: Unknown config or option, or a config that cannot be trained.
+    """
+    cfg = load_config(config, cfg_options=cfg_options, work_dir=work_dir)
+    if cfg.get("train_dataloader") is None or cfg.get("train_cfg") is None:
+        raise InputError(
+            f"Config '{config}' has no training part (train_cfg, train_dataloader): "
+            "it can only be tested."
+        )
+    if resume or cfg.get("resume"):
+        _continue_run(cfg)
+    if amp:
+        cfg.optim_wrapper.type = "AmpOptimWrapper"
+        cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
+    _build_runner(cfg, launcher, seed).train()
+
+
+def test(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    *,
+    work_dir: str | Path | None = None,
+    seed: int | None = None,
+    launcher: str = "none",
+    evaluate: str | None = None,
+    format_only: bool = False,
+    out: str | Path | None = None,
+    cfg_options: Sequence[str] = (),
+    eval_options: Sequence[str] = (),
+) -> dict[str, float]:
+    """Run the test set of a config through a checkpoint and evaluate it.
+
+    Args:
+        config: Config file, or a loaded config.
+        checkpoint: Weights to test.
+        work_dir: Folder of logs and results; default as for :func:`train`.
+        seed: Seed of every random generator; default is the config's.
+        launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
+        evaluate: ``track`` runs the config's ``test_evaluator``, ``bbox`` its ``bbox_evaluator``.
+        format_only: Write the result files and skip the evaluation.
+        out: JSON file for the metrics.
+        cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
+        eval_options: ``key=value`` texts for the evaluator (``resfile_path=DIR``).
+
+    Returns:
+        Metric name -> value; empty with ``format_only``.
+
+    Raises:
+        InputError: Unknown config, option or checkpoint, or a config that cannot be tested.
+    """
+    if not Path(checkpoint).is_file():
+        raise InputError(f"Checkpoint '{checkpoint}' does not exist.")
+    options = [*eval_options, "format_only=True"] if format_only else eval_options
+    cfg = load_config(config, cfg_options=cfg_options, eval_options=options, work_dir=work_dir)
+    if cfg.get("test_dataloader") is None or cfg.get("test_evaluator") is None:
+        raise InputError(f"Config '{config}' has no test part (test_dataloader, test_evaluator).")
+    if evaluate == "bbox":
+        if cfg.get("bbox_evaluator") is None:
+            raise InputError(
+                f"Config '{config}' has no bbox_evaluator, so boxes alone have no metric."
+            )
+        cfg.test_evaluator = cfg.bbox_evaluator
+    cfg.load_from = str(checkpoint)
+    metrics = _build_runner(cfg, launcher, seed).test()
+    if out is not None and is_main_process():
+        with atomic_write(out) as file:
+            json.dump(metrics, file, indent=1)
+    return metrics
+
+
+def load_config(
+    config: str | Path | Config,
+    *,
+    cfg_options: Sequence[str] = (),
+    eval_options: Sequence[str] = (),
+    work_dir: str | Path | None = None,
+) -> Config:
+    """Load a config, import the parts that it names, apply options and settle its work directory.
+
+    Args:
+        config: Config file (a missing one is answered with near matches), or a loaded config.
+        cfg_options: See :func:`vovtrack.engine.options.apply_options`.
+        eval_options: See :func:`vovtrack.engine.options.apply_options`.
+        work_dir: See :func:`train`.
+
+    Raises:
+        InputError: The file does not exist or an option is not understood.
+    """
+    compat.install()
+    cfg = config if isinstance(config, Config) else Config.fromfile(_existing(Path(config)))
+    for notice in apply_options(cfg, cfg_options, eval_options):
+        _tell(notice)
+    if work_dir is not None:
+        cfg.work_dir = str(work_dir)
+    elif cfg.get("work_dir") is None:
+        cfg.work_dir = f"work_dirs/{Path(cfg.filename or 'config').stem}"
+    return cfg
+
+
+def _existing(path: Path) -> Path:
+    if path.is_file():
+        return path
+    known = {str(p): p for p in Path("configs").rglob("*.py") if "_base_" not in p.parts}
+    near = difflib.get_close_matches(str(path), known, n=3, cutoff=0.5)
+    hint = f" Near matches: {', '.join(near)}." if near else ""
+    raise InputError(f"Config file '{path}' does not exist.{hint}")
+
+
+def _continue_run(cfg: Config) -> None:
+    """Resume from the work directory's last checkpoint; without one, start as the config says.
+
+    The runner itself would resume from ``load_from``, which names the weights to start with.
+    """
+    latest = find_latest_checkpoint(cfg.work_dir)
+    cfg.resume = latest is not None
+    if latest is not None:
+        cfg.load_from = latest
+
+
+def _build_runner(cfg: Config, launcher: str, seed: int | None) -> Runner:
+    cfg.launcher = launcher
+    if seed is not None:
+        cfg.randomness = {**cfg.get("randomness", {}), "seed": seed}
+    if launcher != "none":
+        _connect_processes(cfg, launcher)
+    return Runner.from_cfg(cfg)
+
+
+def _connect_processes(cfg: Config, launcher: str) -> None:
+    """Choose how processes talk: NCCL on GPUs (set up by the runner), gloo on a machine without.
+
+    Raises:
+        InputError: More processes than GPUs on this machine, or Slurm on a machine without GPU.
+    """
+    env_cfg: dict[str, Any] = cfg.setdefault("env_cfg", {})
+    dist_cfg = env_cfg.setdefault("dist_cfg", {})
+    dist_cfg.setdefault("timeout", PROCESS_TIMEOUT)
+    if torch.cuda.is_available():
+        gpus, processes = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        if processes > gpus:
+            raise InputError(f"{processes} processes were asked for, this machine has {gpus} GPUs.")
+        dist_cfg.setdefault("backend", "nccl")
+        return
+    if launcher == "slurm":
+        raise InputError("The slurm launcher needs GPUs; without, use tools/dist_*.sh.")
+    _tell("No CUDA device: the processes share the CPU (gloo).")
+    dist_cfg["backend"] = "gloo"
+    cfg.model_wrapper_cfg = {
+        "type": "MMDistributedDataParallel",
+        "device_ids": None,
+        "broadcast_buffers": False,
+        "find_unused_parameters": cfg.get("find_unused_parameters", False),
+    }
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=PROCESS_TIMEOUT))
+
+
+def _tell(notice: str) -> None:
+    """Log a notice once, by the first process; no runner and no process group need exist yet."""
+    if os.environ.get("RANK", "0") == "0":
+        logging.getLogger("vovtrack").warning(notice)

@@ -1,0 +1,163 @@
+"""Tracking one frame at a time: what the command line and users' Python drive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from mmcv import imrescale
+from mmdet.structures import DetDataSample
+from torch import nn
+
+from vovtrack.errors import InputError
+
+AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The tracked objects of one frame, as numpy arrays.
+
+    Attributes:
+        frame_id: Index of the frame since the start, from 0.
+        bboxes: (n, 4) float32 (x1, y1, x2, y2), pixels of the frame as given.
+        track_ids: (n,) int64, unique inside one video.
+        labels: (n,) int64, index ``names``.
+        scores: (n,) float32 in [0, 1].
+        names: Class names of the tracker.
+    """
+
+    frame_id: int
+    bboxes: np.ndarray
+    track_ids: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+    def above(self, score: float) -> Tracks:
+        """Only the objects whose score exceeds ``score``."""
+        keep = self.scores > score
+        arrays = (self.bboxes, self.track_ids, self.labels, self.scores)
+        return Tracks(self.frame_id, *(a[keep] for a in arrays), names=self.names)
+
+
+class OVOnlineTracker:
+    """Streams frames through an open-vocabulary tracking model.
+
+    Keeps nothing of a frame but what the association remembers, so memory does not grow with the
+    length of a video.
+
+    Args:
+        model: A model with ``set_classes``, ``vocabulary``, ``tracker`` and ``test_step``.
+        scale: (long, short) side limits of the network input in pixels; frames are resized to
+            fit, keeping their ratio.
+        amp: ``bf16`` or ``fp16`` for mixed precision, None for float32.
+    """
+
+    def __init__(
+        self, model: nn.Module, scale: tuple[int, int] = (1333, 800), amp: str | None = None
+    ) -> None:
+        if amp is not None and amp not in AMP_DTYPES:
+            raise InputError(f"amp is {amp!r}, expected one of {', '.join(AMP_DTYPES)}.")
+        self.model = model.eval()
+        self.scale = scale
+        self.amp = amp
+        self.num_frames = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The class names in use; labels index them."""
+        return self.model.vocabulary.names
+
+    @property
+    def draw_threshold(self) -> float:
+        """Score above which a track is worth showing, for the vocabulary in use."""
+        thresholds = self.model.roi_head.score_thresholds()
+        return 0.0 if thresholds is None else thresholds.draw
+
+    def start(self, frame: np.ndarray | None = None, target: Sequence[str] | None = None) -> None:
+        """Begin a new video.
+
+        Args:
+            frame: Not used: open-vocabulary tracking needs no first frame.
+            target: Class names to track; by default those already set.
+
+        Raises:
+            InputError: No names, or blank or repeated names.
+        """
+        if target is not None:
+            self.model.set_classes(list(target))
+        self.num_frames = 0
+        self.model.tracker.reset()
+
+    def step(self, frame: np.ndarray) -> Tracks:
+        """Track the next frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: Not such an array.
+        """
+        return self.step_batch([frame])[0]
+
+    def step_batch(self, frames: Sequence[np.ndarray]) -> list[Tracks]:
+        """Track the next frames, in order, in one pass through the network.
+
+        Args:
+            frames: (H, W, 3) uint8 RGB frames.
+        """
+        views = [self._prepare(frame, self.num_frames + i) for i, frame in enumerate(frames)]
+        data = {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
+        with self._autocast():
+            samples = self.model.test_step(data)
+        self.num_frames += len(frames)
+        return [self._to_tracks(sample) for sample in samples]
+
+    def finish(self) -> None:
+        """End the video; the next frame starts another one."""
+        self.start()
+
+    def _autocast(self):
+        if self.amp is None:
+            return nullcontext()
+        device = next(self.model.parameters()).device.type
+        return torch.autocast(device, AMP_DTYPES[self.amp])
+
+    def _prepare(self, frame: np.ndarray, frame_id: int) -> dict:
+        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape[2:] != (3,):
+            found = f"{getattr(frame, 'dtype', type(frame))} {getattr(frame, 'shape', '')}"
+            raise InputError(f"Frame {frame_id} is {found}, expected a uint8 array (H, W, 3), RGB.")
+        height, width = frame.shape[:2]
+        resized = imrescale(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), self.scale)
+        new_height, new_width = resized.shape[:2]
+        sample = DetDataSample(
+            metainfo=dict(
+                frame_id=frame_id,
+                ori_shape=(height, width),
+                img_shape=(new_height, new_width),
+                scale_factor=(new_width / width, new_height / height),
+            )
+        )
+        return dict(
+            inputs=torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))),
+            data_samples=sample,
+        )
+
+    def _to_tracks(self, sample: DetDataSample) -> Tracks:
+        found = sample.pred_track_instances.numpy()
+        return Tracks(
+            frame_id=sample.frame_id,
+            bboxes=found.bboxes.astype(np.float32),
+            track_ids=found.instances_id.astype(np.int64),
+            labels=found.labels.astype(np.int64),
+            scores=found.scores.astype(np.float32),
+            names=self.names,
+        )

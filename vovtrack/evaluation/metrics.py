@@ -1,0 +1,158 @@
+"""The mmengine side of evaluation: results stream to disk, then pure functions judge them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from vovtrack.errors import InputError
+from vovtrack.evaluation.tables import summary_rows, text_table
+from vovtrack.evaluation.tao import evaluate_tao
+from vovtrack.formats.atomic import atomic_write
+from vovtrack.formats.tao import read_annotations
+from vovtrack.formats.tao_results import TaoResultWriter, vote_track_categories
+from vovtrack.registry import METRICS
+from vovtrack.structures import Vocabulary
+
+
+@METRICS.register_module()
+class TaoTrackMetric(BaseMetric):
+    """Writes TAO results video by video and evaluates them with TETA, base and novel apart.
+
+    Only the rows of the running video are in memory. What is finished survives a kill, and a
+    later run with the same ``run`` text continues; results of several processes lie in one folder
+    and are joined in one order, so their number does not change the files.
+
+    Args:
+        ann_file: TAO-style ground truth.
+        vocabulary: The classes of the model's labels, see :meth:`Vocabulary.load`.
+        out_dir: Folder of ``tao_track.json``, ``tao_bbox.json`` and ``teta.json``.
+        vote_categories: Give all boxes of a track its most frequent category.
+        format_only: Write the result files and do not evaluate.
+        prefix: Prefix of the metric names.
+    """
+
+    default_prefix = "tao"
+
+    def __init__(
+        self,
+        ann_file: str,
+        vocabulary: str | Sequence[str],
+        out_dir: str,
+        vote_categories: bool = True,
+        format_only: bool = False,
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device="cpu", prefix=prefix)
+        self.ann_file = ann_file
+        self.vocabulary = Vocabulary.load(vocabulary)
+        self.out_dir = Path(out_dir)
+        self.vote_categories = vote_categories
+        self.format_only = format_only
+        self._writers: dict[str, TaoResultWriter] = {}
+        self._tracks: list[dict] = []
+        self._detections: list[dict] = []
+
+    def begin(self, run: str) -> frozenset[int]:
+        """Open the result files for the run that ``run`` describes.
+
+        Returns:
+            Ids of the videos that an interrupted run of the same text has finished.
+
+        Raises:
+            InputError: Unfinished results of another run lie in ``out_dir``.
+        """
+        names = ("tao_track.json", "tao_bbox.json")
+        self._writers = {name: TaoResultWriter(self.out_dir / name, run) for name in names}
+        return frozenset.intersection(*(w.finished for w in self._writers.values()))
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Take the results of some consecutive frames of one video.
+
+        Raises:
+            InputError: The model used other classes than this evaluator, or a number is not
+                finite.
+        """
+        for sample in data_samples:
+            if sample["vocabulary"] != self.vocabulary.fingerprint:
+                raise InputError(
+                    "The model's classes differ from the evaluator's: set the same vocabulary in "
+                    "model.vocabulary and test_evaluator.vocabulary."
+                )
+            self._tracks += self._rows(sample, "pred_track_instances")
+            self._detections += self._rows(sample, "pred_instances")
+            if sample["frame_id"] == sample["video_length"] - 1:
+                self._store(sample["video_id"])
+
+    def _rows(self, sample: dict, field: str) -> list[dict]:
+        found = {name: value.tolist() for name, value in sample[field].items()}
+        track_ids = found.get("instances_id")
+        return [
+            dict(
+                image_id=sample["img_id"],
+                video_id=sample["video_id"],
+                category_id=self.vocabulary.category_ids[label],
+                bbox=[x1, y1, x2 - x1, y2 - y1],
+                score=score,
+                **({} if track_ids is None else dict(track_id=track_ids[i])),
+            )
+            for i, ((x1, y1, x2, y2), score, label) in enumerate(
+                zip(found["bboxes"], found["scores"], found["labels"], strict=True)
+            )
+        ]
+
+    def _store(self, video_id: int) -> None:
+        if not self._writers:
+            self.begin("")
+        rows = vote_track_categories(self._tracks) if self.vote_categories else self._tracks
+        self._writers["tao_track.json"].write_video(video_id, rows)
+        self._writers["tao_bbox.json"].write_video(video_id, self._detections)
+        self._tracks, self._detections = [], []
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Join the results of all processes and evaluate them, on the first process.
+
+        Args:
+            size: Number of frames, not used: completeness is checked by video.
+
+        Returns:
+            ``prefix/group/TETA`` and so on in points, the same on every process.
+        """
+        barrier()
+        metrics = [self._conclude() if is_main_process() else None]
+        broadcast_object_list(metrics)
+        return metrics[0]
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Not used: :meth:`evaluate` reads what :meth:`process` wrote."""
+        return {}
+
+    def _conclude(self) -> dict[str, float]:
+        videos = {video["id"] for video in read_annotations(self.ann_file)["videos"]}
+        for writer in self._writers.values():
+            missing = videos - writer.finished
+            if missing:
+                raise InputError(
+                    f"{self.out_dir}: {len(missing)} of {len(videos)} videos have no results, "
+                    f"the first: {sorted(missing)[:5]}. Run the test again to continue."
+                )
+            writer.finish()
+        if self.format_only:
+            return {}
+        result = evaluate_tao(self.ann_file, self.out_dir / "tao_track.json")
+        result["protocol"]["vocabulary"] = self.vocabulary.fingerprint
+        with atomic_write(self.out_dir / "teta.json") as file:
+            json.dump(result, file, indent=1)
+        table = text_table(*summary_rows(result))
+        MMLogger.get_current_instance().info("TETA on %s\n%s", self.ann_file, table)
+        return {
+            f"{self.prefix}/{group}/{name}": value
+            for group, scores in result["summary"].items()
+            for name, value in (scores or {}).items()
+        }

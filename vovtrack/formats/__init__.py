@@ -1,0 +1,1 @@
+"""File formats: bytes to and from the shared structures, without images and without maths."""

@@ -1,0 +1,119 @@
+"""COCO-style annotation files (LVIS stills, CocoVID pairs) as records of images with instances."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from vovtrack.errors import InputError
+from vovtrack.structures import Vocabulary
+
+_REQUIRED = {
+    "images": ("id", "width", "height"),
+    "annotations": ("id", "image_id", "category_id", "bbox"),
+    "categories": ("id", "name"),
+}
+
+
+def read_images(path: str | Path, vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    """Read the images of an annotation file, each with its usable instances.
+
+    Instances without area, outside the image, marked ``ignore``, or of a category that the
+    vocabulary does not have are left out; crowds carry ``ignore_flag`` 1.
+
+    Args:
+        path: JSON file.
+        vocabulary: Decides the labels: ``bbox_label`` is the place of the category in it.
+
+    Returns:
+        The image records of the file in its order, each with ``instances``: ``bbox``
+        (x1, y1, x2, y2) in image pixels, ``bbox_label``, ``ignore_flag``, and where the file has
+        them ``instance_id`` and ``mask`` (polygons).
+
+    Raises:
+        InputError: Unreadable file or a missing key, named with its record.
+    """
+    content = _read(Path(path))
+    labels = {category: label for label, category in enumerate(vocabulary.category_ids)}
+    by_image: dict[int, list[dict]] = defaultdict(list)
+    for annotation in content["annotations"]:
+        by_image[annotation["image_id"]].append(annotation)
+    return [
+        dict(image, file_name=_file_name(path, image), instances=_instances(image, found, labels))
+        for image in content["images"]
+        for found in [by_image[image["id"]]]
+    ]
+
+
+def require_files(paths: list[str], ann_file: str) -> None:
+    """Raise an :class:`InputError` that lists the files of ``paths`` that are not on disk."""
+    missing = [path for path in paths if not Path(path).is_file()]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(paths)} images of '{ann_file}' are missing on disk, "
+            f"the first: {', '.join(missing[:3])}. Check data_root and data_prefix."
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"Annotation file '{path}' does not exist.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"Annotation file '{path}' is not complete JSON: {error}.") from None
+    for section, keys in _REQUIRED.items():
+        if not isinstance(content, dict) or section not in content:
+            raise InputError(f"Annotation file '{path}' lacks the key '{section}'.")
+        for record in content[section]:
+            for key in keys:
+                if key not in record:
+                    raise InputError(
+                        f"Annotation file '{path}': {section[:-1]} {record.get('id', '?')} lacks "
+                        f"the key '{key}'."
+                    )
+    return content
+
+
+def _file_name(path: str | Path, image: dict) -> str:
+    """LVIS v1 names its images by URL only."""
+    if "file_name" in image:
+        return image["file_name"]
+    if "coco_url" in image:
+        return image["coco_url"].rsplit("/", 1)[-1]
+    raise InputError(
+        f"Annotation file '{path}': image {image['id']} has neither 'file_name' nor 'coco_url'."
+    )
+
+
+def _instances(image: dict, annotations: list[dict], labels: dict[int, int]) -> list[dict]:
+    return [
+        _instance(annotation, labels)
+        for annotation in annotations
+        if annotation["category_id"] in labels
+        and not annotation.get("ignore", False)
+        and _is_visible(annotation["bbox"], image)
+    ]
+
+
+def _is_visible(bbox: list[float], image: dict) -> bool:
+    x, y, w, h = bbox
+    return (
+        w >= 1 and h >= 1 and x + w > 0 and x < image["width"] and y + h > 0 and y < image["height"]
+    )
+
+
+def _instance(annotation: dict, labels: dict[int, int]) -> dict[str, Any]:
+    x, y, w, h = annotation["bbox"]
+    instance = dict(
+        bbox=[x, y, x + w, y + h],
+        bbox_label=labels[annotation["category_id"]],
+        ignore_flag=int(bool(annotation.get("iscrowd", False))),
+    )
+    if "instance_id" in annotation:
+        instance["instance_id"] = annotation["instance_id"]
+    if annotation.get("segmentation"):
+        instance["mask"] = annotation["segmentation"]
+    return instance

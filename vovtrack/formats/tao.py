@@ -1,0 +1,264 @@
+"""TAO annotation files: reading, checking, and turning them into sequences.
+
+A TAO file is one JSON object with ``videos``, ``images``, ``tracks``, ``annotations`` and
+``categories``. Images are ordered by ``frame_index`` inside a video; ``frame_id``, where present,
+numbers them 0, 1, 2, ... Boxes are ``(x, y, w, h)`` in pixels of the original image. Result files
+are the business of :mod:`vovtrack.formats.tao_results`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vovtrack.errors import InputError
+from vovtrack.structures import TrackSequence, Vocabulary
+from vovtrack.structures.vocabulary import from_categories
+
+_REQUIRED: dict[str, dict[str, type]] = {
+    "videos": {"id": int, "name": str, "width": int, "height": int},
+    "images": {"id": int, "video_id": int, "frame_index": int, "width": int, "height": int},
+    "tracks": {"id": int, "category_id": int, "video_id": int},
+    "annotations": {
+        "id": int,
+        "image_id": int,
+        "track_id": int,
+        "category_id": int,
+        "video_id": int,
+        "bbox": list,
+    },
+    "categories": {"id": int, "name": str},
+}
+
+
+def read_annotations(path: str | Path) -> dict[str, Any]:
+    """Read a TAO annotation file and check everything later code relies on.
+
+    Boxes may reach over the border of the image, as some in TAO do, but not lie outside of it.
+
+    Args:
+        path: JSON file.
+
+    Returns:
+        The content as read.
+
+    Raises:
+        InputError: The file cannot be read, is not JSON, lacks a required key, repeats an id,
+            refers to something that is not there, orders the frames of a video wrongly, or holds
+            an impossible box. The message names the file, the key and the video or annotation.
+    """
+    path = Path(path)
+    content = _load(path)
+    _Checker(path, content).check()
+    return content
+
+
+def read_sequences(path: str | Path, vocabulary: Vocabulary | None = None) -> list[TrackSequence]:
+    """Read a TAO annotation file as one :class:`TrackSequence` per video, with scores of 1.
+
+    Args:
+        path: JSON file.
+        vocabulary: Classes of the labels; default: the file's own categories.
+
+    Raises:
+        InputError: See :func:`read_annotations`; also a category the vocabulary lacks.
+    """
+    content = read_annotations(path)
+    vocabulary = vocabulary or from_categories(content["categories"], str(path))
+    images, annotations = defaultdict(list), defaultdict(list)
+    for image in content["images"]:
+        images[image["video_id"]].append(image["id"])
+    for annotation in content["annotations"]:
+        annotations[annotation["video_id"]].append(annotation)
+    try:
+        return [
+            _sequence(video, images[video["id"]], annotations[video["id"]], vocabulary)
+            for video in content["videos"]
+        ]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def merged_categories(categories: list[dict]) -> dict[int, int]:
+    """Map category ids that TAO merged into another one to the surviving id (``merged`` key)."""
+    return {
+        dropped["id"]: category["id"]
+        for category in categories
+        for dropped in category.get("merged", ())
+    }
+
+
+def _sequence(
+    video: dict, image_ids: list[int], annotations: list[dict], vocabulary: Vocabulary
+) -> TrackSequence:
+    frame_of = {image_id: frame for frame, image_id in enumerate(image_ids)}
+    boxes = np.array([a["bbox"] for a in annotations], dtype=np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return TrackSequence(
+        name=video["name"],
+        width=video["width"],
+        height=video["height"],
+        num_frames=len(image_ids),
+        frame_ids=[frame_of[a["image_id"]] for a in annotations],
+        bboxes=boxes,
+        track_ids=[a["track_id"] for a in annotations],
+        labels=[vocabulary.label_of(a["category_id"]) for a in annotations],
+        scores=np.ones(len(annotations)),
+        vocabulary=vocabulary,
+        video_id=video["id"],
+        image_ids=image_ids,
+    )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the annotations: {error.strerror}.") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON, perhaps cut short ({error}).") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object with videos, images, annotations.")
+    return content
+
+
+class _Checker:
+    """Checks one annotation file; every complaint names the file, the key and the place."""
+
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        self.path = path
+        self.content = content
+        self.tables: dict[str, dict[int, dict]] = {}
+
+    def check(self) -> None:
+        for table in _REQUIRED:
+            if not isinstance(self.content.get(table), list):
+                raise self.error(f"key '{table}' is missing or not a list")
+        for table, keys in _REQUIRED.items():
+            self.check_rows(table, keys)
+        self.check_images()
+        for track in self.content["tracks"]:
+            self.refer("tracks", track, "video_id", "videos")
+        self.check_annotations()
+
+    def error(self, what: str) -> InputError:
+        return InputError(f"{self.path}: {what}.")
+
+    def place(self, table: str, row: dict, position: int = -1) -> str:
+        """Words for a row: its id (or position) and the video it belongs to."""
+        words = "category" if table == "categories" else table.removesuffix("s")
+        words += f" {row['id']}" if "id" in row else f" at position {position}"
+        if table in ("videos", "categories"):
+            return f"{words} ('{row['name']}')" if "name" in row else words
+        video_id = row.get("video_id")
+        if video_id is None:
+            images = (i for i in self.content["images"] if i.get("id") == row.get("image_id"))
+            video_id = next(images, {}).get("video_id")
+        videos = (v for v in self.content["videos"] if v.get("id") == video_id)
+        name = next(videos, {}).get("name")
+        return f"{words} of video '{name}'" if name else words
+
+    def check_rows(self, table: str, keys: dict[str, type]) -> None:
+        known: dict[int, dict] = {}
+        for position, row in enumerate(self.content[table]):
+            if not isinstance(row, dict):
+                raise self.error(f"{table}[{position}] is not a JSON object")
+            for key, kind in keys.items():
+                if key not in row:
+                    raise self.error(
+                        f"key '{key}' is missing in {self.place(table, row, position)}"
+                    )
+                if not isinstance(row[key], kind):
+                    raise self.error(
+                        f"key '{key}' of {self.place(table, row, position)} must be "
+                        f"{kind.__name__}, not {row[key]!r}"
+                    )
+            if row["id"] in known:
+                raise self.error(f"key 'id': {self.place(table, row)} occurs twice in {table}")
+            known[row["id"]] = row
+        self.tables[table] = known
+
+    def refer(self, table: str, row: dict, key: str, target: str) -> dict:
+        """Return the row of ``target`` that ``row[key]`` points at."""
+        if row[key] not in self.tables[target]:
+            raise self.error(
+                f"key '{key}' of {self.place(table, row)} is {row[key]}, which is not in {target}"
+            )
+        return self.tables[target][row[key]]
+
+    def check_images(self) -> None:
+        last_index: dict[int, int] = {}
+        seen: dict[int, int] = defaultdict(int)
+        for image in self.content["images"]:
+            video = self.refer("images", image, "video_id", "videos")
+            previous = last_index.get(video["id"], -math.inf)
+            if image["frame_index"] <= previous:
+                raise self.error(
+                    f"key 'frame_index' must grow from image to image in video '{video['name']}'; "
+                    f"image {image['id']} has {image['frame_index']} after {previous}"
+                )
+            if image.get("frame_id", seen[video["id"]]) != seen[video["id"]]:
+                raise self.error(
+                    f"key 'frame_id' must count 0, 1, 2, ... in video '{video['name']}'; image "
+                    f"{image['id']} has {image['frame_id']} where {seen[video['id']]} was expected"
+                )
+            last_index[video["id"]] = image["frame_index"]
+            seen[video["id"]] += 1
+
+    def check_annotations(self) -> None:
+        merged = merged_categories(self.content["categories"])
+        used: set[tuple[int, int]] = set()
+        for row in self.content["annotations"]:
+            image = self.refer("annotations", row, "image_id", "images")
+            track = self.refer("annotations", row, "track_id", "tracks")
+            if row["category_id"] not in merged:
+                self.refer("annotations", row, "category_id", "categories")
+            for other, name in ((image, f"image {image['id']}"), (track, f"track {track['id']}")):
+                if other["video_id"] != row["video_id"]:
+                    raise self.error(
+                        f"key 'video_id' of {self.place('annotations', row)} is "
+                        f"{row['video_id']}, but its {name} is in video {other['video_id']}"
+                    )
+            if (row["image_id"], row["track_id"]) in used:
+                raise self.error(
+                    f"key 'track_id': track {row['track_id']} occurs twice in image "
+                    f"{row['image_id']}; the second is {self.place('annotations', row)}"
+                )
+            used.add((row["image_id"], row["track_id"]))
+            self.check_box(row, image)
+
+    def check_box(self, row: dict, image: dict) -> None:
+        box = row["bbox"]
+        if not is_box(box):
+            raise self.error(
+                f"key 'bbox' of {self.place('annotations', row)} must be four finite numbers "
+                f"x, y, w, h with w, h >= 0, not {box}"
+            )
+        x, y, w, h = box
+        width, height = image["width"], image["height"]
+        if _misses(x, w, width) or _misses(y, h, height):
+            raise self.error(
+                f"key 'bbox' of {self.place('annotations', row)}: {box} (x, y, w, h) lies outside "
+                f"its image of {width}x{height} pixels"
+            )
+
+
+def is_box(box: Any) -> bool:
+    """Whether ``box`` is four finite numbers ``(x, y, w, h)`` of non-negative size."""
+    return (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
+        and box[2] >= 0
+        and box[3] >= 0
+    )
+
+
+def _misses(start: float, length: float, limit: float) -> bool:
+    """Whether the interval from ``start`` has no point in [0, limit)."""
+    return start >= limit or (start < 0 and start + length <= 0)

@@ -1,0 +1,378 @@
+"""The one door to CLIP: class names to text embeddings, crops to image embeddings.
+
+CLIP is a frozen teacher, never a part of a detector: `ClipTextEncoder` is no ``nn.Module``, so it
+may be an attribute of a model and still stay out of its ``state_dict``, ``parameters()`` and
+checkpoints. Models come from ``open_clip``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vovtrack.errors import InputError
+from vovtrack.models.prompts import resolve_templates
+from vovtrack.models.text_bank import load_text_bank, save_text_bank
+from vovtrack.registry import MODELS
+
+if TYPE_CHECKING:
+    import open_clip
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+"""Channel means (RGB, images in [0, 1]) of the input of every CLIP here, the mini one included."""
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+"""Channel standard deviations that belong to `CLIP_MEAN`."""
+
+_WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+
+Tokenizer = Callable[[Sequence[str]], Tensor]
+
+
+class FoldedTokenizer:
+    """CLIP's own tokenizer with its 49408 token ids folded into a small table.
+
+    A mini text tower cannot afford a row for each id. Ordinary ids are taken modulo the number of
+    rows, so every text has tokens and no word is unknown; words never trained on hit rows that
+    still hold their small random initial value (or share the row of a trained word, with
+    probability trained words / rows): such names get an embedding, but one without meaning.
+    Padding keeps id 0; start and end keep the two highest ids, because CLIP reads the sentence
+    embedding at the highest id.
+
+    Args:
+        vocab_size: Rows of the small token table.
+        context_length: Length of every token row.
+    """
+
+    def __init__(self, vocab_size: int, context_length: int) -> None:
+        from open_clip import SimpleTokenizer
+
+        self._tokenizer = SimpleTokenizer(context_length=context_length)
+        self.vocab_size = vocab_size
+        self.sot_token_id = vocab_size - 2
+        self.eot_token_id = vocab_size - 1
+
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """Return (N, context_length) int64 token ids below `vocab_size`."""
+        ids = self._tokenizer(list(texts))
+        length = ids.argmax(dim=1, keepdim=True) + 1
+        folded = ids % (self.vocab_size - 3) + 1
+        folded[ids == self._tokenizer.sot_token_id] = self.sot_token_id
+        folded[ids == self._tokenizer.eot_token_id] = self.eot_token_id
+        folded[torch.arange(ids.shape[1]) >= length] = 0
+        return folded
+
+
+def build_clip(config: str | Path) -> tuple[open_clip.CLIP, Tokenizer]:
+    """Build a CLIP with random weights, and its tokenizer, from an open_clip model config file.
+
+    A ``text_cfg.vocab_size`` below the tokenizer's 49408 selects the `FoldedTokenizer`.
+
+    Raises:
+        InputError: The file is missing, not JSON, or lacks or has unknown keys.
+    """
+    import open_clip
+
+    settings = _read_model_config(config)
+    text = settings["text_cfg"]
+    try:
+        model = open_clip.CLIP(**settings)
+    except TypeError as error:
+        raise InputError(f"{config} is not an open_clip model config: {error}") from error
+    context_length = model.context_length
+    tokenizer = open_clip.SimpleTokenizer(context_length=context_length)
+    if text.get("vocab_size", tokenizer.vocab_size) < tokenizer.vocab_size:
+        tokenizer = FoldedTokenizer(text["vocab_size"], context_length)
+    return model.eval(), tokenizer
+
+
+def image_side(model: torch.nn.Module) -> int:
+    """Return the side in pixels of the square images that a CLIP reads."""
+    size = model.visual.image_size
+    return int(size[0] if isinstance(size, (tuple, list)) else size)
+
+
+def encode_tokens(model: torch.nn.Module, tokens: Tensor) -> Tensor:
+    """Encode token rows (N, L) to sentence embeddings (N, D), not normalised.
+
+    CLIP's text tower is causal and reads the row of the end token only, so positions behind the
+    longest sentence of the batch cannot matter and are cut off: the same result for a fraction of
+    the work. Models of another construction are run as they are.
+    """
+    import open_clip
+
+    causal = isinstance(model, open_clip.CLIP) and model.attn_mask is not None
+    if not causal or model.text_pool_type != "argmax":
+        return model.encode_text(tokens)
+    end = tokens.argmax(dim=1)
+    length = int(end.max()) + 1
+    x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
+    x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
+    x = model.ln_final(x)[torch.arange(len(x), device=x.device), end]
+    projection = model.text_projection
+    return projection(x) if isinstance(projection, torch.nn.Module) else x @ projection
+
+
+@MODELS.register_module()
+class ClipTextEncoder:
+    """Frozen CLIP that turns class names into unit text embeddings.
+
+    Nothing is read or fetched at construction; the model loads at the first use. Embeddings are
+    kept in memory per list of names and, with ``cache_dir``, on disk under a hash of everything
+    that determines them.
+
+    Args:
+        model: Name of an open_clip model ("ViT-B-32-quickgelu" is the CLIP of the published
+            detectors) or path of an open_clip model config (.json).
+        pretrained: open_clip weight tag ("openai"; fetched once, then taken from the local
+            cache) or path of a weight file (.safetensors, .pt, .pth, .bin).
+        templates: Name of a template set ("lvis74", "name") or sentences with one ``{}`` each.
+        batch_size: Sentences per forward pass.
+        cache_dir: Folder of the embedding cache; None keeps embeddings in memory only.
+        device: Where CLIP runs. Embeddings are always returned on the CPU.
+
+    Raises:
+        InputError: A malformed template, or a config path without a weight file.
+    """
+
+    def __init__(
+        self,
+        model: str = "ViT-B-32-quickgelu",
+        pretrained: str = "openai",
+        templates: str | Sequence[str] = "lvis74",
+        batch_size: int = 256,
+        cache_dir: str | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.model = str(model)
+        self.pretrained = str(pretrained)
+        self.templates = resolve_templates(templates)
+        self.batch_size = batch_size
+        self.cache_dir = None if cache_dir is None else Path(cache_dir)
+        self.device = torch.device(device)
+        self._banks: dict[tuple[str, ...], Tensor] = {}
+        self._loaded: tuple[torch.nn.Module, Tokenizer] | None = None
+        if self._from_config and not self._from_file:
+            raise InputError(
+                f"the CLIP config {self.model} needs a weight file, but pretrained is "
+                f"{self.pretrained!r}; give the path of a .safetensors file"
+            )
+
+    @property
+    def embed_dim(self) -> int:
+        """Dimension D of the embeddings; known without loading any weight."""
+        if self._from_config:
+            return int(_read_model_config(self.model)["embed_dim"])
+        return int(_named_model_config(self.model)["embed_dim"])
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the square images that `encode_image` reads."""
+        return image_side(self._load()[0])
+
+    def encode(self, names: Sequence[str]) -> Tensor:
+        """Embed class names: normalise per template, average over templates, normalise.
+
+        Args:
+            names: C class names, put into the templates as they are.
+
+        Returns:
+            (C, D) float32 unit rows on the CPU.
+
+        Raises:
+            InputError: No or blank names, a name too long for the text tower, or weights that
+                cannot be found, fetched or safely read.
+        """
+        key = _checked_names(names)
+        if key not in self._banks:
+            self._banks[key] = self._encode_through_disk(key)
+        return self._banks[key].clone()
+
+    @torch.no_grad()
+    def encode_image(self, images: Tensor, normalize: bool = True) -> Tensor:
+        """Embed images.
+
+        Args:
+            images: (N, 3, `image_size`, `image_size`) RGB, scaled to [0, 1], minus `CLIP_MEAN`,
+                divided by `CLIP_STD`.
+            normalize: Return unit rows; False for sums over crops that normalise afterwards.
+
+        Returns:
+            (N, D) float32 on the CPU.
+        """
+        model, _ = self._load()
+        embeds = torch.zeros(len(images), self.embed_dim)
+        for start in range(0, len(images), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            embeds[rows] = model.encode_image(images[rows].to(self.device)).float().cpu()
+        return F.normalize(embeds, dim=-1) if normalize else embeds
+
+    @property
+    def _from_config(self) -> bool:
+        return self.model.endswith(".json")
+
+    @property
+    def _from_file(self) -> bool:
+        return self.pretrained.endswith(_WEIGHT_SUFFIXES)
+
+    def _encode_through_disk(self, names: tuple[str, ...]) -> Tensor:
+        if self.cache_dir is None:
+            return self._encode(names)
+        path = self.cache_dir / f"text_{self._fingerprint(names)}.safetensors"
+        if path.exists():
+            return load_text_bank(path, len(names))
+        embeds = self._encode(names)
+        save_text_bank(path, embeds, names)
+        return embeds
+
+    @torch.no_grad()
+    def _encode(self, names: tuple[str, ...]) -> Tensor:
+        model, tokenizer = self._load()
+        total = torch.zeros(len(names), self.embed_dim)
+        for template in self.templates:
+            for start in range(0, len(names), self.batch_size):
+                rows = slice(start, start + self.batch_size)
+                tokens = tokenizer([template.format(name) for name in names[rows]])
+                _check_length(tokens, names[rows], tokenizer)
+                embeds = encode_tokens(model, tokens.to(self.device)).float()
+                total[rows] += F.normalize(embeds, dim=-1).cpu()
+        return F.normalize(total, dim=-1)
+
+    def _fingerprint(self, names: tuple[str, ...]) -> str:
+        """Hash what determines the embeddings: architecture, weights, templates and names."""
+        model = _file_hash(self.model) if self._from_config else self.model
+        weights = _file_hash(self.pretrained) if self._from_file else self.pretrained
+        content = json.dumps([model, weights, self.templates, names])
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+    def _load(self) -> tuple[torch.nn.Module, Tokenizer]:
+        if self._loaded is None:
+            model, tokenizer = self._load_file() if self._from_file else self._load_tag()
+            self._loaded = model.eval().requires_grad_(False).to(self.device), tokenizer
+        return self._loaded
+
+    def _load_file(self) -> tuple[torch.nn.Module, Tokenizer]:
+        import open_clip
+
+        if not Path(self.pretrained).is_file():
+            raise InputError(
+                f"the CLIP weights {self.pretrained} do not exist; correct `pretrained`, or make "
+                "the file (the mini world's comes from tools/train_mini_clip.py)"
+            )
+        if self._from_config:
+            model, tokenizer = build_clip(self.model)
+        else:
+            _named_model_config(self.model)
+            model = open_clip.create_model(self.model, load_weights=False, pretrained_text=False)
+            tokenizer = open_clip.get_tokenizer(self.model)
+        try:
+            open_clip.load_checkpoint(model, self.pretrained, strict=True, weights_only=True)
+        except Exception as error:  # unpickling, archive and shape errors share no base class
+            raise InputError(
+                f"{self.pretrained} does not hold weights of the CLIP {self.model} that can be "
+                f"read safely ({_first_line(error)}); give a .safetensors file or a plain state "
+                "dict saved by torch.save"
+            ) from error
+        return model, tokenizer
+
+    def _load_tag(self) -> tuple[torch.nn.Module, Tokenizer]:
+        import open_clip
+
+        _check_activation(self.model, self.pretrained)
+        try:
+            model = open_clip.create_model(
+                self.model, pretrained=self.pretrained, require_pretrained=True
+            )
+        except Exception as error:  # hub, network and archive errors share no base class
+            raise InputError(
+                f"the CLIP weights {self.pretrained!r} of {self.model} could not be fetched "
+                f"({_first_line(error)}); connect to the network once, after which they are kept "
+                "locally, or give `pretrained` the path of a weight file"
+            ) from error
+        return model, open_clip.get_tokenizer(self.model)
+
+
+def _read_model_config(path: str | Path) -> dict:
+    try:
+        settings = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"the CLIP config {path} does not exist") from error
+    except ValueError as error:
+        raise InputError(f"the CLIP config {path} is not valid JSON: {error}") from error
+    missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(settings)
+    if missing:
+        raise InputError(f"the CLIP config {path} lacks the keys {', '.join(sorted(missing))}")
+    return settings
+
+
+def _named_model_config(name: str) -> dict:
+    import open_clip
+
+    settings = open_clip.get_model_config(name)
+    if settings is None:
+        near = difflib.get_close_matches(name, open_clip.list_models(), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see open_clip.list_models()"
+        raise InputError(f"open_clip has no model {name!r}; {hint}")
+    return settings
+
+
+def _check_activation(name: str, tag: str) -> None:
+    """Refuse weights trained with QuickGELU in a model built with GELU: silently wrong numbers."""
+    import open_clip
+
+    settings = _named_model_config(name)
+    known = open_clip.list_pretrained_tags_by_model(name)
+    if tag not in known:
+        raise InputError(
+            f"open_clip has no weights {tag!r} for {name}; choose one of {', '.join(known)}, or "
+            "give the path of a weight file"
+        )
+    quick = bool(open_clip.get_pretrained_cfg(name, tag).get("quick_gelu", False))
+    if quick and not settings.get("quick_gelu", False):
+        raise InputError(
+            f"the weights {tag!r} were trained with the QuickGELU activation, which {name} does "
+            f"not use; set model='{name}-quickgelu'"
+        )
+
+
+def _checked_names(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise InputError(f"class names must be a list of strings, not the string {names!r}")
+    checked = tuple(names)
+    if not checked:
+        raise InputError("the list of class names is empty; give at least one")
+    for index, name in enumerate(checked):
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"class name {index} is {name!r}; every name must have a letter")
+    return checked
+
+
+def _check_length(tokens: Tensor, names: Sequence[str], tokenizer: Tokenizer) -> None:
+    """Refuse sentences that fill the whole context: CLIP's tokenizer cuts longer ones silently."""
+    full = tokens[:, -1] == getattr(tokenizer, "eot_token_id", -1)
+    if full.any():
+        raise InputError(
+            f"the class name {names[int(full.nonzero()[0])]!r} is too long: CLIP reads fewer than "
+            f"{tokens.shape[1]} tokens, template included; shorten it"
+        )
+
+
+def _file_hash(path: str | Path) -> str:
+    if not Path(path).is_file():
+        raise InputError(f"the CLIP file {path} does not exist; correct its path")
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,96 @@
+"""Files of class text embeddings: one unit row per class of a vocabulary."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vovtrack.errors import InputError
+from vovtrack.formats.atomic import atomic_write
+
+_LVIS_CLASSES = 1203
+
+
+def load_text_bank(path: str | Path, num_classes: int) -> Tensor:
+    """Read class text embeddings.
+
+    The file holds a tensor (C, D) or (1, C, D), or a dict with such a tensor under "embeddings"
+    (and, for the reader's eye, "names"). Pickles run with unpickling of code disabled. Released
+    LVIS files may have a 1204th row, the background: it is dropped when 1203 rows are asked for.
+
+    Args:
+        path: .safetensors, .pt or .pth file.
+        num_classes: C, the rows that the vocabulary in use needs.
+
+    Returns:
+        (C, D) float32 unit rows on the CPU.
+
+    Raises:
+        InputError: Missing or unsafe file, no embedding tensor, wrong number of rows, or a row
+            that is zero or not finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"the text embeddings {path} do not exist; correct the path")
+    bank = _embedding_tensor(_read(path), path).detach().float()
+    if bank.ndim == 3 and bank.shape[0] == 1:
+        bank = bank[0]
+    if bank.ndim != 2:
+        raise InputError(
+            f"{path} holds a tensor of shape {tuple(bank.shape)}; expected (classes, dimensions)"
+        )
+    if len(bank) == _LVIS_CLASSES + 1 and num_classes == _LVIS_CLASSES:
+        bank = bank[:_LVIS_CLASSES]
+    if len(bank) != num_classes:
+        raise InputError(
+            f"{path} holds embeddings of {len(bank)} classes, but the vocabulary has "
+            f"{num_classes}; use the file made for this vocabulary"
+        )
+    bad = ~(bank.isfinite().all(dim=1) & bank.any(dim=1))
+    if bad.any():
+        raise InputError(f"{path}: row {int(bad.nonzero()[0])} is zero or not finite")
+    return F.normalize(bank, dim=-1)
+
+
+def save_text_bank(path: str | Path, embeddings: Tensor, names: Sequence[str]) -> None:
+    """Write class text embeddings (C, D) and their C names as safetensors, atomically."""
+    from safetensors.torch import save
+
+    content = save(
+        {"embeddings": embeddings.contiguous()}, metadata={"names": json.dumps(list(names))}
+    )
+    with atomic_write(path, "wb") as file:
+        file.write(content)
+
+
+def _read(path: Path) -> object:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read safely as text embeddings; it is damaged or holds more than "
+            "tensors: save only the tensor, with torch.save or as safetensors"
+        ) from error
+
+
+def _embedding_tensor(content: object, path: Path) -> Tensor:
+    if isinstance(content, dict):
+        tensors = [value for value in content.values() if isinstance(value, Tensor)]
+        content = content.get("embeddings", tensors[0] if len(tensors) == 1 else None)
+    if not isinstance(content, Tensor):
+        raise InputError(
+            f"{path} holds no embedding tensor; expected a tensor (classes, dimensions) or a dict "
+            "with one under the key 'embeddings'"
+        )
+    return content

@@ -1,0 +1,127 @@
+"""How objects, the camera and the light move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where every object is in every frame, in world pixels (the frame at rest).
+
+    Attributes:
+        centres: (T, N, 2) float64 object centres (x, y).
+        sizes: (T, N) float64 object diameters.
+        angles: (T, N) float64 rotations, radians.
+    """
+
+    centres: np.ndarray
+    sizes: np.ndarray
+    angles: np.ndarray
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What the camera does to a scene.
+
+    Attributes:
+        zoom: (T,) float64 magnification about the middle of the frame.
+        shift: (T, 2) float64 image translation (x, y) in pixels.
+        gain: (T, 3) float64 light per RGB channel.
+        exposure: Part of the time between two frames during which light is collected; 0 is sharp.
+    """
+
+    zoom: np.ndarray
+    shift: np.ndarray
+    gain: np.ndarray
+    exposure: float
+
+
+def walk(
+    rng: np.random.Generator,
+    num_frames: int,
+    base_sizes: np.ndarray,
+    width: int,
+    height: int,
+    pace: float = 1.0,
+) -> Paths:
+    """Let objects fly smoothly from goal to goal.
+
+    A goal is a place inside the frame, a place well outside it (the object leaves and returns
+    later), or the present position of another object (their paths cross).
+
+    Args:
+        rng: Source of randomness.
+        num_frames: T.
+        base_sizes: (N,) mean diameters in pixels.
+        width: Frame width in pixels.
+        height: Frame height in pixels.
+        pace: Multiplies all speeds.
+    """
+    count = len(base_sizes)
+    frame = np.array([width, height], float)
+    position = rng.uniform(0.08, 0.92, (count, 2)) * frame
+    speed = pace * width / 256 * np.exp(rng.uniform(np.log(2.0), np.log(7.0), count))
+    goals = np.stack([_goal(rng, position, i, frame, base_sizes[i]) for i in range(count)])
+    heading = rng.uniform(0, 2 * np.pi, count)
+    velocity = np.stack([np.cos(heading), np.sin(heading)], axis=1) * speed[:, None]
+    centres = np.empty((num_frames, count, 2))
+    for t in range(num_frames):
+        centres[t] = position
+        to_goal = goals - position
+        distance = np.hypot(*to_goal.T)
+        wanted = to_goal / np.maximum(distance, 1e-6)[:, None] * speed[:, None]
+        velocity += 0.22 * (wanted - velocity) + rng.normal(0, 0.12, (count, 2)) * speed[:, None]
+        position = position + velocity
+        for i in np.flatnonzero(distance < 2.5 * speed):
+            goals[i] = _goal(rng, position, i, frame, base_sizes[i])
+    time = np.arange(num_frames)[:, None]
+    sizes = base_sizes * np.exp(_wave(rng, time, count, amplitude=0.28))
+    spin = rng.uniform(-0.09, 0.09, count) * pace
+    angles = rng.uniform(-np.pi, np.pi, count) + spin * time + _wave(rng, time, count, 0.3)
+    return Paths(centres, np.clip(sizes, 24, 80), angles)
+
+
+def film(
+    rng: np.random.Generator, num_frames: int, width: int, exposure: float, gain: float
+) -> Camera:
+    """Move the camera and the light a little.
+
+    Args:
+        rng: Source of randomness.
+        num_frames: T.
+        width: Frame width in pixels.
+        exposure: See `Camera`.
+        gain: Mean brightness; 1 leaves it unchanged.
+    """
+    time = np.arange(num_frames)[:, None]
+    zoom = np.exp(_wave(rng, time, 1, 0.06))[:, 0]
+    shift = _wave(rng, time, 2, 0.05 * width)
+    brightness = gain * np.exp(_wave(rng, time, 1, 0.18))
+    tint = np.exp(rng.uniform(-0.06, 0.06, 3))
+    return Camera(zoom, shift, brightness * tint, exposure)
+
+
+def _goal(
+    rng: np.random.Generator, positions: np.ndarray, me: int, frame: np.ndarray, size: float
+) -> np.ndarray:
+    kind = rng.random()
+    others = np.delete(np.arange(len(positions)), me)
+    inside = bool(np.all((positions[me] > 0) & (positions[me] < frame)))
+    if kind < 0.3 and inside:
+        angle = rng.uniform(0, 2 * np.pi)
+        middle_to_rim = frame / 2 + size * rng.uniform(0.7, 1.4)
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        return frame / 2 + direction / np.abs(direction / middle_to_rim).max()
+    if kind < 0.75 and len(others):
+        return np.clip(positions[rng.choice(others)], 0.1 * frame, 0.9 * frame)
+    return rng.uniform(0.1, 0.9, 2) * frame
+
+
+def _wave(rng: np.random.Generator, time: np.ndarray, count: int, amplitude: float) -> np.ndarray:
+    """Return (T, count) slow sine waves of random period (30 to 90 frames), phase and strength."""
+    period = rng.uniform(30, 90, count)
+    phase = rng.uniform(0, 2 * np.pi, count)
+    return amplitude * rng.uniform(0.3, 1, count) * np.sin(2 * np.pi * time / period + phase)

@@ -1,0 +1,229 @@
+"""The kinds of scenes a world is made of, and how one scene becomes files and records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vovtrack.synthetic.classes import compositions
+from vovtrack.synthetic.scene import FrameTruth, Scene, SceneRecipe
+from vovtrack.synthetic.sizes import WorldSize
+
+SECTIONS = (
+    "lvis_train",
+    "lvis_val",
+    "pairs_train",
+    "tao_train",
+    "tao_validation",
+    "raw",
+)
+NOVEL_SHARE = 0.4
+_SOURCE = "MiniWorld"
+_PAIR_FRAMES = 13
+_PAIR_GAP = (4, 12)
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92]
+
+
+@dataclass(frozen=True)
+class ObjectRecord:
+    """One annotated object in one frame.
+
+    Attributes:
+        object: Position of the object in its scene; the same object keeps it in all frames.
+        label: Class label.
+        bbox: (x, y, width, height) of the pixels seen, image pixels.
+        area: Number of pixels seen.
+        segmentation: Polygons [x1, y1, x2, y2, ...] around the pixels seen; empty unless asked.
+    """
+
+    object: int
+    label: int
+    bbox: list[float]
+    area: int
+    segmentation: list[list[float]]
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """One annotated image: path relative to the section's image folder, frame, and its objects."""
+
+    file_name: str
+    frame: int
+    objects: list[ObjectRecord]
+
+
+@dataclass(frozen=True)
+class SceneRecord:
+    """What a worker hands back for one scene.
+
+    Attributes:
+        frames: The annotated frames, in time order.
+        negative: Labels verified to be absent (a random half of the absent ones).
+        not_exhaustive: Labels of which some object is seen in part but never annotated.
+    """
+
+    frames: list[FrameRecord] = field(default_factory=list)
+    negative: list[int] = field(default_factory=list)
+    not_exhaustive: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scene of one section; everything a worker needs.
+
+    Attributes:
+        section: One of `SECTIONS`.
+        index: Which scene of the section.
+        seed: The world's seed.
+        root: Folder the world is written to.
+        size: The world's size.
+    """
+
+    section: str
+    index: int
+    seed: int
+    root: Path
+    size: WorldSize
+
+
+def scene_count(section: str, size: WorldSize) -> int:
+    """Return how many scenes a section has."""
+    return {
+        "lvis_train": size.train_stills,
+        "lvis_val": size.val_stills,
+        "pairs_train": size.pairs,
+        "tao_train": size.train_videos,
+        "tao_validation": size.val_videos,
+        "raw": size.raw_clips,
+    }[section]
+
+
+def image_folder(section: str) -> str:
+    """Return the folder that file names of a section are relative to, relative to the world."""
+    return {"lvis": "lvis/images", "pairs": "pairs/images", "tao": "tao/frames", "raw": "raw"}[
+        section.split("_")[0]
+    ]
+
+
+def video_name(section: str, index: int) -> str:
+    """Return the name of a clip, which is also its folder below `image_folder`."""
+    split = {"tao_train": "train/", "tao_validation": "val/", "raw": ""}[section]
+    return f"{split}{_SOURCE}/v_{index + 1:04d}"
+
+
+def scene_rng(seed: int, section: str, index: int) -> np.random.Generator:
+    """Return the generator of one scene; it depends on nothing but the three arguments."""
+    key = (SECTIONS.index(section), index)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def recipe_of(section: str, size: WorldSize) -> SceneRecipe:
+    """Return what the scenes of a section are made of."""
+    frame = {"width": size.width, "height": size.height}
+    if section == "lvis_train":
+        return SceneRecipe(num_frames=1, **frame)
+    if section == "lvis_val":
+        return SceneRecipe(num_frames=1, novel_share=NOVEL_SHARE, **frame)
+    if section == "pairs_train":
+        return SceneRecipe(num_frames=_PAIR_FRAMES, lookalikes=0.4, **frame)
+    crowd = {"min_objects": 5, "max_objects": 8, "lookalikes": 0.45}
+    if section == "tao_train":
+        return SceneRecipe(num_frames=size.video_frames, **crowd, **frame)
+    if section == "tao_validation":
+        novel = NOVEL_SHARE
+        return SceneRecipe(num_frames=size.video_frames, novel_share=novel, **crowd, **frame)
+    novel = NOVEL_SHARE / 2
+    return SceneRecipe(size.raw_frames, novel_share=novel, shifted=True, **crowd, **frame)
+
+
+def write_scene(job: Job) -> SceneRecord:
+    """Render one scene, write its images below ``job.root`` and return its annotations."""
+    rng = scene_rng(job.seed, job.section, job.index)
+    scene = Scene(rng, recipe_of(job.section, job.size))
+    written, annotated = _frames_of(job, rng)
+    folder = job.root / image_folder(job.section)
+    frames: list[FrameRecord] = []
+    glimpsed: set[int] = set()
+    for position, frame in enumerate(written):
+        image, truth = scene.render(frame)
+        file_name = _file_name(job, position, frame)
+        write_jpeg(folder / file_name, image)
+        if frame in annotated:
+            polygons = not job.section.startswith("tao")
+            frames.append(FrameRecord(file_name, frame, _objects(scene, truth, polygons)))
+            glimpsed |= truth.glimpsed
+    annotated_labels = {item.label for record in frames for item in record.objects}
+    negative = _negative(rng, job.section, set(scene.labels.tolist()))
+    return SceneRecord(frames, negative, sorted(glimpsed - annotated_labels))
+
+
+def write_jpeg(path: Path, image: np.ndarray) -> None:
+    """Write an RGB uint8 image.
+
+    Raises:
+        OSError: The image could not be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), image[..., ::-1], _JPEG):
+        raise OSError(f"could not write {path}; is the disk full?")
+
+
+def _frames_of(job: Job, rng: np.random.Generator) -> tuple[list[int], set[int]]:
+    """Return the frames to write and those to annotate."""
+    if job.section.startswith("lvis"):
+        return [0], {0}
+    if job.section.startswith("pairs"):
+        frames = [0, int(rng.integers(_PAIR_GAP[0], _PAIR_GAP[1] + 1))]
+        return frames, set(frames)
+    if job.section.startswith("tao"):
+        return list(range(job.size.video_frames)), set(
+            range(0, job.size.video_frames, job.size.stride)
+        )
+    return list(range(job.size.raw_frames)), set()
+
+
+def _file_name(job: Job, position: int, frame: int) -> str:
+    if job.section.startswith("lvis"):
+        return f"{job.section.split('_')[1]}/{job.index + 1:06d}.jpg"
+    if job.section.startswith("pairs"):
+        return f"train/{job.index + 1:06d}/{position}.jpg"
+    return f"{video_name(job.section, job.index)}/frame{frame + 1:04d}.jpg"
+
+
+def _negative(rng: np.random.Generator, section: str, present: set[int]) -> list[int]:
+    """Draw half of the absent classes; training data does not even name novel classes."""
+    train = section.endswith("_train")
+    absent = [
+        label
+        for label, c in enumerate(compositions())
+        if label not in present and not (train and c.novel)
+    ]
+    return sorted(int(label) for label in rng.choice(absent, len(absent) // 2, replace=False))
+
+
+def _objects(scene: Scene, truth: FrameTruth, polygons: bool) -> list[ObjectRecord]:
+    records = []
+    for item, box, mask in zip(truth.objects, truth.bboxes, truth.masks, strict=True):
+        x1, y1, x2, y2 = box.tolist()
+        records.append(
+            ObjectRecord(
+                object=int(item),
+                label=int(scene.labels[item]),
+                bbox=[x1, y1, x2 - x1, y2 - y1],
+                area=int(mask.sum()),
+                segmentation=mask_polygons(mask) if polygons else [],
+            )
+        )
+    return records
+
+
+def mask_polygons(mask: np.ndarray) -> list[list[float]]:
+    """Trace a mask, (height, width) bool, as LVIS polygons [x1, y1, x2, y2, ...], image pixels."""
+    doubled = np.kron(mask.astype(np.uint8), np.ones((2, 2), np.uint8))
+    contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    # In the doubled mask a border pixel's centre lies a quarter pixel inside the true edge.
+    outlines = [(contour[:, 0].astype(float) + 0.5) / 2 for contour in contours]
+    return [np.round(o, 2).ravel().tolist() for o in outlines if len(o) >= 4]
