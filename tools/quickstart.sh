@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # From a fresh clone to tracked video:  bash tools/quickstart.sh
 #
-# Installs into .venv, renders a small world, trains a tiny CLIP, detector and association on it,
-# prints the TETA table of held-out videos and writes one tracked video. Interrupted, it goes on
+# Installs into .venv, renders a small world, trains a detector and its association on it, prints
+# the TETA table of held-out videos and writes one tracked video. Interrupted, it goes on
 # from the last finished stage; delete work_dirs/quickstart to start over.
 # PYTHON names the interpreter that makes .venv (default: python3).
 set -euo pipefail
@@ -47,7 +47,6 @@ track() {
 export PATH="$PWD/.venv/bin:$PATH" PYTHON=python
 
 stage world vovtrack synth --size small --out "$world" --force
-stage clip python tools/train_mini_clip.py --world "$world" --out "$out/clip"
 stage detector bash tools/dist_train.sh configs/mini/detector.py 1 \
   --work-dir "$out/detector" --resume
 stage association bash tools/dist_train.sh configs/mini/ovtrack.py 1 \

@@ -1,5 +1,15 @@
 """Logging, checkpoints, processes and seeds of every run."""
 
+custom_imports = dict(
+    imports=[
+        "vovtrack.models",
+        "vovtrack.datasets",
+        "vovtrack.evaluation",
+        "vovtrack.engine.hooks",
+        "detpro",
+        "ovtrack",
+    ]
+)
 default_scope = "mmdet"
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),

@@ -67,7 +67,9 @@ def main() -> None:
             seconds["ours"] += end - middle
     for name, total in seconds.items():
         print(f"{name}: {1e3 * total / args.frames:.3f} ms per frame")
-    print(f"ratio: {seconds['loop'] / seconds['ours']:.1f}, identical ids, {loop.num_issued} tracks")
+    print(
+        f"ratio: {seconds['loop'] / seconds['ours']:.1f}, identical ids, {loop.num_issued} tracks"
+    )
 
 
 if __name__ == "__main__":

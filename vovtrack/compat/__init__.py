@@ -8,12 +8,13 @@ unpickling and makes its file writes atomic.
 
 from __future__ import annotations
 
+import importlib
 import importlib.machinery
-import importlib.util
 import inspect
 import logging
 import sys
 import types
+import warnings
 from collections.abc import Callable
 
 import torchvision
@@ -46,8 +47,7 @@ def install() -> None:
                 setattr(extension, name, operator)
         sys.modules[EXTENSION] = extension
     files.install()
-    # mmdet logs, at import and as if something were wrong, that an unrelated product is absent.
-    logging.getLogger("mmdet").addFilter(lambda record: "OneDL" not in record.getMessage())
+    logging.getLogger("mmdet").addFilter(_is_relevant)
 
 
 def operator_backend() -> str:
@@ -58,4 +58,23 @@ def operator_backend() -> str:
 
 
 def _has_extension() -> bool:
-    return EXTENSION in sys.modules or importlib.util.find_spec(EXTENSION) is not None
+    if EXTENSION in sys.modules:
+        return True
+    importlib.import_module("mmcv")
+    try:
+        importlib.import_module(EXTENSION)
+    except ModuleNotFoundError:
+        return False
+    except ImportError as error:
+        warnings.warn(
+            f"The compiled operators of mmcv do not fit the installed torch ({error}): "
+            "torchvision's are used. Compile mmcv again to use its own.",
+            stacklevel=3,
+        )
+        return False
+    return True
+
+
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """False for mmdet's remark, at import, that an unrelated product is absent."""
+    return "OneDL" not in record.getMessage()

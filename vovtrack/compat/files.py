@@ -11,8 +11,10 @@ import os
 import pickle
 import re
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 import safetensors.torch
@@ -20,18 +22,19 @@ import torch
 from mmengine.fileio.backends import LocalBackend
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
-from safetensors import SafetensorError
 
 from vovtrack.errors import InputError
 
 TRUST = "VOVTRACK_TRUST_PICKLE"
 _HISTORY_METHODS = ("min", "max", "current", "mean")
+_NUMPY_KINDS = "biufcSU"
+"""Numbers and texts; no objects, no records."""
 
 
 def install() -> None:
     """Put :func:`load_checkpoint_file` in the place of mmengine's loader, and write atomically."""
-    torch.serialization.add_safe_globals(_allowed_globals())
     mmengine_checkpoint._safe_torch_load = load_checkpoint_file
+    mmengine_checkpoint.load_url = _load_url
     LocalBackend.put = _put
     LocalBackend.put_text = _put_text
 
@@ -48,30 +51,59 @@ def load_checkpoint_file(file: Any, map_location: Any = None, weights_only: Any 
         InputError: Missing or damaged file, or one that wants to run code. The environment
             variable ``VOVTRACK_TRUST_PICKLE=1`` lets such a file have its way.
     """
-    trusted = os.environ.get(TRUST) == "1"
     try:
         if str(file).endswith(".safetensors"):
-            return safetensors.torch.load_file(file, device=str(map_location or "cpu"))
-        return torch.load(file, map_location=map_location, weights_only=not trusted)
+            return safetensors.torch.load_file(file)
+        _verify_checksums(file)
+        trusted = os.environ.get(TRUST) == "1"
+        with torch.serialization.safe_globals(_ALLOWED):
+            return torch.load(file, map_location=map_location, weights_only=not trusted)
     except FileNotFoundError:
         raise InputError(f"Checkpoint '{file}' does not exist.") from None
-    except pickle.UnpicklingError as error:
-        raise InputError(_refusal(file, str(error))) from None
-    except (RuntimeError, EOFError, SafetensorError, ValueError, KeyError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except OSError as error:
         raise InputError(
-            f"Checkpoint '{file}' is damaged or no checkpoint ({reason}): fetch it again."
+            f"Checkpoint '{file}' cannot be read: {error.strerror or error}."
         ) from None
+    except Exception as error:  # a damaged file makes the reader stumble in any way
+        raise InputError(_refusal(file, error)) from None
 
 
-def _refusal(file: Any, reason: str) -> str:
-    found = re.search(r"(?:GLOBAL|global:?)\s+(?:GLOBAL\s+)?([\w.]+)", reason)
-    if found is None:
-        return f"Checkpoint '{file}' is damaged or no checkpoint: fetch it again."
-    return (
-        f"Checkpoint '{file}' wants to run '{found.group(1)}' while it is loaded, which plain "
-        f"weights never need; it was not run. If you trust the file's author, set {TRUST}=1."
-    )
+def _load_url(
+    url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = True
+) -> Any:
+    """Fetch a checkpoint into torch's cache, once, and load it like a local file."""
+    folder = Path(model_dir or Path(torch.hub.get_dir(), "checkpoints"))
+    path = folder / Path(urlparse(url).path).name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), progress=progress)
+        except OSError as error:
+            raise InputError(f"Checkpoint '{url}' cannot be fetched: {error}.") from None
+    return load_checkpoint_file(path, map_location)
+
+
+def _verify_checksums(file: Any) -> None:
+    """Raise where bytes changed after writing; torch itself does not look."""
+    if not isinstance(file, str | Path) or not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        broken = archive.testzip()
+    if broken is not None:
+        raise zipfile.BadZipFile(f"the checksum of its part '{broken}' is wrong")
+
+
+def _refusal(file: Any, error: Exception) -> str:
+    found = re.search(r"GLOBAL (\w[\w.]*\w)|but got <class '([\w.]+)'>", str(error))
+    if isinstance(error, pickle.UnpicklingError) and found:
+        return (
+            f"Checkpoint '{file}' wants to run '{found.group(1) or found.group(2)}' while it is "
+            "loaded, which plain weights never need; it was not run. If you trust the file's "
+            f"author, set {TRUST}=1, or save its state dict alone with that setting."
+        )
+    lines = str(error).rpartition("WeightsUnpickler error: ")[2].splitlines()
+    reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return f"Checkpoint '{file}' is damaged or no checkpoint ({reason}): fetch it again."
 
 
 def _history_method(owner: Any, name: str) -> Any:
@@ -81,23 +113,51 @@ def _history_method(owner: Any, name: str) -> Any:
     raise pickle.UnpicklingError(f"GLOBAL builtins.getattr of {name}")
 
 
-# The unpickler looks functions up by this name.
-_history_method.__module__, _history_method.__name__ = "builtins", "getattr"
-_history_method.__qualname__ = "getattr"
+class _DType:
+    """A numpy dtype by its name; numpy's own would take a state that breaks its memory safety."""
+
+    def __init__(self, name: str, *_: Any):
+        self.name, self.byte_order = name, "="
+
+    def __setstate__(self, state: tuple) -> None:
+        self.byte_order = state[1]
+
+    def resolve(self) -> np.dtype:
+        dtype = np.dtype(str(self.name)).newbyteorder(self.byte_order)
+        if dtype.kind not in _NUMPY_KINDS:
+            raise pickle.UnpicklingError(f"GLOBAL numpy.{dtype.type.__name__}")
+        return dtype
 
 
-def _allowed_globals() -> list[Any]:
-    multiarray = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
-    dtypes = (np.float32, np.float64, np.int32, np.int64, np.uint32, np.bool_)
-    return [
-        HistoryBuffer,
-        _history_method,
-        multiarray._reconstruct,
-        multiarray.scalar,
-        np.ndarray,
-        np.dtype,
-        *{type(np.dtype(kind)) for kind in dtypes},
-    ]
+class _Array(np.ndarray):
+    """A numpy array that is filled through :class:`_DType`, and pickled as a plain array."""
+
+    def __setstate__(self, state: tuple) -> None:
+        version, shape, dtype, is_fortran, data = state
+        super().__setstate__((version, shape, dtype.resolve(), is_fortran, data))
+
+    def __reduce__(self) -> tuple:
+        return self.view(np.ndarray).__reduce__()
+
+
+def _empty_array(*_: Any) -> _Array:
+    return _Array(0)
+
+
+def _scalar(dtype: _DType, data: bytes) -> np.generic:
+    return np.frombuffer(data, dtype.resolve(), count=1)[0]
+
+
+_ALLOWED = [
+    HistoryBuffer,
+    (_history_method, "builtins.getattr"),
+    (_DType, "numpy.dtype"),
+    (_Array, "numpy.ndarray"),
+    # numpy 2 renamed its core: files of either age are read by either numpy.
+    *[(_empty_array, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")],
+    *[(_scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")],
+]
+"""What a checkpoint may name besides what torch allows: (object, name in the file)."""
 
 
 def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:

@@ -138,9 +138,9 @@ def _open_file(path: Path, policy: BadFramePolicy) -> FrameSource:
         container = av.open(str(path))
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"'{path}' is no video that can be read: {error}.") from None
-    if not container.streams.video:
-        raise InputError(f"'{path}' has no video stream.")
-    stream = container.streams.video[0]
+    stream = next(iter(container.streams.video), None)
+    if stream is None or stream.codec_context is None:
+        raise InputError(f"'{path}' has no video stream that can be decoded; is it complete?")
     stream.thread_type = "AUTO"
     expected = stream.frames or None
     source = FrameSource(

@@ -57,7 +57,11 @@ def find_config(config_or_name: str | Path) -> Path:
     for candidate in (Path(config_or_name), REPOSITORY / NAMES.get(str(config_or_name), "-")):
         if candidate.is_file():
             return candidate
-    known = {path.stem: path for path in (REPOSITORY / "configs").rglob("*.py")}
+    known = {
+        path.stem: path
+        for path in (REPOSITORY / "configs").rglob("*.py")
+        if "_base_" not in path.parts
+    }
     if str(config_or_name) in known:
         return known[str(config_or_name)]
     near = difflib.get_close_matches(str(config_or_name), [*NAMES, *known], n=3, cutoff=0.4)

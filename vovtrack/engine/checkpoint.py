@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import safe_open
+import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vovtrack import compat
@@ -16,6 +19,8 @@ from vovtrack.formats.atomic import atomic_write
 
 SHOWN = 3
 """Keys that an error message lists."""
+STEP = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
+"""Names that mmengine gives to the checkpoints of a run."""
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
@@ -32,9 +37,7 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     weights = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
         raise InputError(f"Checkpoint '{path}' holds no state dict of tensors.")
-    return {
-        key: value.float() if value.is_floating_point() else value for key, value in weights.items()
-    }
+    return dict(weights)
 
 
 def load_checkpoint_into(model: nn.Module, path: str | Path) -> None:
@@ -72,13 +75,53 @@ def save_weights(
         metadata: Texts to store with them, such as where they come from.
     """
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
-    tensors = {key: value.contiguous() for key, value in state.items()}
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    # Weights that two names share are written under both: safetensors knows no sharing.
+    tensors = {
+        key: value.detach().clone(memory_format=torch.contiguous_format)
+        for key, value in state.items()
+    }
     with atomic_write(path, "wb") as file:
         file.write(safetensors.torch.save(tensors, dict(metadata or {})))
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The texts stored in a ``.safetensors`` file."""
-    with safe_open(str(path), framework="pt") as file:
-        return dict(file.metadata() or {})
+    """The texts stored in a ``.safetensors`` file.
+
+    Raises:
+        InputError: Missing or damaged file, or one of another kind.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"'{path}' is no readable safetensors file: {error}.") from None
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """The checkpoint to continue a training run from: the newest one that is whole.
+
+    Damaged ones are passed over with a warning.
+
+    Args:
+        work_dir: Folder in which mmengine's CheckpointHook left ``epoch_N.pth`` or ``iter_N.pth``.
+
+    Returns:
+        None if the folder holds no checkpoint.
+
+    Raises:
+        InputError: There are checkpoints, but none can be read.
+    """
+    compat.install()
+    saved = [p for p in Path(work_dir).glob("*_*.pth") if STEP.fullmatch(p.name)]
+    saved.sort(key=lambda path: (path.stat().st_mtime, int(STEP.fullmatch(path.name)[1])))
+    problem = None
+    for path in reversed(saved):
+        try:
+            load_checkpoint_file(path, map_location="cpu")
+            return path
+        except InputError as error:
+            problem = error
+            warnings.warn(f"{error} The one before it is tried.", stacklevel=2)
+    if problem is not None:
+        raise problem
+    return None

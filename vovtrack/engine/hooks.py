@@ -9,6 +9,7 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from vovtrack.formats.hashing import file_sha256
 from vovtrack.registry import HOOKS
 
 
@@ -39,6 +40,5 @@ def describe_run(runner: Runner) -> str:
         digest.update(repr(runner.cfg.get(part)).encode())
     checkpoint = Path(runner._load_from or "")
     if checkpoint.is_file():
-        with checkpoint.open("rb") as file:
-            digest = hashlib.sha256(digest.digest() + hashlib.file_digest(file, "sha256").digest())
+        digest.update(file_sha256(checkpoint).encode())
     return digest.hexdigest()

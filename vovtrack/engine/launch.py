@@ -6,7 +6,6 @@ without CUDA several processes talk through gloo.
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import os
@@ -22,6 +21,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs name
 from vovtrack import compat
+from vovtrack.engine.build import find_config
 from vovtrack.engine.options import apply_options
 from vovtrack.errors import InputError
 from vovtrack.formats.atomic import atomic_write
@@ -141,7 +141,7 @@ def load_config(
         InputError: The file does not exist or an option is not understood.
     """
     compat.install()
-    cfg = config if isinstance(config, Config) else Config.fromfile(_existing(Path(config)))
+    cfg = config if isinstance(config, Config) else Config.fromfile(find_config(config))
     for notice in apply_options(cfg, cfg_options, eval_options):
         _tell(notice)
     if work_dir is not None:
@@ -149,15 +149,6 @@ def load_config(
     elif cfg.get("work_dir") is None:
         cfg.work_dir = f"work_dirs/{Path(cfg.filename or 'config').stem}"
     return cfg
-
-
-def _existing(path: Path) -> Path:
-    if path.is_file():
-        return path
-    known = {str(p): p for p in Path("configs").rglob("*.py") if "_base_" not in p.parts}
-    near = difflib.get_close_matches(str(path), known, n=3, cutoff=0.5)
-    hint = f" Near matches: {', '.join(near)}." if near else ""
-    raise InputError(f"Config file '{path}' does not exist.{hint}")
 
 
 def _continue_run(cfg: Config) -> None:

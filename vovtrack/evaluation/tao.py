@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.boxes import BoxTable
 from vovtrack.evaluation.teta import COLUMNS, TetaResult, teta
+from vovtrack.formats.hashing import file_sha256
 from vovtrack.formats.tao import merged_categories, read_annotations
 from vovtrack.formats.tao_results import NO_VIDEO, TaoResults, read_results
 from vovtrack.structures import Vocabulary
@@ -57,9 +57,9 @@ def evaluate_tao(
         "per_class": _per_class(result),
         "protocol": {
             "annotations": str(gt_path),
-            "annotations_sha256": _sha256(gt_path),
+            "annotations_sha256": file_sha256(gt_path),
             "predictions": str(pred_path),
-            "predictions_sha256": _sha256(pred_path),
+            "predictions_sha256": file_sha256(pred_path),
             "vocabulary": vocabulary.fingerprint,
             "classes": len(vocabulary),
             "classes_evaluated": evaluated,
@@ -195,14 +195,6 @@ def _keep_highest(results: TaoResults, limit: int) -> TaoResults:
             rows = rows[np.argsort(-results.scores[rows], kind="stable")[:limit]]
         kept.append(rows)
     return results.select(np.concatenate(kept) if kept else by_image)
-
-
-def _sha256(path: str | Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _version() -> str:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vovtrack.errors import InputError
+from vovtrack.formats.hashing import file_sha256
 from vovtrack.models.prompts import resolve_templates
 from vovtrack.models.text_bank import load_text_bank, save_text_bank
 from vovtrack.registry import MODELS
@@ -367,11 +368,7 @@ def _check_length(tokens: Tensor, names: Sequence[str], tokenizer: Tokenizer) ->
 def _file_hash(path: str | Path) -> str:
     if not Path(path).is_file():
         raise InputError(f"the CLIP file {path} does not exist; correct its path")
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return file_sha256(path)
 
 
 def _first_line(error: Exception) -> str:

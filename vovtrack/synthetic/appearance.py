@@ -14,9 +14,7 @@ HUES = {
     "red": 0.0,
     "yellow": 0.145,
     "green": 0.35,
-    "cyan": 0.51,
     "blue": 0.63,
-    "magenta": 0.86,
 }
 SPRITE_PX = 128
 SPRITE_EXTENT = 1.1
@@ -92,7 +90,9 @@ def draw_sprite(composition: Composition, look: Look) -> np.ndarray:
     cv2.fillPoly(mask, [points], 255, lineType=cv2.LINE_AA, shift=4)
 
     weight = _pattern(composition.pattern, look, u, v)[..., None]
-    rgb = look.primary.astype(np.float32) * (1 - weight) + look.secondary.astype(np.float32) * weight
+    rgb = (
+        look.primary.astype(np.float32) * (1 - weight) + look.secondary.astype(np.float32) * weight
+    )
     depth = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 5) / unit
     edge = np.clip((look.border_width - depth) * unit + 0.5, 0, 1)[..., None]
     rgb = rgb * (1 - edge) + look.border.astype(np.float32) * edge
@@ -120,15 +120,6 @@ def shape_outline(shape: str) -> np.ndarray:
         return _polar(-np.pi / 2 + np.arange(3) * 2 * np.pi / 3, 1.0) * [1.1, 1.15] + [0, 0.15]
     if shape == "star":
         return _polar(-np.pi / 2 + np.arange(10) * np.pi / 5, np.where(np.arange(10) % 2, 0.46, 1))
-    if shape == "cross":
-        a = 0.38
-        arm = np.array([(-a, -1), (a, -1), (a, -a), (1, -a), (1, a), (a, a)], float)
-        return np.concatenate([arm, -arm])
-    if shape == "heart":
-        t = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-        x = 16 * np.sin(t) ** 3
-        y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
-        return np.stack([x / 16, -(y + 2.5) / 16], axis=1)
     raise ValueError(f"unknown shape {shape!r}")
 
 

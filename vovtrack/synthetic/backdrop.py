@@ -65,7 +65,9 @@ def smooth_noise(rng: np.random.Generator, width: int, height: int) -> np.ndarra
     for octave in range(5):
         cells = coarsest * 2**octave
         grid = rng.random((cells, cells), dtype=np.float32)
-        total += roughness**octave * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        total += roughness**octave * cv2.resize(
+            grid, (width, height), interpolation=cv2.INTER_CUBIC
+        )
     return cv2.normalize(total, None, 0.0, 1.0, cv2.NORM_MINMAX)
 
 
@@ -100,7 +102,7 @@ def _masonry(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 
 def _draw_clutter(rng: np.random.Generator, canvas: np.ndarray) -> None:
-    """Add one arc, zigzag or pebble in a muted colour; none of them is a shape of the vocabulary."""
+    """Add one arc, zigzag or pebble in a muted colour; none is a shape of the vocabulary."""
     height, width = canvas.shape[:2]
     colour = muted_colour(rng).tolist()
     centre = rng.uniform(0, 1, 2) * (width, height)
@@ -123,9 +125,7 @@ def _draw_clutter(rng: np.random.Generator, canvas: np.ndarray) -> None:
         angle = np.linspace(0, 2 * np.pi, 9, endpoint=False)
         radius = size * 0.5 * rng.uniform(0.5, 1.0, 9)
         points = np.stack([np.cos(angle) * radius, np.sin(angle) * radius * 0.7], axis=1) + centre
-        cv2.fillPoly(
-            canvas, [np.round(points * 16).astype(np.int32)], colour, cv2.LINE_AA, shift=4
-        )
+        cv2.fillPoly(canvas, [np.round(points * 16).astype(np.int32)], colour, cv2.LINE_AA, shift=4)
 
 
 def _unit(angle: float) -> np.ndarray:

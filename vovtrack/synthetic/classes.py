@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 PATTERNS = ("solid", "striped", "dotted", "checkered")
-COLOURS = ("red", "yellow", "green", "cyan", "blue", "magenta")
-SHAPES = ("circle", "square", "triangle", "star", "cross", "heart")
+COLOURS = ("red", "yellow", "green", "blue")
+SHAPES = ("circle", "square", "triangle", "star")
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,19 @@ class Composition:
 def compositions() -> tuple[Composition, ...]:
     """Return all classes in alphabetical order; label = position, category id = label + 1.
 
-    The split is a Latin square and does not depend on any seed. Cell (colour c, shape s) of the
-    6 x 6 grid carries the base class of pattern (c + s) mod 4, so every colour-shape,
-    pattern-colour and pattern-shape pair occurs among the base classes ("f"). One more base class
-    per colour ("c") is drawn half as often. Two cells of every row carry a novel class ("r"):
-    each colour and each shape is novel twice, each pattern three times.
+    All 64 compositions of 4 patterns, 4 colours and 4 shapes are classes. The split is a Latin
+    square and does not depend on any seed: for every colour and shape one pattern is novel ("r"),
+    and so is one shape for every pattern and colour. Among the base classes every pair of
+    attributes therefore occurs three times, and no attribute can be guessed from the other two.
+    One base class in three ("c") is drawn half as often as the others ("f").
     """
-    chosen = []
-    for c, colour in enumerate(COLOURS):
-        row = [(s, (c + s) % 4, "f") for s in range(6)]
-        row += [((c + 2) % 6, (c + (c + 2) % 6 + 1) % 4, "c")]
-        row += [(s, (c + s + 2) % 4, "r") for s in ((c + 1) % 6, (c + 4) % 6)]
-        chosen += [Composition(PATTERNS[p], colour, SHAPES[s], f) for s, p, f in row]
+    frequencies = ("r", "c", "f", "f")
+    chosen = [
+        Composition(PATTERNS[(c + s + step) % 4], colour, shape, frequency)
+        for c, colour in enumerate(COLOURS)
+        for s, shape in enumerate(SHAPES)
+        for step, frequency in enumerate(frequencies)
+    ]
     return tuple(sorted(chosen, key=lambda composition: composition.name))
 
 

@@ -117,7 +117,7 @@ def _picture(
     height = round(image.shape[0] * scale)
     canvas = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
     canvas = np.ascontiguousarray(canvas)
-    for (x, y, w, h), colour, text in boxes:
+    for (x, y, w, h), colour, _ in boxes:
         low = round(x * scale), round(y * scale)
         high = round((x + w) * scale) - 1, round((y + h) * scale) - 1
         cv2.rectangle(canvas, low, high, _INK, 3, cv2.LINE_AA)

@@ -191,7 +191,9 @@ class Scene:
         if np.any(high <= low):
             return patch, None
         diameter = 2 * radius * SPRITE_EXTENT
-        sprite = next((s for s in self._sprites[i][::-1] if len(s) >= diameter), self._sprites[i][0])
+        sprite = next(
+            (s for s in self._sprites[i][::-1] if len(s) >= diameter), self._sprites[i][0]
+        )
         scale = diameter / len(sprite)
         turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         # Pixel centres lie at integers for OpenCV and at halves in continuous coordinates.
@@ -211,7 +213,9 @@ def _draw_labels(rng: np.random.Generator, recipe: SceneRecipe) -> np.ndarray:
     classes = compositions()
     base = np.array([{"f": 1.0, "c": 0.5, "r": 0.0}[c.frequency] for c in classes])
     novel = np.array([float(c.novel) for c in classes])
-    weights = (1 - recipe.novel_share) * base / base.sum() + recipe.novel_share * novel / novel.sum()
+    weights = (
+        1 - recipe.novel_share
+    ) * base / base.sum() + recipe.novel_share * novel / novel.sum()
     labels: list[int] = []
     for _ in range(rng.integers(recipe.min_objects, recipe.max_objects + 1)):
         if labels and rng.random() < recipe.lookalikes:

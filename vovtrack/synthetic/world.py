@@ -120,9 +120,7 @@ def _start_worker() -> None:
     cv2.setNumThreads(0)
 
 
-def _write_annotations(
-    root: Path, scenes: dict[str, list[SceneRecord]], size: WorldSize
-) -> None:
+def _write_annotations(root: Path, scenes: dict[str, list[SceneRecord]], size: WorldSize) -> None:
     kinds = categories(scenes["lvis_train"])
     files = {
         "lvis/annotations/train.json": lvis_file(scenes["lvis_train"], kinds, size),

@@ -74,7 +74,7 @@ def draw_tracks(
         if trails is not None:
             _draw_trail(canvas, trails.of(int(track_ids[i])), color, thickness)
         x1, y1, x2, y2 = (int(round(float(v))) for v in bboxes[i])
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness, cv2.LINE_AA)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
         text = f"{names[labels[i]]} #{track_ids[i]} {scores[i]:.2f}"
         _draw_label(canvas, text, (x1, y1), color, max(0.35, 0.6 * unit), thickness)
     return canvas

@@ -36,7 +36,7 @@ test_dataloader = dict(
 test_evaluator = dict(
     type="TaoTrackMetric",
     ann_file=data_root + "tao/annotations/validation.json",
-    vocabulary="configs/mini/vocabulary.json",
+    vocabulary="{{ fileDirname }}/../../mini/vocabulary.json",
     out_dir="results/mini",
 )
 test_cfg = dict(type="TestLoop")

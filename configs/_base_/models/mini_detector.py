@@ -1,21 +1,11 @@
 """A small open-vocabulary detector for the mini world, trained from scratch on a CPU."""
 
-custom_imports = dict(
-    imports=[
-        "vovtrack.models",
-        "vovtrack.datasets",
-        "vovtrack.evaluation",
-        "detpro",
-        "ovtrack",
-    ]
-)
-
 bn = dict(type="BN", requires_grad=True)
 channels = 64
 
 model = dict(
     type="OpenVocabDetector",
-    vocabulary="configs/mini/vocabulary.json",
+    vocabulary="{{ fileDirname }}/../../mini/vocabulary.json",
     data_preprocessor=dict(
         type="mmdet.DetDataPreprocessor",
         mean=[123.675, 116.28, 103.53],
@@ -77,8 +67,8 @@ model = dict(
             embed_dims=64,
             text_encoder=dict(
                 type="ClipTextEncoder",
-                model="configs/mini/clip_mini.json",
-                pretrained="saved_models/mini/clip_mini.safetensors",
+                model="{{ fileDirname }}/../../mini/clip_mini.json",
+                pretrained="{{ fileDirname }}/../../../saved_models/mini/clip_mini.safetensors",
                 templates=["a photo of a {}"],
             ),
             train_temperature=0.02,
@@ -114,7 +104,7 @@ model = dict(
                 min_pos_iou=0.5,
                 match_low_quality=False,
             ),
-            sampler=dict(type="RandomSampler", num=64, pos_fraction=0.25),
+            sampler=dict(type="RandomSampler", num=64, pos_fraction=0.5),
             pos_weight=-1,
         ),
     ),

@@ -1,15 +1,5 @@
 """OVTrack on a ResNet-50 detector with text and image branch: 74 M parameters, 448 tensors."""
 
-custom_imports = dict(
-    imports=[
-        "vovtrack.models",
-        "vovtrack.datasets",
-        "vovtrack.evaluation",
-        "detpro",
-        "ovtrack",
-    ]
-)
-
 bn = dict(type="BN", requires_grad=True)
 
 model = dict(

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import zipfile
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 import torch
 from mmengine.fileio import get_file_backend
@@ -13,6 +22,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_checkpoint
 
+from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.engine.checkpoint import (
     load_checkpoint_into,
     load_weights,
@@ -23,14 +33,21 @@ from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 
 
-class Command:
+class Reduction:
+    """Pickles into what it is given."""
+
+    def __init__(self, reduction):
+        self.reduction = reduction
+
+    def __reduce__(self):
+        return self.reduction
+
+
+class Command(Reduction):
     """Pickles into a call of ``function(*args)``."""
 
     def __init__(self, function, *args):
-        self.call = (function, args)
-
-    def __reduce__(self):
-        return self.call
+        super().__init__((function, args))
 
 
 @pytest.fixture
@@ -170,3 +187,121 @@ def test_the_runner_starts_from_safetensors(tmp_path):
     runner = make_runner(tmp_path, 1, load_from=str(tmp_path / "w.safetensors"))
     runner.load_or_resume()
     assert torch.equal(runner.model.line.weight.cpu(), source.line.weight)
+
+
+def renamed(path, replacements):
+    """Copy of a checkpoint whose pickle names other globals, as an older library wrote them."""
+    copy = path.with_name("renamed.pth")
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("data.pkl"):
+                for old, new in replacements.items():
+                    content = content.replace(old, new)
+            target.writestr(name, content)
+    return copy
+
+
+@pytest.mark.parametrize("core", [b"numpy.core", b"numpy._core"])
+def test_numpy_content_of_any_age_is_read(tmp_path, core):
+    content = {
+        "scalars": [np.float64(0.5), np.float32(2), np.int8(-3), np.bool_(True), np.uint64(7)],
+        "arrays": [np.arange(6, dtype=">i4").reshape(2, 3), np.asfortranarray(np.eye(3)[:, :2])],
+        "text": np.array(["ab", "c"]),
+    }
+    torch.save(content, tmp_path / "a.pth")
+    path = renamed(tmp_path / "a.pth", {b"cnumpy._core.": b"c" + core + b"."})
+    read = load_checkpoint_file(path)
+    assert read["scalars"] == content["scalars"]
+    assert [type(x) for x in read["scalars"]] == [type(x) for x in content["scalars"]]
+    for ours, original in zip(
+        [*read["arrays"], read["text"]], [*content["arrays"], content["text"]], strict=True
+    ):
+        np.testing.assert_array_equal(ours, original)
+    torch.save(read, tmp_path / "again.pth")
+    np.testing.assert_array_equal(load_checkpoint_file(tmp_path / "again.pth")["text"], ["ab", "c"])
+
+
+def test_object_arrays_are_refused(tmp_path):
+    torch.save({"a": np.array([print, None])}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match="was not run"):
+        load_checkpoint_file(tmp_path / "a.pth")
+
+
+def test_a_file_cannot_change_numpys_own_types(tmp_path):
+    """Numpy's int64 accepts a pickled state with flags that make it hold object pointers."""
+    dtype = np.dtype("i8")
+    call = (np.dtype, ("i8",), (3, "<", None, None, None, -1, -1, 0x3F))
+    torch.save({"evil": Reduction(call)}, tmp_path / "a.pth")
+    load_checkpoint_file(tmp_path / "a.pth")
+    assert dtype.flags == 0 and np.dtype("i8").flags == 0
+
+
+def test_the_history_of_a_run_survives(tmp_path):
+    history = HistoryBuffer([1.0, 3.0], [1, 1])
+    torch.save({"history": history}, tmp_path / "a.pth")
+    read = load_checkpoint_file(tmp_path / "a.pth")["history"]
+    read.update(8.0)
+    assert (read.statistics("mean"), read.max(), read.current()) == (4.0, 8.0, 8.0)
+    torch.save({"history": read}, tmp_path / "b.pth")
+    assert load_checkpoint_file(tmp_path / "b.pth")["history"].min() == 1.0
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.ones(1000)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.find(torch.ones(4).numpy().tobytes()) + 200] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"damaged.*checksum.*data/0"):
+        load_weights(path)
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    """Address of a server of the folder ``tmp_path``; torch's cache lies beside it."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    handler = functools.partial(QuietHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+def test_fetched_checkpoints_are_read_as_strictly(evil, web, model):
+    path, trace = evil
+    with pytest.raises(InputError, match="was not run"):
+        load_checkpoint(model, f"{web}/{path.name}")
+    assert not trace.exists()
+
+
+def test_weights_are_fetched_once(tmp_path, web, model):
+    for suffix, save in (("pth", torch.save), ("safetensors", save_weights)):
+        source = tmp_path / f"w.{suffix}"
+        save(model.state_dict(), source)
+        load_checkpoint(model, f"{web}/{source.name}", strict=True)
+        source.unlink()
+        load_checkpoint(model, f"{web}/{source.name}", strict=True)
+    with pytest.raises(InputError, match=r"nowhere\.pth' cannot be fetched.*404"):
+        load_checkpoint(model, f"{web}/nowhere.pth")
+
+
+def test_a_killed_writer_leaves_the_previous_file(tmp_path):
+    target = tmp_path / "epoch_1.pth"
+    target.write_bytes(b"whole")
+    script = f"""
+        import os, signal
+        from mmengine.fileio import LocalBackend
+        from vovtrack.compat import files
+        files.install()
+        os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        LocalBackend().put(b"half of the new one", {str(target)!r})
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)])
+    assert done.returncode == -signal.SIGKILL
+    assert target.read_bytes() == b"whole"
