@@ -4,6 +4,7 @@ from detpro.models.bbox_head import DualBranchBBoxHead
 from detpro.models.classifier import TextBankClassifier
 from detpro.models.detector import OpenVocabDetector
 from detpro.models.fusion import GeometricScoreFusion
+from detpro.models.roi_extractor import PreciseRoIExtractor
 from detpro.models.roi_head import OpenVocabRoIHead
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "GeometricScoreFusion",
     "OpenVocabDetector",
     "OpenVocabRoIHead",
+    "PreciseRoIExtractor",
     "TextBankClassifier",
 ]

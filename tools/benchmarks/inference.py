@@ -85,6 +85,7 @@ class Clock:
         self.seconds: dict[str, float] = {}
 
     def __call__(self, name: str, run):
+        """Run ``run()`` and add its seconds to ``name``."""
         start = time.perf_counter()
         result = run()
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

@@ -67,7 +67,7 @@ class ClipSchedule:
     batch_size: int = 128
     lr: float = 3e-3
     weight_decay: float = 0.05
-    hide_colour: float = 0.6
+    hide_colour: float = 0.25
     hide_shape: float = 0.15
     additivity: float = 1.0
 

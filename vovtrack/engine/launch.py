@@ -17,11 +17,13 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs name
 from vovtrack import compat
 from vovtrack.engine.build import find_config
+from vovtrack.engine.checkpoint import latest_checkpoint, load_checkpoint_into
 from vovtrack.engine.options import apply_options
 from vovtrack.errors import InputError
 from vovtrack.formats.atomic import atomic_write
@@ -115,7 +117,11 @@ def test(
             )
         cfg.test_evaluator = cfg.bbox_evaluator
     cfg.load_from = str(checkpoint)
-    metrics = _build_runner(cfg, launcher, seed).test()
+    runner = _build_runner(cfg, launcher, seed)
+    # mmengine itself would go on with a checkpoint that fits in part.
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    load_checkpoint_into(model, checkpoint)
+    metrics = runner.test()
     if out is not None and is_main_process():
         with atomic_write(out) as file:
             json.dump(metrics, file, indent=1)
@@ -152,14 +158,14 @@ def load_config(
 
 
 def _continue_run(cfg: Config) -> None:
-    """Resume from the work directory's last checkpoint; without one, start as the config says.
+    """Resume from the work directory's last whole checkpoint, else start as the config says.
 
     The runner itself would resume from ``load_from``, which names the weights to start with.
     """
-    latest = find_latest_checkpoint(cfg.work_dir)
+    latest = latest_checkpoint(cfg.work_dir)
     cfg.resume = latest is not None
     if latest is not None:
-        cfg.load_from = latest
+        cfg.load_from = str(latest)
 
 
 def _build_runner(cfg: Config, launcher: str, seed: int | None) -> Runner:

@@ -42,7 +42,7 @@ model = dict(
     roi_head=dict(
         type="OpenVocabRoIHead",
         bbox_roi_extractor=dict(
-            type="SingleRoIExtractor",
+            type="PreciseRoIExtractor",
             roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=2),
             out_channels=channels,
             featmap_strides=[4, 8, 16, 32],
@@ -71,8 +71,8 @@ model = dict(
                 pretrained="{{ fileDirname }}/../../../saved_models/mini/clip_mini.safetensors",
                 templates=["a photo of a {}"],
             ),
-            train_temperature=0.02,
-            test_temperature=0.02,
+            train_temperature=0.01,
+            test_temperature=0.01,
         ),
         repeat_softmax=False,
         thresholds=dict(detect=0.05, match=0.1, init=0.3, draw=0.3),

@@ -46,7 +46,7 @@ model = dict(
     roi_head=dict(
         type="OpenVocabRoIHead",
         bbox_roi_extractor=dict(
-            type="SingleRoIExtractor",
+            type="PreciseRoIExtractor",
             roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=0),
             out_channels=256,
             featmap_strides=[4, 8, 16, 32],

@@ -11,6 +11,7 @@ import torch
 from mmcv.cnn import build_norm_layer
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 
 from vovtrack import compat
@@ -71,48 +72,49 @@ def faster_rcnn():
     )
     sampler = dict(type="RandomSampler", num=32, pos_fraction=0.5, neg_pos_ub=-1)
     assigner = dict(type="MaxIoUAssigner", pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0.3)
-    rpn = dict(assigner=assigner, sampler=sampler, pos_weight=-1)
+    rpn = dict(assigner=assigner, sampler=sampler, allowed_border=-1, pos_weight=-1)
     nms = dict(type="nms", iou_threshold=0.7)
     proposals = dict(nms_pre=200, max_per_img=50, nms=nms, min_bbox_size=0)
     rcnn = dict(assigner=assigner, sampler={**sampler, "add_gt_as_proposals": True}, pos_weight=-1)
-    return MODELS.build(
-        ConfigDict(
-            type="FasterRCNN",
-            data_preprocessor=dict(type="DetDataPreprocessor", pad_size_divisor=32),
-            backbone=dict(type="ResNet", depth=18, base_channels=8, stem_channels=8),
-            neck=dict(type="FPN", in_channels=[8, 16, 32, 64], out_channels=8, num_outs=5),
-            rpn_head=dict(
-                type="RPNHead",
+    cfg = ConfigDict(
+        type="FasterRCNN",
+        data_preprocessor=dict(type="DetDataPreprocessor", pad_size_divisor=32),
+        backbone=dict(type="ResNet", depth=18, base_channels=8, stem_channels=8),
+        neck=dict(type="FPN", in_channels=[8, 16, 32, 64], out_channels=8, num_outs=5),
+        rpn_head=dict(
+            type="RPNHead",
+            in_channels=8,
+            feat_channels=8,
+            anchor_generator=dict(
+                type="AnchorGenerator", scales=[8], ratios=[1.0], strides=[4, 8, 16, 32, 64]
+            ),
+            bbox_coder=coder,
+        ),
+        roi_head=dict(
+            type="StandardRoIHead",
+            bbox_roi_extractor=dict(
+                type="SingleRoIExtractor",
+                roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=0),
+                out_channels=8,
+                featmap_strides=[4, 8, 16, 32],
+            ),
+            bbox_head=dict(
+                type="Shared2FCBBoxHead",
                 in_channels=8,
-                feat_channels=8,
-                anchor_generator=dict(
-                    type="AnchorGenerator", scales=[8], ratios=[1.0], strides=[4, 8, 16, 32, 64]
-                ),
+                fc_out_channels=16,
+                roi_feat_size=7,
+                num_classes=2,
                 bbox_coder=coder,
             ),
-            roi_head=dict(
-                type="StandardRoIHead",
-                bbox_roi_extractor=dict(
-                    type="SingleRoIExtractor",
-                    roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=0),
-                    out_channels=8,
-                    featmap_strides=[4, 8, 16, 32],
-                ),
-                bbox_head=dict(
-                    type="Shared2FCBBoxHead",
-                    in_channels=8,
-                    fc_out_channels=16,
-                    roi_feat_size=7,
-                    num_classes=2,
-                    bbox_coder=coder,
-                ),
-            ),
-            train_cfg=dict(rpn=rpn, rpn_proposal=proposals, rcnn=rcnn),
-            test_cfg=dict(
-                rpn=proposals, rcnn=dict(score_thr=0.05, nms={**nms, "iou_threshold": 0.5})
-            ),
-        )
+        ),
+        train_cfg=dict(rpn=rpn, rpn_proposal=proposals, rcnn=rcnn),
+        test_cfg=dict(
+            rpn=proposals,
+            rcnn=dict(score_thr=0.05, max_per_img=20, nms={**nms, "iou_threshold": 0.5}),
+        ),
     )
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        return MODELS.build(cfg)
 
 
 def batch_with_objects():

@@ -232,14 +232,6 @@ def test_roi_align_reads_the_image_of_its_row():
     assert pooled.mean((1, 2, 3)).tolist() == [2, 0, 1]
 
 
-def test_nms_with_offset_counts_pixels():
-    # Widths of 9 overlap by 7 of 11 without, by 8 of 12 with both borders counted as inside.
-    bboxes = torch.tensor([[0.0, 0, 9, 99], [2, 0, 11, 99]])
-    scores = torch.tensor([0.9, 0.8])
-    assert len(ops.nms(bboxes, scores, 0.65, offset=0)[1]) == 2
-    assert len(ops.nms(bboxes, scores, 0.65, offset=1)[1]) == 1
-
-
 def test_soft_nms_at_the_edges():
     dets, kept = ops.soft_nms(torch.empty(0, 4), torch.empty(0))
     assert dets.shape == (0, 5) and len(kept) == 0
@@ -254,17 +246,6 @@ def test_soft_nms_at_the_edges():
     assert len(kept) == 2 and dets.isfinite().all()
 
 
-@pytest.mark.parametrize("stride, dilation, groups", [(2, 1, 1), (1, 2, 1), (1, 1, 2)])
-def test_deform_conv_without_offsets_is_a_convolution(stride, dilation, groups):
-    x = torch.randn(2, 4, 9, 8)
-    weight = torch.randn(6, 4 // groups, 3, 3)
-    args = (stride, dilation, dilation, groups)
-    plain = F.conv2d(x, weight, None, *args)
-    offset = torch.zeros(2, 2 * 9 * 2, *plain.shape[2:])
-    ours = ops.deform_conv2d(x, offset, weight, *args, 2)
-    torch.testing.assert_close(ours, plain, atol=1e-4, rtol=1e-4)
-
-
 def test_deform_conv_bias_and_mask_scale_the_taps():
     x, weight, bias = torch.randn(1, 3, 6, 6), torch.randn(4, 3, 3, 3), torch.randn(4)
     offset, mask = torch.zeros(1, 18, 6, 6), torch.full((1, 9, 6, 6), 0.5)
@@ -273,25 +254,3 @@ def test_deform_conv_bias_and_mask_scale_the_taps():
     torch.testing.assert_close(ours, F.conv2d(x, weight * 0.5, bias, padding=1))
     ours.sum().backward()
     torch.testing.assert_close(bias.grad, torch.full((4,), 36.0))
-
-
-def test_focal_loss_takes_class_weights_and_negative_labels():
-    logits = torch.randn(3, 2)
-    labels = torch.tensor([1, 0, -1])
-    weight = torch.tensor([1.0, 3.0])
-    plain = ops.sigmoid_focal_loss(logits, labels, 2.0, 0.25, None, "none")
-    weighted = ops.sigmoid_focal_loss(logits, labels, 2.0, 0.25, weight, "none")
-    torch.testing.assert_close(weighted[:2], plain[:2] * torch.tensor([[3.0], [1.0]]))
-    background = ops.sigmoid_focal_loss(logits, torch.tensor([1, 0, 2]), 2.0, 0.25, None, "none")
-    torch.testing.assert_close(plain, background)
-
-
-@pytest.mark.parametrize("mode", ["iou", "iof"])
-def test_overlaps(mode):
-    a = torch.tensor([[0.0, 0, 10, 10], [5, 5, 5, 5]])
-    b = torch.tensor([[0.0, 0, 10, 5], [20, 20, 30, 30], [5, 5, 15, 15]])
-    ours = ops.bbox_overlaps(a, b, mode)
-    expected = {"iou": [0.5, 0, 25 / 175], "iof": [0.5, 0, 0.25]}[mode]
-    torch.testing.assert_close(ours, torch.tensor([expected, [0.0, 0, 0]]))
-    aligned = ops.bbox_overlaps(b[:2], a[:1].expand(2, 4), mode, aligned=True)
-    assert aligned.tolist() == [{"iou": 0.5, "iof": 1.0}[mode], 0]
