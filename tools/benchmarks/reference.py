@@ -73,6 +73,8 @@ class LoopTracker:
 
     def update(self, bboxes: Tensor, scores: Tensor, embeds: Tensor, frame_id: int) -> list[int]:
         """Track ids of the detections that survive distractor removal."""
+        # Without a class head the published model copies the embeddings in its place.
+        cls_embeds = embeds.clone()
         valid = [True] * len(bboxes)
         ious = box_iou(bboxes, bboxes)
         for i in range(1, len(bboxes)):
@@ -80,6 +82,7 @@ class LoopTracker:
                 valid[i] = False
         keep = torch.tensor(valid)
         bboxes, scores, embeds = bboxes[keep], scores[keep], embeds[keep]
+        cls_embeds = cls_embeds[keep]
         ids = torch.full((len(bboxes),), -1, dtype=torch.long)
         if self.tracks and len(bboxes):
             self._match(ids, scores, embeds)
@@ -87,12 +90,21 @@ class LoopTracker:
             if int(ids[i]) == -1 and float(scores[i]) > 1e-4:
                 ids[i] = self.num_issued
                 self.num_issued += 1
-        self._remember(ids, bboxes, embeds, frame_id)
+        self._remember(ids, bboxes, embeds, cls_embeds, frame_id)
         return ids.tolist()
+
+    def _memory(self) -> dict[str, Tensor]:
+        """All that is remembered, gathered track by track for every frame."""
+        columns: dict[str, list[Tensor]] = {"bboxes": [], "embeds": [], "cls_embeds": []}
+        for track in self.tracks.values():
+            columns["bboxes"].append(track["bboxes"][-1][None])
+            columns["embeds"].append(track["embed"][None])
+            columns["cls_embeds"].append(track["cls_embed"][None])
+        return {name: torch.cat(values) for name, values in columns.items()}
 
     def _match(self, ids: Tensor, scores: Tensor, embeds: Tensor) -> None:
         memo_ids = torch.tensor(list(self.tracks))
-        memory = torch.stack([track["embed"] for track in self.tracks.values()])
+        memory = self._memory()["embeds"]
         exp = torch.exp(embeds @ memory.T)
         d2t = exp / (exp.sum(dim=1, keepdim=True) + 1e-6)
         t2d = exp / (exp.sum(dim=0, keepdim=True) + 1e-6)
@@ -107,17 +119,22 @@ class LoopTracker:
                 match[:i, column] = 0
                 match[i + 1 :, column] = 0
 
-    def _remember(self, ids: Tensor, bboxes: Tensor, embeds: Tensor, frame_id: int) -> None:
-        for track_id, bbox, embed in zip(ids, bboxes, embeds, strict=True):
+    def _remember(
+        self, ids: Tensor, bboxes: Tensor, embeds: Tensor, cls_embeds: Tensor, frame_id: int
+    ) -> None:
+        for track_id, bbox, embed, cls_embed in zip(ids, bboxes, embeds, cls_embeds, strict=True):
             key = int(track_id)
             if key in self.tracks:
                 track = self.tracks[key]
                 rate = self.update_rate
                 track["embed"] = (1 - rate) * track["embed"] + rate * embed
+                track["cls_embed"] = cls_embed
                 track["bboxes"].append(bbox)
                 track["frames"].append(frame_id)
             elif key > -1:
-                self.tracks[key] = dict(embed=embed, bboxes=[bbox], frames=[frame_id])
+                self.tracks[key] = dict(
+                    embed=embed, cls_embed=cls_embed, bboxes=[bbox], frames=[frame_id]
+                )
         lost = [k for k, v in self.tracks.items() if frame_id - v["frames"][-1] >= self.memo_frames]
         for key in lost:
             del self.tracks[key]

@@ -1,0 +1,86 @@
+"""LVIS-style stills: what training sees, and what is wrong with a file."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from detpro.datasets import OpenVocabLVISDataset
+from vovtrack.errors import InputError
+from vovtrack.synthetic import world_vocabulary, write_world
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_world(tmp_path_factory.mktemp("w") / "world", size="tiny", workers=1) / "lvis"
+
+
+def dataset(root, ann_file="annotations/val.json", **kwargs) -> OpenVocabLVISDataset:
+    prefix = dict(img=str(root / "images"))
+    return OpenVocabLVISDataset(ann_file=str(root / ann_file), data_prefix=prefix, **kwargs)
+
+
+def labels(data) -> set[int]:
+    return {i["bbox_label"] for k in range(len(data)) for i in data.get_data_info(k)["instances"]}
+
+
+def test_training_sees_base_classes_only(root):
+    novel = set(world_vocabulary().novel.nonzero()[0])
+    assert labels(dataset(root, visible="all")) & novel
+    assert labels(dataset(root)) and not labels(dataset(root)) & novel
+
+
+def test_images_that_show_nothing_are_for_testing_only(root, tmp_path):
+    content = json.loads((root / "annotations/val.json").read_text())
+    first = content["images"][0]["id"]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != first]
+    (tmp_path / "ann.json").write_text(json.dumps(content))
+    kept = dataset(root, tmp_path / "ann.json", visible="all")
+    everything = dataset(root, tmp_path / "ann.json", visible="all", test_mode=True)
+    assert len(kept) == len(everything) - 1
+
+
+def test_missing_images_are_listed_before_anything_runs(root, tmp_path):
+    with pytest.raises(InputError, match=r"6 of 6 images .*data_prefix"):
+        OpenVocabLVISDataset(
+            ann_file=str(root / "annotations/val.json"),
+            data_prefix=dict(img=str(tmp_path)),
+            visible="all",
+        )
+
+
+def test_lvis_images_without_file_name_are_named_by_their_url(root, tmp_path):
+    content = json.loads((root / "annotations/val.json").read_text())
+    for image in content["images"]:
+        image["coco_url"] = f"http://images.example/{image.pop('file_name')}"
+    (tmp_path / "ann.json").write_text(json.dumps(content))
+    data = OpenVocabLVISDataset(
+        ann_file=str(tmp_path / "ann.json"),
+        data_prefix=dict(img=str(root / "images" / "val")),
+        visible="all",
+    )
+    assert len(data) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("images"), "'images'"),
+        (lambda c: c["annotations"][0].pop("bbox"), "annotation 1 lacks the key 'bbox'"),
+        (lambda c: c["images"][0].pop("file_name"), "neither 'file_name' nor 'coco_url'"),
+    ],
+)
+def test_broken_files_name_file_and_key(root, tmp_path, change, message):
+    content = json.loads((root / "annotations/val.json").read_text())
+    change(content)
+    (tmp_path / "broken.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"broken\.json.*{message}"):
+        dataset(root, tmp_path / "broken.json", vocabulary=world_vocabulary())
+
+
+def test_a_truncated_file_is_named(root, tmp_path):
+    text = (root / "annotations/val.json").read_text()
+    (tmp_path / "cut.json").write_text(text[: len(text) // 2])
+    with pytest.raises(InputError, match=r"cut\.json.*JSON"):
+        dataset(root, tmp_path / "cut.json", vocabulary=world_vocabulary())

@@ -1,0 +1,47 @@
+"""Frames for testing a tracker."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from vovtrack.datasets import TaoVideoDataset
+from vovtrack.errors import InputError
+from vovtrack.synthetic import write_world
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_world(tmp_path_factory.mktemp("w") / "world", size="tiny", workers=1) / "tao"
+
+
+def dataset(root, frames=None, ann_file=None) -> TaoVideoDataset:
+    return TaoVideoDataset(
+        ann_file=str(ann_file or root / "annotations/validation.json"),
+        data_prefix=dict(img=str(frames or root / "frames")),
+        test_mode=True,
+    )
+
+
+def test_frames_come_video_by_video_in_order_of_time(root):
+    data = dataset(root)
+    items = [data.get_data_info(i) for i in range(len(data))]
+    assert [item["video_id"] for item in items] == sorted(item["video_id"] for item in items)
+    starts = [i for i, item in enumerate(items) if item["frame_id"] == 0]
+    for start, end in zip(starts, [*starts[1:], len(items)], strict=True):
+        video = items[start:end]
+        assert [item["frame_id"] for item in video] == [*range(video[0]["video_length"])]
+
+
+def test_frames_out_of_order_are_refused(root, tmp_path):
+    content = json.loads((root / "annotations/validation.json").read_text())
+    content["images"] = content["images"][::-1]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"a\.json.*frame"):
+        dataset(root, ann_file=tmp_path / "a.json")
+
+
+def test_missing_frames_are_listed_before_the_test_starts(root, tmp_path):
+    with pytest.raises(InputError, match="are missing on disk"):
+        dataset(root, frames=tmp_path)

@@ -1,0 +1,63 @@
+"""Memory of a long run: resident size while a tracker streams thousands of frames.
+
+    python tools/benchmarks/memory_slope.py [--frames 10000] [--width 256 --height 192] [--video V]
+
+Prints the resident size at ten points and the slope of a line through them, without the first
+tenth, in which caches fill. With --video the frames of that file are decoded and tracked in a
+loop, decoder included.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import chain, islice, repeat
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from vovtrack import load_tracker, read_video
+from vovtrack.synthetic import render_clip
+
+POINTS = 10
+
+
+def resident_bytes() -> int:
+    """Resident set size of this process (Linux)."""
+    fields = Path("/proc/self/status").read_text().split("VmRSS:")[1].split()
+    return int(fields[0]) * 1024
+
+
+def endless_frames(args: argparse.Namespace) -> Iterator[np.ndarray]:
+    """Frames of the video again and again, or of a synthetic clip."""
+    if args.video:
+        return chain.from_iterable(read_video(path) for path in repeat(args.video))
+    clip, _ = render_clip(seed=0, num_frames=48, width=args.width, height=args.height)
+    return chain.from_iterable(repeat(list(clip)))
+
+
+def main() -> None:
+    """Stream, and report the slope."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=10_000)
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--height", type=int, default=192)
+    parser.add_argument("--video")
+    args = parser.parse_args()
+    tracker = load_tracker("mini", device="cpu")
+    step = args.frames // POINTS
+    at, sizes = [], []
+    for t, frame in enumerate(tqdm(islice(endless_frames(args), args.frames), total=args.frames)):
+        tracker.step(frame)
+        if t % step == step - 1:
+            at.append(t + 1)
+            sizes.append(resident_bytes())
+    for frames, size in zip(at, sizes, strict=True):
+        print(f"{frames:>8} frames  {size / 2**20:8.1f} MiB")
+    slope = np.polyfit(at[1:], sizes[1:], 1)[0]
+    print(f"slope: {slope:.1f} bytes per frame; peak {max(sizes) / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()
