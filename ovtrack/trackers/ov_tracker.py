@@ -16,7 +16,7 @@ from mmengine.structures import InstanceData
 from ovtrack.trackers.memory import TrackMemory
 from vovtrack.ops.assignment import greedy_assignment
 from vovtrack.ops.boxes import drop_distractors
-from vovtrack.ops.similarity import bidirectional_softmax
+from vovtrack.ops.similarity import bidirectional_softmax, row_scales
 from vovtrack.registry import MODELS
 
 
@@ -115,8 +115,8 @@ class OVTracker:
     def _match_scores(self, found: dict[str, np.ndarray]) -> np.ndarray:
         embeds, memory = found["embeds"], self.memory
         logits = embeds @ memory.embeds.T
-        norms = np.linalg.norm(embeds, axis=1)[:, None] * np.linalg.norm(memory.embeds, axis=1)
-        cosine = logits / np.maximum(norms, np.finfo(norms.dtype).tiny)
+        cosine = logits * row_scales(embeds)[:, None]
+        cosine *= row_scales(memory.embeds)
         if self.match_metric == "cosine":
             if "cls_embeds" not in found:
                 return cosine
@@ -126,7 +126,10 @@ class OVTracker:
             logits[~same] = -np.inf
             cosine *= same
         scores = bidirectional_softmax(logits)
-        return (scores + cosine) / 2 if self.match_with_cosine else scores
+        if self.match_with_cosine:
+            scores += cosine
+            scores /= 2
+        return scores
 
     def _smooth_scores(self, scores: np.ndarray, rows: np.ndarray) -> None:
         matched, rate = rows >= 0, self.momentum_obj_score

@@ -20,6 +20,12 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
 
 
+def row_scales(embeds: np.ndarray) -> np.ndarray:
+    """Factors (N,) that bring the rows of ``embeds`` (N, D) to unit length; 0 for rows of zeros."""
+    squares = np.einsum("nd,nd->n", embeds, embeds)
+    return np.divide(1, np.sqrt(squares), where=squares > 0, out=np.zeros_like(squares))
+
+
 def bidirectional_softmax(logits: np.ndarray, eps: float = 1e-6) -> np.ndarray:
     """Mean of the row-wise and the column-wise softmax of a similarity matrix.
 
@@ -34,13 +40,17 @@ def bidirectional_softmax(logits: np.ndarray, eps: float = 1e-6) -> np.ndarray:
     Returns:
         (N, M) scores in [0, 1].
     """
-    return (_softmax(logits, 1, eps) + _softmax(logits, 0, eps)) / 2
+    scores = _softmax(logits, 1, eps)
+    scores += _softmax(logits, 0, eps)
+    scores /= 2
+    return scores
 
 
 def _softmax(logits: np.ndarray, axis: int, eps: float) -> np.ndarray:
     top = logits.max(axis=axis, keepdims=True)
     top[np.isneginf(top)] = 0
-    exp = np.exp(logits - top)
+    exp = logits - top
+    np.exp(exp, out=exp)
     with np.errstate(over="ignore"):  # a far negative top makes eps the whole denominator
         exp /= exp.sum(axis=axis, keepdims=True) + eps * np.exp(-top)
     return exp

@@ -8,7 +8,7 @@ from torchvision.ops import box_iou
 
 from vovtrack.ops.assignment import greedy_assignment
 from vovtrack.ops.boxes import drop_distractors, pairwise_iou
-from vovtrack.ops.similarity import bidirectional_softmax, cosine_similarity
+from vovtrack.ops.similarity import bidirectional_softmax, cosine_similarity, row_scales
 
 
 def plain_greedy(scores: np.ndarray, threshold: float) -> list[int]:
@@ -81,3 +81,8 @@ def test_pairwise_iou_equals_torchvision_and_survives_boxes_without_area():
     a, b = (torch.cat([c, c + 5 + torch.rand(20, 2, generator=generator) * 20], 1) for c in corners)
     np.testing.assert_allclose(pairwise_iou(a.numpy(), b.numpy()), box_iou(a, b), atol=1e-6)
     assert pairwise_iou(np.zeros((1, 4)), np.zeros((1, 4))).tolist() == [[0.0]]
+
+
+def test_row_scales_make_unit_rows_and_leave_zeros():
+    embeds = np.array([[3.0, 4.0], [0.0, 0.0]])
+    np.testing.assert_allclose(embeds * row_scales(embeds)[:, None], [[0.6, 0.8], [0, 0]])
