@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from mmcv.ops import RoIAlign
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
 from torch import Tensor
 from torchvision.ops import roi_align
 
 from vovtrack.registry import MODELS
+
+REGIONS_WORTH_A_THREAD = 50
 
 
 @MODELS.register_module()
@@ -20,6 +24,13 @@ class PreciseRoIExtractor(SingleRoIExtractor):
     pixels to a multiple of 4. Levels are assigned as in FPN (Lin et al., CVPR 2017, eq. 1).
     """
 
+    def prepare(self, feats: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The FPN maps that are pooled from, as the operator wants them.
+
+        Doing this once serves all poolings of a frame; without it each does it again.
+        """
+        return tuple(feat.float().contiguous() for feat in feats[: self.num_inputs])
+
     def forward(self, feats: Sequence[Tensor], rois: Tensor) -> Tensor:
         """Pool each region from the level that fits its size.
 
@@ -28,22 +39,34 @@ class PreciseRoIExtractor(SingleRoIExtractor):
             rois: (N, 5) image index and box (x1, y1, x2, y2), network-input pixels.
 
         Returns:
-            (N, C, S, S) in the type of the features.
+            (N, C, S, S) float32.
         """
         rois = rois.float()
         levels = self.map_roi_levels(rois, len(feats))
-        size = self.roi_layers[0].output_size
-        pooled = feats[0].new_zeros(len(rois), self.out_channels, *size)
+        pooled = rois.new_empty(len(rois), self.out_channels, *self.roi_layers[0].output_size)
         for level, (feat, layer) in enumerate(zip(feats, self.roi_layers, strict=True)):
             rows = (levels == level).nonzero()[:, 0]
             with torch.autocast(feat.device.type, enabled=False):
-                regions = roi_align(
-                    feat.float(),
-                    rois[rows],
-                    size,
-                    layer.spatial_scale,
-                    layer.sampling_ratio,
-                    layer.aligned,
-                )
-            pooled[rows] = regions.to(pooled.dtype)
+                pooled[rows] = self._pool(feat.float(), rois[rows], layer)
         return pooled
+
+    @staticmethod
+    def _pool(feat: Tensor, rois: Tensor, layer: RoIAlign) -> Tensor:
+        """Pool from one map. On a CPU the operator uses one thread: regions are shared out."""
+
+        def pool(part: Tensor) -> Tensor:
+            return roi_align(
+                feat,
+                part,
+                layer.output_size,
+                layer.spatial_scale,
+                layer.sampling_ratio,
+                layer.aligned,
+            )
+
+        threads = torch.get_num_threads()
+        if feat.is_cuda or torch.is_grad_enabled() or len(rois) < REGIONS_WORTH_A_THREAD * threads:
+            return pool(rois)
+        with ThreadPoolExecutor(threads) as workers:
+            # Small regions cost less than large ones: more parts than threads even that out.
+            return torch.cat(list(workers.map(torch.no_grad()(pool), rois.chunk(4 * threads))))

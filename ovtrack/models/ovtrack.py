@@ -117,6 +117,7 @@ class OVTrack(OpenVocabDetector):
         """
         feats = self.extract_feat(batch_inputs)
         proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
+        feats = self.roi_head.bbox_roi_extractor.prepare(feats)
         detections = self.roi_head.predict(feats, proposals, batch_data_samples, rescale=rescale)
         embeds = self._embed_detections(feats, detections, batch_data_samples, rescale)
         for sample, dets, rows in zip(batch_data_samples, detections, embeds, strict=True):

@@ -11,13 +11,14 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import inspect
-import logging
 import sys
 import types
 import warnings
 from collections.abc import Callable
 
+import mmengine.logging
 import torchvision
+from mmengine.logging.logger import print_log
 
 from vovtrack.compat import files, operators
 
@@ -47,7 +48,7 @@ def install() -> None:
                 setattr(extension, name, operator)
         sys.modules[EXTENSION] = extension
     files.install()
-    logging.getLogger("mmdet").addFilter(_is_relevant)
+    mmengine.logging.print_log = _print_log
 
 
 def operator_backend() -> str:
@@ -75,6 +76,7 @@ def _has_extension() -> bool:
     return True
 
 
-def _is_relevant(record: logging.LogRecord) -> bool:
-    """False for mmdet's remark, at import, that an unrelated product is absent."""
-    return "OneDL" not in record.getMessage()
+def _print_log(msg: object, *args, **kwargs) -> None:
+    """As mmengine's, but silent on mmdet's remark that an unrelated product is absent."""
+    if "OneDL" not in str(msg):
+        print_log(msg, *args, **kwargs)
