@@ -42,7 +42,7 @@ def test_user_error_is_one_sentence_with_exit_code_2(repository, capsys):
     assert main(["train", "configs/ovtrack-teta/ovtrack_r50_reverse_without_inferenc.py"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("vovtrack train: There is no config")
-    assert "ovtrack_r50_reverse_without_inference.py" in error.split("Near matches:")[1]
+    assert "ovtrack_r50_reverse_without_inference" in error.split("Near matches:")[1]
     assert "Traceback" not in error
 
 
