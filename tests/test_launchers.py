@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
+
+from vovtrack.engine.launch import load_config
+from vovtrack.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/mini/ovtrack.py"
@@ -105,6 +109,44 @@ def test_two_processes_train_and_test_like_one(world):
     assert metrics_one == metrics_two
     assert (out_one / "tao_track.json").read_bytes() == (out_two / "tao_track.json").read_bytes()
     assert json.loads((out_one / "tao_track.json").read_text()), "no detection, nothing compared"
+
+
+@pytest.mark.slow
+def test_a_killed_test_run_continues_where_it_was(world):
+    """The finished videos of a run that was killed outright are kept, and the rest is added."""
+    checkpoint = world / "random.pth"
+    config = load_config(ROOT / CONFIG)
+    torch.manual_seed(0)
+    torch.save(MODELS.build(config.model).state_dict(), checkpoint)
+
+    def words(out: Path) -> list[str]:
+        # Large frames, so that a video takes long enough to be interrupted after another.
+        slow = "test_dataloader.dataset.pipeline.1.scale=(768,576)"
+        return [
+            *(str(ROOT / "tools/test.py"), CONFIG, str(checkpoint), "--work-dir", str(world / "l")),
+            *("--eval-options", f"resfile_path={out}", *options(world, slow)),
+        ]
+
+    def run(out: Path) -> subprocess.Popen:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, *words(out)]
+        silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(command, cwd=ROOT, env=environment, **silent)
+
+    whole, killed = world / "whole", world / "killed"
+    assert run(whole).wait(timeout=300) == 0
+    victim = run(killed)
+    parts = killed / "tao_bbox.json.parts"
+    while not list(parts.glob("*.json")):
+        assert victim.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.005)
+    victim.kill()
+    victim.wait()
+    kept = list(parts.glob("*.json"))
+    assert 1 <= len(kept) < 3 and not (killed / "tao_track.json").exists()
+
+    assert run(killed).wait(timeout=300) == 0
+    assert (whole / "tao_track.json").read_bytes() == (killed / "tao_track.json").read_bytes()
 
 
 def test_number_of_gpus_is_checked():
