@@ -138,9 +138,8 @@ class OVTrack(OpenVocabDetector):
     def _track(self, detections: InstanceData, embeds: Tensor, frame_id: int) -> InstanceData:
         if frame_id == 0:
             self.tracker.reset()
-        tracked = self.tracker.update(
-            InstanceData(**dict(detections.items()), embeds=embeds), frame_id
-        )
+        found = InstanceData(**dict(detections.items()), embeds=embeds)
+        tracked = self.tracker.update(to_host(found), frame_id)
         tracked = tracked[tracked.instances_id >= 0]
         tracked.pop("embeds")
         return tracked
@@ -149,3 +148,21 @@ class OVTrack(OpenVocabDetector):
         super()._convert_keys(state_dict, prefix, *args)
         if not prefix:
             convert_tracker_keys(state_dict)
+
+
+def to_host(instances: InstanceData) -> InstanceData:
+    """Copy float and label fields of one frame to the CPU in a single transfer.
+
+    Labels travel as float32, which holds integers up to 2**24 exactly.
+    """
+    if len(instances) == 0 or instances.bboxes.device.type == "cpu":
+        return instances.cpu()
+    fields = dict(instances.items())
+    flat = [value.float().reshape(len(value), -1) for value in fields.values()]
+    packed = torch.cat(flat, dim=1).cpu().split([part.shape[1] for part in flat], dim=1)
+    return InstanceData(
+        **{
+            name: part.reshape(value.shape).to(value.dtype)
+            for (name, value), part in zip(fields.items(), packed, strict=True)
+        }
+    )

@@ -7,7 +7,7 @@ from mmcv.cnn.utils import fuse_conv_bn
 from torch import nn
 
 
-def prepare_for_speed(model: nn.Module, compile_model: bool = False) -> nn.Module:
+def prepare_for_speed(model: nn.Module) -> nn.Module:
     """Fold batch statistics into convolutions and lay out weights for the memory order they use.
 
     The outputs stay equal up to rounding. The model can no longer be trained or saved as a
@@ -15,15 +15,10 @@ def prepare_for_speed(model: nn.Module, compile_model: bool = False) -> nn.Modul
 
     Args:
         model: A model in evaluation mode; it is changed in place.
-        compile_model: Compile backbone and neck with ``torch.compile``.
 
     Returns:
         The same model.
     """
     if model.training:
         raise ValueError("Only a model in evaluation mode can be folded: call model.eval() first.")
-    model = fuse_conv_bn(model).to(memory_format=torch.channels_last)
-    if compile_model:
-        for part in (model.backbone, model.neck):
-            part.compile()
-    return model
+    return fuse_conv_bn(model).to(memory_format=torch.channels_last)

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from seeded import normal, seeded_state_dict
 
+from ovtrack.models.ovtrack import to_host
 from vovtrack.registry import MODELS
 
 CONFIG = (
@@ -127,3 +128,20 @@ def test_two_frames_at_once_equal_two_frames_in_turn(model):
         pair: tuple[InstanceData, InstanceData] = a.pred_track_instances, b.pred_track_instances
         assert pair[0].instances_id.tolist() == pair[1].instances_id.tolist()
         torch.testing.assert_close(pair[0].bboxes, pair[1].bboxes, rtol=1e-4, atol=1e-3)
+
+
+def test_one_transfer_carries_all_fields():
+    found = InstanceData(
+        bboxes=torch.rand(3, 4), labels=torch.tensor([0, 1202, 7]), embeds=torch.rand(3, 8)
+    )
+
+    class Elsewhere(torch.Tensor):
+        """Stands for a tensor of another device: it only claims to be there."""
+
+        device = torch.device("meta")
+
+    moved = InstanceData(**dict(found.items()))
+    moved.bboxes = found.bboxes.as_subclass(Elsewhere)
+    for name, value in to_host(moved).items():
+        assert value.dtype == found[name].dtype
+        assert torch.equal(value.as_subclass(torch.Tensor), found[name])
