@@ -7,6 +7,7 @@ from typing import Literal
 
 from mmdet.datasets import BaseDetDataset
 
+from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_images, require_files
 from vovtrack.registry import DATASETS
 from vovtrack.structures import Vocabulary
@@ -24,12 +25,15 @@ class OpenVocabLVISDataset(BaseDetDataset):
             ``pipeline``, ``test_mode``, ...
 
     Raises:
-        InputError: Broken annotation file, or images missing on disk (listed).
+        InputError: Broken annotation file, images missing on disk (listed), an unknown ``visible``
+            or nothing to train on.
     """
 
     def __init__(
         self, vocabulary: str | None = None, visible: Literal["base", "all"] = "base", **kwargs
     ) -> None:
+        if visible not in ("base", "all"):
+            raise InputError(f"visible is {visible!r}, expected 'base' or 'all'.")
         self._vocabulary_spec = vocabulary
         self.visible = visible
         super().__init__(**kwargs)
@@ -50,5 +54,10 @@ class OpenVocabLVISDataset(BaseDetDataset):
             for record in read_images(self.ann_file, vocabulary)
         ]
         images = [image for image in images if image["instances"] or self.test_mode]
+        if not images:
+            raise InputError(
+                f"'{self.ann_file}': no image shows an instance of the visible classes "
+                f"(visible={self.visible!r})."
+            )
         require_files([image["img_path"] for image in images], self.ann_file)
         return images

@@ -8,6 +8,7 @@ from collections import defaultdict
 import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmdet.datasets.transforms import PackDetInputs
+from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
 
 from vovtrack.errors import InputError
@@ -21,7 +22,9 @@ class ImagePairDataset(BaseDetDataset):
     """Key images of a CocoVID file, each with a reference image of the same video.
 
     The two views pass the pipeline independently and keep their instance ids, by which the model
-    matches them: never by position.
+    matches them: never by position. Images without a partner that shares an object are left out
+    and counted in the log; a pair whose views lost their common objects in the pipeline is drawn
+    again.
 
     Args:
         vocabulary: What :meth:`Vocabulary.load` takes; by default the categories of the file.
@@ -29,8 +32,8 @@ class ImagePairDataset(BaseDetDataset):
         **kwargs: Of mmengine's ``BaseDataset``.
 
     Raises:
-        InputError: Broken file, an instance without id, images missing on disk, or no pair with
-            an object in common.
+        InputError: Broken file, an instance without id, an id twice in one image, images missing
+            on disk, or no pair with an object in common.
     """
 
     def __init__(self, vocabulary: str | None = None, max_gap: int = 1, **kwargs) -> None:
@@ -53,14 +56,24 @@ class ImagePairDataset(BaseDetDataset):
             raise InputError(
                 f"'{self.ann_file}' has no two images of one video that share an object."
             )
+        if len(keys) < len(records):
+            print_log(
+                f"'{self.ann_file}': {len(records) - len(keys)} of {len(records)} images are left "
+                f"out, because no image within {self.max_gap} frames shares an object.",
+                logger="current",
+            )
         return keys
 
     def _parse(self, record: dict) -> dict:
-        for instance in record["instances"]:
-            if "instance_id" not in instance:
-                raise InputError(
-                    f"'{self.ann_file}': an annotation of image {record['id']} lacks 'instance_id'."
-                )
+        place = f"'{self.ann_file}': image {record['id']}"
+        for key in ("video_id", "frame_id"):
+            if key not in record:
+                raise InputError(f"{place} lacks the key '{key}': expected a CocoVID file.")
+        if any("instance_id" not in instance for instance in record["instances"]):
+            raise InputError(f"{place}: an annotation lacks the key 'instance_id'.")
+        ids = [instance["instance_id"] for instance in record["instances"]]
+        if len(set(ids)) < len(ids):
+            raise InputError(f"{place}: two annotations have the same 'instance_id'.")
         return dict(
             img_id=record["id"],
             img_path=os.path.join(self.data_prefix["img"], record["file_name"]),
@@ -73,23 +86,31 @@ class ImagePairDataset(BaseDetDataset):
 
     def _references(self, key: dict, video: list[dict]) -> list[dict]:
         """Other images near the key that show one of its objects."""
-        ids = {instance["instance_id"] for instance in key["instances"]}
+        ids = _identities(key)
         return [
             other
             for other in video
             if 0 < abs(other["frame_id"] - key["frame_id"]) <= self.max_gap
-            and ids & {instance["instance_id"] for instance in other["instances"]}
+            and ids & _identities(other)
         ]
 
     def prepare_data(self, idx: int) -> dict | None:
-        """Pass key and reference through the pipeline; None if a view lost all its objects."""
+        """Pass key and reference through the pipeline; None if they share no object any more."""
         key = self.get_data_info(idx)
         references = key.pop("references")
         reference = references[np.random.randint(len(references))]
         views = [self.pipeline(dict(view)) for view in (key, reference)]
         if any(view is None for view in views):
             return None
+        key_ids, reference_ids = (v["data_samples"].gt_instances.instances_ids for v in views)
+        if not set(key_ids.tolist()) & set(reference_ids.tolist()):
+            return None
         return {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
+
+
+def _identities(record: dict) -> set[int]:
+    """Ids of the objects of an image; crowds are regions to ignore, not objects."""
+    return {i["instance_id"] for i in record["instances"] if not i["ignore_flag"]}
 
 
 @TRANSFORMS.register_module()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 HELP = "print versions, devices, and what is missing for which capability"
@@ -19,6 +20,13 @@ WEIGHTS = {
     "saved_models/our_trained_models/ovtrack_pair.pth": "self-supervised training (stage 4)",
     "saved_models/our_trained_models/ovtrack_finetune_final.pth": "the published tracker",
 }
+SYSTEM_LIBRARIES = ("libGL", "libgthread", "libglib", "libEGL", "libSM", "libXext", "libxcb")
+"""What OpenCV's build with windows asks of the system; the headless build does not."""
+HEADLESS = (
+    "This machine has no display libraries. Run: pip uninstall -y opencv-python "
+    "opencv-python-headless && pip install opencv-python-headless"
+)
+REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = {
     "data/tao/annotations/validation_ours_v1.json": "TAO validation",
     "data/tao/frames": "TAO validation and raw-video training",
@@ -33,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
     """Print the report; 1 if a part without which nothing runs is broken."""
     print(f"python        {platform.python_version()} on {platform.system()} {platform.machine()}")
     broken = [name for name in PACKAGES if not _print_version(name)]
-    if "torch" not in broken:
-        _print_devices()
-    print("\nfiles (relative to the current folder)")
+    for name, part in (("operators", _operators), ("encoder", _encoder), ("devices", _devices)):
+        _print_part(name, part)
+    print("\nfiles (in the current folder or the repository)")
     for path, purpose in {**WEIGHTS, **DATA}.items():
-        state = "found  " if Path(path).exists() else "missing"
+        state = "found  " if Path(path).exists() or (REPOSITORY / path).exists() else "missing"
         print(f"  {state}  {path}: {purpose}")
     print("\nPublished weights: see saved_models/README.md. Data layout: see data/README.md.")
     print("\n" + (f"Broken: {', '.join(broken)}." if broken else "All parts can be imported."))
@@ -50,28 +58,48 @@ def _print_version(name: str) -> bool:
             importlib.import_module("vovtrack.registry")
         module = importlib.import_module(name)
     except (ImportError, OSError) as error:
-        print(f"{name:<13} cannot be imported: {error}. {_cure(name, str(error))}")
+        print(f"{name:<13} cannot be imported: {error}. {_cure(str(error))}")
         return False
     print(f"{name:<13} {module.__version__}")
     return True
 
 
-def _cure(name: str, error: str) -> str:
-    if name == "cv2" and "libGL" in error:
-        return "Run: pip uninstall -y opencv-python && pip install opencv-python-headless"
+def _cure(error: str) -> str:
+    if any(library in error for library in SYSTEM_LIBRARIES):
+        return HEADLESS
     return "Run: pip install -e . in the repository."
 
 
-def _print_devices() -> None:
-    import torch
+def _print_part(name: str, part: Callable[[], str]) -> None:
+    try:
+        print(f"{name:<13} {part()}")
+    except (ImportError, OSError) as error:
+        print(f"{name:<13} not known: {error}")
 
+
+def _operators() -> str:
     from vovtrack import compat
 
     compat.install()
-    bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    print(f"operators     {compat.operator_backend()}")
-    print(f"cpu           {torch.get_num_threads()} threads, bf16 {'yes' if bf16 else 'no'}")
+    return compat.operator_backend()
+
+
+def _encoder() -> str:
+    from vovtrack.visualization.video_writer import available_codec
+
+    return f"{available_codec()} for drawn videos"
+
+
+def _devices() -> str:
+    import torch
+
+    mkldnn = torch.backends.mkldnn.is_available()
+    bf16 = mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    found = [f"cpu ({torch.get_num_threads()} threads, bf16 {'yes' if bf16 else 'no'})"]
     for index in range(torch.cuda.device_count()):
-        print(f"cuda:{index}        {torch.cuda.get_device_name(index)}")
-    if not torch.cuda.is_available():
-        print("cuda          none: everything runs on the CPU")
+        found.append(f"cuda:{index} ({torch.cuda.get_device_name(index)})")
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    if len(found) == 1:
+        found.append("no cuda: everything runs on the CPU")
+    return ", ".join(found)

@@ -1,6 +1,7 @@
 """Frames and videos as samples for testing, and their order."""
 
-from vovtrack.datasets.samplers import VideoSampler
+from vovtrack.datasets.samplers import VideoBatchSampler, VideoSampler
 from vovtrack.datasets.tao_video import TaoVideoDataset
+from vovtrack.datasets.transforms import LoadCheckedImage
 
-__all__ = ["TaoVideoDataset", "VideoSampler"]
+__all__ = ["LoadCheckedImage", "TaoVideoDataset", "VideoBatchSampler", "VideoSampler"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 
 from mmengine.dist import get_dist_info
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import BatchSampler, Dataset, Sampler
 
 from vovtrack.registry import DATA_SAMPLERS
 
@@ -42,10 +43,34 @@ class VideoSampler(Sampler[int]):
             loads[rank] += len(self.videos[video])
             if rank == self.rank:
                 mine.add(video)
-        self.indices = [i for v, frames in self.videos.items() if v in mine for i in frames]
+        self.own_videos = [frames for v, frames in self.videos.items() if v in mine]
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.indices)
+        return chain.from_iterable(self.own_videos)
 
     def __len__(self) -> int:
-        return len(self.indices)
+        return sum(map(len, self.own_videos))
+
+
+@DATA_SAMPLERS.register_module()
+class VideoBatchSampler(BatchSampler):
+    """Cuts each video into batches of consecutive frames that never mix two videos.
+
+    A batch is padded to its largest image. Because a video is always cut at the same frames, its
+    results do not depend on the videos that the same process handles before it.
+
+    Args:
+        sampler: A :class:`VideoSampler`.
+        batch_size: Frames in a batch; the last one of a video may have fewer.
+    """
+
+    def __init__(self, sampler: VideoSampler, batch_size: int) -> None:
+        super().__init__(sampler, batch_size, drop_last=False)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for frames in self.sampler.own_videos:
+            for start in range(0, len(frames), self.batch_size):
+                yield frames[start : start + self.batch_size]
+
+    def __len__(self) -> int:
+        return sum(-(-len(frames) // self.batch_size) for frames in self.sampler.own_videos)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -23,32 +23,64 @@ from vovtrack.errors import InputError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 FRAMES_AHEAD = 4
+DURATION_TOLERANCE = 0.5
+"""Seconds by which a video may end before the time that its header announces."""
+STOP_TIMEOUT = 5.0
+"""Seconds that a reader waits for its decoding thread; a dead camera may block it for ever."""
 BadFramePolicy = Literal["error", "skip"]
+Item = tuple[str, np.ndarray | str]
+"""Where a frame comes from, and the frame; a text in its place says what is wrong with it."""
 
 
 @dataclass
 class FrameSource:
-    """A source of frames; iterating yields RGB uint8 arrays (H, W, 3).
+    """A source of frames; iterating yields RGB uint8 arrays (H, W, 3), all of one size.
+
+    Files, folders and lists start anew at each iteration; cameras and generators run only once.
 
     Attributes:
         name: What the user gave.
+        read: Opens the source and yields its frames and what is wrong with the unreadable ones.
         width: Of the frames in pixels.
         height: Of the frames in pixels.
         fps: Frames per second, None if the source has no rate.
         num_frames: Number of frames, None if it is not known ahead.
-        bad_frames: Unreadable frames that were skipped so far.
+        on_bad_frame: ``error`` or ``skip``.
+        max_frames: Stop after so many frames.
+        bad_frames: Unreadable frames that the present iteration has skipped.
     """
 
     name: str
-    frames: Iterable[np.ndarray] = field(repr=False)
+    read: Callable[[], Iterator[Item]] = field(repr=False)
     width: int
     height: int
     fps: float | None = None
     num_frames: int | None = None
+    on_bad_frame: BadFramePolicy = "error"
+    max_frames: int | None = None
     bad_frames: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return _ahead(self.frames)
+        self.bad_frames.clear()
+        return _ahead(islice(self._good_frames(), self.max_frames))
+
+    def _good_frames(self) -> Iterator[np.ndarray]:
+        for place, frame in self.read():
+            problem = frame if isinstance(frame, str) else self._misfit(frame)
+            if problem is None:
+                yield frame
+            elif self.on_bad_frame == "skip":
+                self.bad_frames.append(f"{place} {problem}")
+            else:
+                raise InputError(
+                    f"{place} {problem}. Use --on-bad-frame skip to leave such frames out."
+                )
+
+    def _misfit(self, frame: np.ndarray) -> str | None:
+        height, width = frame.shape[:2]
+        if (width, height) == (self.width, self.height):
+            return None
+        return f"is {width}x{height}, the first is {self.width}x{self.height}"
 
 
 def read_video(
@@ -59,36 +91,39 @@ def read_video(
     """Open a source of frames.
 
     Args:
-        source: Video file (any codec PyAV reads), folder of images in natural order, camera
-            number, URL, or RGB uint8 arrays (H, W, 3).
-        on_bad_frame: ``skip`` leaves out unreadable images of a folder and undecodable frames
-            of a video, and lists them in ``bad_frames``; ``error`` stops there.
+        source: Video file (any codec PyAV reads; turned upright as its header says), folder of
+            images in natural order, camera number, URL, or RGB uint8 arrays (H, W, 3).
+        on_bad_frame: ``skip`` leaves out unreadable or damaged frames and those of another size,
+            and lists them in ``bad_frames``; ``error`` stops there.
         max_frames: Stop after so many frames.
 
     Raises:
         InputError: No such source, not a video, no frames; while iterating: an unreadable frame
-            or frames of different sizes, named.
+            or frames of different sizes, named, or a file that ends before its header says.
     """
     if on_bad_frame not in ("error", "skip"):
         raise InputError(f"on_bad_frame is {on_bad_frame!r}, expected 'error' or 'skip'.")
-    opened = _open(source, on_bad_frame)
-    if max_frames is not None:
-        opened.frames = islice(opened.frames, max_frames)
+    if max_frames is not None and max_frames < 1:
+        raise InputError(f"max_frames is {max_frames}, expected 1 or more.")
+    opened = _open(source)
+    opened.on_bad_frame, opened.max_frames = on_bad_frame, max_frames
     return opened
 
 
-def _open(source: str | Path | int | Iterable[np.ndarray], policy: BadFramePolicy) -> FrameSource:
-    if isinstance(source, int) or (isinstance(source, str) and source.isdigit()):
+def _open(source: str | Path | int | Iterable[np.ndarray]) -> FrameSource:
+    if isinstance(source, int) or (isinstance(source, str) and source.isdecimal()):
         return _open_camera(int(source), f"camera {source}")
     if isinstance(source, (str, Path)):
         if "://" in str(source):
             return _open_camera(str(source), str(source))
         path = Path(source)
         if path.is_dir():
-            return _open_folder(path, policy)
+            return _open_folder(path)
         if path.is_file():
-            return _open_file(path, policy)
+            return _open_file(path)
         raise InputError(f"There is no video, folder or camera '{source}'.")
+    if not isinstance(source, Iterable):
+        raise InputError(f"A {type(source).__name__} is no source of frames.")
     return _open_arrays(source)
 
 
@@ -98,77 +133,133 @@ def _open_arrays(arrays: Iterable[np.ndarray]) -> FrameSource:
     if first is None:
         raise InputError("The given sequence of frames is empty.")
 
-    def frames() -> Iterator[np.ndarray]:
-        yield first
-        yield from iterator
+    def items(frames: Iterable[np.ndarray]) -> Iterator[Item]:
+        for index, frame in enumerate(frames):
+            yield f"frame {index}", _checked_array(frame, index)
 
-    return FrameSource("arrays", frames(), width=first.shape[1], height=first.shape[0])
+    height, width = _checked_array(first, 0).shape[:2]
+    if iterator is arrays:  # a generator: what was taken from it must be put back
+        read = _only_once("generator", items(chain([first], iterator)))
+        return FrameSource("arrays", read, width, height)
+    num_frames = len(arrays) if hasattr(arrays, "__len__") else None
+    return FrameSource("arrays", lambda: items(arrays), width, height, num_frames=num_frames)
 
 
-def _open_folder(folder: Path, policy: BadFramePolicy) -> FrameSource:
+def _checked_array(frame: np.ndarray, index: int) -> np.ndarray:
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape[2:] != (3,):
+        found = f"{getattr(frame, 'dtype', type(frame).__name__)} {getattr(frame, 'shape', '')}"
+        raise InputError(f"Frame {index} is {found}, expected a uint8 array (H, W, 3), RGB.")
+    return frame
+
+
+def _open_folder(folder: Path) -> FrameSource:
     paths = sorted(
-        (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=_natural_key
+        (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()),
+        key=_natural_key,
     )
     if not paths:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise InputError(f"Folder '{folder}' holds no images ({kinds}).")
-    first = next((image for image in map(_read_image, paths) if image is not None), None)
-    if first is None:
-        raise InputError(f"None of the {len(paths)} images of '{folder}' can be read.")
-    height, width = first.shape[:2]
-    source = FrameSource(str(folder), (), width, height, num_frames=len(paths))
 
-    def frames() -> Iterator[np.ndarray]:
+    def read() -> Iterator[Item]:
         for path in paths:
             image = _read_image(path)
-            if image is None:
-                _report(source, f"{path}", "is no readable image", policy)
-            elif image.shape[:2] != (height, width):
-                size = f"{image.shape[1]}x{image.shape[0]}"
-                _report(source, f"{path}", f"is {size}, the first is {width}x{height}", policy)
-            else:
-                yield image
+            yield str(path), "is no readable image" if image is None else image
 
-    source.frames = frames()
-    return source
+    width, height = _size_of_first(
+        read(), f"None of the {len(paths)} images of '{folder}' can be read."
+    )
+    return FrameSource(str(folder), read, width, height, num_frames=len(paths))
 
 
-def _open_file(path: Path, policy: BadFramePolicy) -> FrameSource:
+def _open_file(path: Path) -> FrameSource:
+    def read() -> Iterator[Item]:
+        container, stream = _open_stream(path)
+        with container:
+            yield from _decode(path, container, stream)
+
+    container, stream = _open_stream(path)
+    with container:
+        fps = float(stream.average_rate) if stream.average_rate else None
+        num_frames = stream.frames or None
+    width, height = _size_of_first(read(), f"Video '{path}' has no frames that can be decoded.")
+    return FrameSource(str(path), read, width, height, fps, num_frames)
+
+
+def _open_stream(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"'{path}' is no video that can be read: {error}.") from None
     stream = next(iter(container.streams.video), None)
     if stream is None or stream.codec_context is None:
+        container.close()
         raise InputError(f"'{path}' has no video stream that can be decoded; is it complete?")
     stream.thread_type = "AUTO"
-    expected = stream.frames or None
-    source = FrameSource(
-        str(path),
-        (),
-        width=stream.width,
-        height=stream.height,
-        fps=float(stream.average_rate) if stream.average_rate else None,
-        num_frames=expected,
-    )
+    return container, stream
 
-    def frames() -> Iterator[np.ndarray]:
-        count = 0
-        with container:
-            try:
-                for frame in container.decode(stream):
-                    count += 1
-                    yield frame.to_ndarray(format="rgb24")
-            except av.FFmpegError as error:
-                _report(source, f"{path}, frame {count}", f"cannot be decoded ({error})", policy)
-        if count == 0:
-            raise InputError(f"Video '{path}' has no frames.")
-        if expected is not None and count < expected and not source.bad_frames:
-            place = f"{path}, frame {count}"
-            _report(source, place, f"is missing: the file announces {expected} frames", policy)
 
-    source.frames = frames()
-    return source
+def _decode(
+    path: Path, container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[Item]:
+    """Decode packet by packet, so that what follows a damaged packet is not lost with it."""
+    index = num_packets = 0
+    end = 0.0
+    packets = container.demux(stream)
+    while True:
+        place = f"{path}, frame {index}"
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                break
+            if packet.size:  # the last packet of all is empty: it flushes the decoder
+                num_packets += 1
+                end = max(end, _end_of(packet))
+            frames = stream.decode(packet)
+        except av.FFmpegError as error:
+            yield place, f"cannot be decoded ({error.strerror})"
+            index += 1
+            continue
+        for frame in frames:
+            place = f"{path}, frame {index}"
+            # The decoder paints over missing parts and tells only by this flag.
+            yield place, "is damaged" if frame.is_corrupt else _upright(frame)
+            index += 1
+    missing = _missing(stream, num_packets, end)
+    if missing:
+        yield f"{path}, frame {index}", missing
+
+
+def _end_of(packet: av.Packet) -> float:
+    """Second at which the frame of a packet ends; 0 if the packet bears no time."""
+    if packet.pts is None:
+        return 0.0
+    return float((packet.pts + (packet.duration or 0)) * packet.time_base)
+
+
+def _missing(stream: av.VideoStream, num_packets: int, end: float) -> str | None:
+    """What the header of a file announces and the file does not hold.
+
+    Packets are counted and not frames: a cut may tell the decoder to drop some of them.
+    """
+    if num_packets < stream.frames:
+        return f"or later is missing: the file ends after {num_packets} of {stream.frames} frames"
+    # Matroska counts no frames but notes the time at which the stream ends.
+    noted = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
+    if noted is None:
+        return None
+    hours, minutes, seconds = map(float, noted.groups())
+    duration = 3600 * hours + 60 * minutes + seconds
+    if end + DURATION_TOLERANCE < duration:
+        return f"is missing: the file ends after {end:.1f} of {duration:.1f} seconds"
+    return None
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    """RGB pixels, turned by the quarter turns that the camera noted in the file."""
+    image = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 def _open_camera(device: int | str, name: str) -> FrameSource:
@@ -176,29 +267,45 @@ def _open_camera(device: int | str, name: str) -> FrameSource:
     if not capture.isOpened():
         raise InputError(f"{name} cannot be opened.")
 
-    def frames() -> Iterator[np.ndarray]:
+    def items() -> Iterator[Item]:
+        index = 0
         try:
             while True:
                 readable, frame = capture.read()
                 if not readable:
                     return
-                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                yield f"{name}, frame {index}", cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                index += 1
         finally:
             capture.release()
 
     return FrameSource(
         name,
-        frames(),
+        _only_once(name, items()),
         width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
         height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         fps=capture.get(cv2.CAP_PROP_FPS) or None,
     )
 
 
-def _report(source: FrameSource, place: str, problem: str, policy: BadFramePolicy) -> None:
-    if policy == "error":
-        raise InputError(f"{place} {problem}. Use --on-bad-frame skip to leave such frames out.")
-    source.bad_frames.append(f"{place} {problem}")
+def _only_once(name: str, items: Iterator[Item]) -> Callable[[], Iterator[Item]]:
+    """Let a source that cannot start anew refuse a second reading instead of being empty."""
+    unread = [items]
+
+    def read() -> Iterator[Item]:
+        if not unread:
+            raise InputError(f"The frames of {name} can be read only once: open it again.")
+        return unread.pop()
+
+    return read
+
+
+def _size_of_first(items: Iterator[Item], none: str) -> tuple[int, int]:
+    """(width, height) of the first readable frame; ``none`` is the error if there is none."""
+    for _, frame in items:
+        if isinstance(frame, np.ndarray):
+            return frame.shape[1], frame.shape[0]
+    raise InputError(none)
 
 
 def _read_image(path: Path) -> np.ndarray | None:
@@ -208,7 +315,7 @@ def _read_image(path: Path) -> np.ndarray | None:
 
 
 def _natural_key(path: Path) -> list[int | str]:
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
 class _Failure:
@@ -253,4 +360,4 @@ def _ahead(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             yield item
     finally:
         stopped.set()
-        worker.join()
+        worker.join(STOP_TIMEOUT)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 
 from vovtrack.engine.checkpoint import load_checkpoint_into
-from vovtrack.engine.online import OVOnlineTracker
+from vovtrack.engine.online import OVOnlineTracker, split_names
 from vovtrack.engine.speed import prepare_for_speed
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
@@ -37,17 +38,20 @@ def load_tracker(
         amp: ``bf16`` or ``fp16`` for mixed precision.
 
     Raises:
-        InputError: Unknown config, missing or unfit checkpoint, or unusable class names.
+        InputError: Unknown config or one of no tracker, missing or unfit checkpoint, unusable
+            class names or device.
     """
-    cfg = Config.fromfile(find_config(config_or_name))
+    device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    cfg = _read_config(find_config(config_or_name))
     checkpoint = checkpoint or cfg.get("default_checkpoint")
     if checkpoint is None:
         raise InputError(f"Config '{config_or_name}' comes without weights: give a checkpoint.")
     model = MODELS.build(_without_pretraining(cfg).model)
+    if not hasattr(model, "tracker"):
+        raise InputError(f"Config '{config_or_name}' builds a {type(model).__name__}, no tracker.")
     load_checkpoint_into(model, _existing(checkpoint))
     if classes is not None:
         model.set_classes(split_names(classes))
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = prepare_for_speed(model.eval()).to(device)
     return OVOnlineTracker(model, scale=tuple(cfg.frame_scale), amp=amp)
 
@@ -69,9 +73,24 @@ def find_config(config_or_name: str | Path) -> Path:
     raise InputError(f"There is no config '{config_or_name}'.{hint}")
 
 
-def split_names(classes: Sequence[str] | str) -> list[str]:
-    """Class names from a list or a comma-separated text."""
-    return [n.strip() for n in classes.split(",")] if isinstance(classes, str) else list(classes)
+def _read_config(path: Path) -> Config:
+    try:
+        cfg = Config.fromfile(path)
+    except (OSError, SyntaxError, ConfigParsingError) as error:
+        raise InputError(f"Config '{path}' cannot be read: {error}.") from None
+    for key in ("model", "frame_scale"):
+        if key not in cfg:
+            raise InputError(f"Config '{path}' has no '{key}': is it the config of a tracker?")
+    return cfg
+
+
+def _usable(device: str) -> str:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"Device '{device}' cannot be used here: {reason}") from None
+    return device
 
 
 def _existing(checkpoint: str | Path) -> Path:
@@ -83,5 +102,6 @@ def _existing(checkpoint: str | Path) -> Path:
 
 def _without_pretraining(cfg: Config) -> Config:
     """The checkpoint holds all weights: nothing needs to be fetched for the backbone."""
-    cfg.model.backbone.init_cfg = None
+    if "backbone" in cfg.model:
+        cfg.model.backbone.init_cfg = None
     return cfg

@@ -18,6 +18,11 @@ from vovtrack.errors import InputError
 AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def split_names(classes: Sequence[str] | str) -> list[str]:
+    """Class names from a list or a comma-separated text."""
+    return [n.strip() for n in classes.split(",")] if isinstance(classes, str) else list(classes)
+
+
 @dataclass(frozen=True)
 class Tracks:
     """The tracked objects of one frame, as numpy arrays.
@@ -82,20 +87,21 @@ class OVOnlineTracker:
         thresholds = self.model.roi_head.score_thresholds()
         return 0.0 if thresholds is None else thresholds.draw
 
-    def start(self, frame: np.ndarray | None = None, target: Sequence[str] | None = None) -> None:
+    def start(
+        self, frame: np.ndarray | None = None, target: Sequence[str] | str | None = None
+    ) -> None:
         """Begin a new video.
 
         Args:
             frame: Not used: open-vocabulary tracking needs no first frame.
-            target: Class names to track; by default those already set.
+            target: Class names to track, a list or "a, b"; by default those already set.
 
         Raises:
             InputError: No names, or blank or repeated names.
         """
         if target is not None:
-            self.model.set_classes(list(target))
-        self.num_frames = 0
-        self.model.tracker.reset()
+            self.model.set_classes(split_names(target))
+        self.reset()
 
     def step(self, frame: np.ndarray) -> Tracks:
         """Track the next frame.
@@ -123,7 +129,12 @@ class OVOnlineTracker:
 
     def finish(self) -> None:
         """End the video; the next frame starts another one."""
-        self.start()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all tracks; the next frame is frame 0."""
+        self.num_frames = 0
+        self.model.tracker.reset()
 
     def _autocast(self):
         if self.amp is None:
@@ -132,7 +143,7 @@ class OVOnlineTracker:
         return torch.autocast(device, AMP_DTYPES[self.amp])
 
     def _prepare(self, frame: np.ndarray, frame_id: int) -> dict:
-        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.shape[2:] != (3,):
+        if not _is_image(frame):
             found = f"{getattr(frame, 'dtype', type(frame))} {getattr(frame, 'shape', '')}"
             raise InputError(f"Frame {frame_id} is {found}, expected a uint8 array (H, W, 3), RGB.")
         height, width = frame.shape[:2]
@@ -152,12 +163,17 @@ class OVOnlineTracker:
         )
 
     def _to_tracks(self, sample: DetDataSample) -> Tracks:
-        found = sample.pred_track_instances.numpy()
+        found = sample.pred_track_instances.cpu()
         return Tracks(
             frame_id=sample.frame_id,
-            bboxes=found.bboxes.astype(np.float32),
-            track_ids=found.instances_id.astype(np.int64),
-            labels=found.labels.astype(np.int64),
-            scores=found.scores.astype(np.float32),
+            bboxes=found.bboxes.float().numpy(),
+            track_ids=found.instances_id.long().numpy(),
+            labels=found.labels.long().numpy(),
+            scores=found.scores.float().numpy(),
             names=self.names,
         )
+
+
+def _is_image(frame: np.ndarray) -> bool:
+    is_bytes = isinstance(frame, np.ndarray) and frame.dtype == np.uint8
+    return is_bytes and frame.shape[2:] == (3,) and frame.size > 0

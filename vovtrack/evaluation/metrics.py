@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
@@ -15,6 +17,7 @@ from vovtrack.errors import InputError
 from vovtrack.evaluation.tables import summary_rows, text_table
 from vovtrack.evaluation.tao import evaluate_tao
 from vovtrack.formats.atomic import atomic_write
+from vovtrack.formats.hashing import file_sha256
 from vovtrack.formats.tao import read_annotations
 from vovtrack.formats.tao_results import TaoResultWriter, vote_track_categories
 from vovtrack.registry import METRICS
@@ -58,6 +61,8 @@ class TaoTrackMetric(BaseMetric):
         self._writers: dict[str, TaoResultWriter] = {}
         self._tracks: list[dict] = []
         self._detections: list[dict] = []
+        self._expected: tuple[int, int] | None = None
+        self._run = ""
 
     def begin(self, run: str) -> frozenset[int]:
         """Open the result files for the run that ``run`` describes.
@@ -66,18 +71,29 @@ class TaoTrackMetric(BaseMetric):
             Ids of the videos that an interrupted run of the same text has finished.
 
         Raises:
-            InputError: Unfinished results of another run lie in ``out_dir``.
+            InputError: Unfinished results of another run, annotation file or vocabulary lie in
+                ``out_dir``, or the vocabulary gives categories of the annotation other names.
         """
+        self._check_vocabulary()
+        self._run = run
+        described = dict(
+            run=run,
+            annotations_sha256=file_sha256(self.ann_file),
+            vocabulary=self.vocabulary.fingerprint,
+            vote_categories=self.vote_categories,
+        )
         names = ("tao_track.json", "tao_bbox.json")
-        self._writers = {name: TaoResultWriter(self.out_dir / name, run) for name in names}
+        self._writers = {
+            name: TaoResultWriter(self.out_dir / name, json.dumps(described)) for name in names
+        }
         return frozenset.intersection(*(w.finished for w in self._writers.values()))
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take the results of some consecutive frames of one video.
 
         Raises:
-            InputError: The model used other classes than this evaluator, or a number is not
-                finite.
+            InputError: The model used other classes than this evaluator, a number is not finite,
+                or a frame is not the next one of its video.
         """
         for sample in data_samples:
             if sample["vocabulary"] != self.vocabulary.fingerprint:
@@ -85,12 +101,42 @@ class TaoTrackMetric(BaseMetric):
                     "The model's classes differ from the evaluator's: set the same vocabulary in "
                     "model.vocabulary and test_evaluator.vocabulary."
                 )
+            self._expect(sample)
             self._tracks += self._rows(sample, "pred_track_instances")
             self._detections += self._rows(sample, "pred_instances")
             if sample["frame_id"] == sample["video_length"] - 1:
                 self._store(sample["video_id"])
 
+    def _check_vocabulary(self) -> None:
+        """Category ids in the results must mean in the annotation what the model meant by them."""
+        theirs = Vocabulary.load(self.ann_file)
+        for category, name in zip(self.vocabulary.category_ids, self.vocabulary.names, strict=True):
+            known = theirs.names[theirs.label_of(category)] if category in theirs else None
+            if known is None or _letters(known) != _letters(name):
+                raise InputError(
+                    f"Class '{name}' of test_evaluator.vocabulary has category id {category}, "
+                    f"which is {'not in' if known is None else repr(known) + ' in'} "
+                    f"'{self.ann_file}': choose the vocabulary of that file."
+                )
+
+    def _expect(self, sample: dict) -> None:
+        """A tracker that saw only some frames, or saw them in disorder, has no valid results."""
+        video, frame = sample["video_id"], sample["frame_id"]
+        expected = self._expected or (video, 0)
+        if (video, frame) != expected:
+            raise InputError(
+                f"Frame {frame} of video {video} came where frame {expected[1]} of video "
+                f"{expected[0]} was expected: set test_dataloader.sampler.type to 'VideoSampler'."
+            )
+        self._expected = (video, frame + 1) if frame + 1 < sample["video_length"] else None
+
     def _rows(self, sample: dict, field: str) -> list[dict]:
+        for name in ("bboxes", "scores"):
+            if not torch.isfinite(sample[field][name]).all():
+                raise InputError(
+                    f"Frame {sample['frame_id']} of video {sample['video_id']}: {field}.{name} "
+                    "holds a number that is not finite. Check the checkpoint."
+                )
         found = {name: value.tolist() for name, value in sample[field].items()}
         track_ids = found.get("instances_id")
         return [
@@ -123,18 +169,32 @@ class TaoTrackMetric(BaseMetric):
 
         Returns:
             ``prefix/group/TETA`` and so on in points, the same on every process.
+
+        Raises:
+            InputError: Videos without results, or unusable annotations; on every process, so that
+                none waits for the first.
         """
+        if not self._writers:
+            self.begin("")
         barrier()
-        metrics = [self._conclude() if is_main_process() else None]
-        broadcast_object_list(metrics)
-        return metrics[0]
+        outcome: list[Any] = [None]
+        if is_main_process():
+            try:
+                outcome = [self._conclude()]
+            except InputError as error:
+                outcome = [error]
+        broadcast_object_list(outcome)
+        self._writers = {}
+        if isinstance(outcome[0], InputError):
+            raise outcome[0]
+        return outcome[0]
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Not used: :meth:`evaluate` reads what :meth:`process` wrote."""
         return {}
 
     def _conclude(self) -> dict[str, float]:
-        videos = {video["id"] for video in read_annotations(self.ann_file)["videos"]}
+        videos = {image["video_id"] for image in read_annotations(self.ann_file)["images"]}
         for writer in self._writers.values():
             missing = videos - writer.finished
             if missing:
@@ -146,7 +206,11 @@ class TaoTrackMetric(BaseMetric):
         if self.format_only:
             return {}
         result = evaluate_tao(self.ann_file, self.out_dir / "tao_track.json")
-        result["protocol"]["vocabulary"] = self.vocabulary.fingerprint
+        result["protocol"] |= dict(
+            vocabulary=self.vocabulary.fingerprint,
+            vote_categories=self.vote_categories,
+            run=self._run,
+        )
         with atomic_write(self.out_dir / "teta.json") as file:
             json.dump(result, file, indent=1)
         table = text_table(*summary_rows(result))
@@ -156,3 +220,8 @@ class TaoTrackMetric(BaseMetric):
             for group, scores in result["summary"].items()
             for name, value in (scores or {}).items()
         }
+
+
+def _letters(name: str) -> str:
+    """A class name without the case, blanks and underscores in which files differ."""
+    return re.sub(r"[\W_]", "", name.lower())

@@ -100,7 +100,7 @@ def _draw_label(
 ) -> None:
     """Write on a filled background above the corner, or as near to it as the image allows."""
     height, width = canvas.shape[:2]
-    weight = max(1, thickness // 2)
+    weight = max(1, round(0.6 * thickness))
     (text_width, text_height), below = cv2.getTextSize(text, FONT, scale, weight)
     pad = 2 + thickness // 2
     box_width, box_height = text_width + 2 * pad, text_height + below + 2 * pad

@@ -17,6 +17,11 @@ CODECS = ("libx264", "mpeg4")
 """In order of preference; not every build of FFmpeg has the first."""
 
 
+def available_codec() -> str:
+    """The best of ``CODECS`` that this build of FFmpeg has."""
+    return next(name for name in CODECS if name in av.codecs_available)
+
+
 class VideoWriter:
     """Writes RGB frames to a video that appears under its name when it is complete.
 
@@ -27,7 +32,8 @@ class VideoWriter:
         fps: Frames per second.
 
     Raises:
-        InputError: Unknown suffix, or frames of different sizes.
+        InputError: Unknown suffix, a folder that cannot be written to, or frames of different
+            sizes.
     """
 
     def __init__(self, path: str | Path, fps: float) -> None:
@@ -61,23 +67,32 @@ class VideoWriter:
         trace: TracebackType | None,
     ) -> None:
         if self._container is None:
+            if self._part.exists():
+                self._part.unlink()
             return
-        if kind is None:
-            self._encode(None)
-        self._container.close()
-        if kind is None:
-            os.replace(self._part, self.path)
-        else:
+        try:
+            with self._container:
+                if kind is None:
+                    self._encode(None)
+            if kind is None:
+                with self._part.open("rb") as written:
+                    os.fsync(written.fileno())
+                os.replace(self._part, self.path)
+        finally:
             self._part.unlink(missing_ok=True)
 
     def _start(self, frame: np.ndarray) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._size = frame.shape[:2]
-        self._container = av.open(str(self._part), "w")
-        codec = next(name for name in CODECS if name in av.codecs_available)
-        self._stream = self._container.add_stream(codec, rate=self.fps)
-        self._stream.height, self._stream.width = (side + side % 2 for side in self._size)
-        self._stream.pix_fmt = "yuv420p"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            container = av.open(str(self._part), "w")
+        except OSError as error:
+            raise InputError(f"Video '{self.path}' cannot be written: {error.strerror}.") from None
+        stream = container.add_stream(available_codec(), rate=self.fps)
+        stream.height, stream.width = (side + side % 2 for side in self._size)
+        stream.pix_fmt = "yuv420p"
+        # Only now: an interruption before this line leaves nothing half made to finish.
+        self._container, self._stream = container, stream
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
         for packet in self._stream.encode(frame):

@@ -4,7 +4,7 @@ data_root = "work_dirs/quickstart/world/"
 frame_scale = (256, 192)
 
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="LoadCheckedImage"),
     dict(type="LoadAnnotations", with_bbox=True),
     dict(type="RandomFlip", prob=0.5),
     dict(type="RandomResize", scale=frame_scale, ratio_range=(0.8, 1.25), keep_ratio=True),

@@ -3,7 +3,7 @@
 _base_ = "mini_tao.py"
 
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="LoadCheckedImage"),
     dict(type="LoadTrackAnnotations"),
     dict(type="RandomFlip", prob=0.5),
     dict(

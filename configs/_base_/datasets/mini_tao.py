@@ -14,7 +14,7 @@ frame_meta_keys = (
 )
 
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="LoadCheckedImage"),
     dict(type="Resize", scale=frame_scale, keep_ratio=True),
     dict(type="PackDetInputs", meta_keys=frame_meta_keys),
 ]

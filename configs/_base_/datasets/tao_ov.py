@@ -12,7 +12,7 @@ test_dataloader = dict(
         ann_file="annotations/validation_ours_v1.json",
         data_prefix=dict(img="frames"),
         pipeline=[
-            dict(type="LoadImageFromFile"),
+            dict(type="LoadCheckedImage"),
             dict(type="Resize", scale=frame_scale, keep_ratio=True),
             dict(type="PackDetInputs", meta_keys={{_base_.frame_meta_keys}}),
         ],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from mmengine.dataset import ClassBalancedDataset
 
 from detpro.datasets import OpenVocabLVISDataset
 from vovtrack.errors import InputError
@@ -84,3 +86,32 @@ def test_a_truncated_file_is_named(root, tmp_path):
     (tmp_path / "cut.json").write_text(text[: len(text) // 2])
     with pytest.raises(InputError, match=r"cut\.json.*JSON"):
         dataset(root, tmp_path / "cut.json", vocabulary=world_vocabulary())
+
+
+def test_a_mistyped_visibility_does_not_show_novel_classes(root):
+    with pytest.raises(InputError, match="visible is 'bases', expected 'base' or 'all'"):
+        dataset(root, visible="bases")
+
+
+def test_a_file_that_shows_no_base_class_is_refused(root, tmp_path):
+    content = json.loads((root / "annotations/val.json").read_text())
+    for category in content["categories"]:
+        category["frequency"] = "r"
+    (tmp_path / "novel.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"novel\.json': no image shows an instance"):
+        dataset(root, tmp_path / "novel.json")
+
+
+def test_images_of_rare_classes_are_repeated(root):
+    data = dataset(root, "annotations/train.json")
+    threshold = 0.5
+    counts = np.zeros(len(world_vocabulary()))
+    for index in range(len(data)):
+        counts[list(set(data.get_cat_ids(index)))] += 1
+    share = counts / len(data)
+    expected = sum(
+        max(int(np.ceil(max(1, np.sqrt(threshold / share[c])))) for c in data.get_cat_ids(index))
+        for index in range(len(data))
+    )
+    balanced = ClassBalancedDataset(data, oversample_thr=threshold)
+    assert len(balanced) == expected > len(data)

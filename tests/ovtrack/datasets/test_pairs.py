@@ -70,3 +70,73 @@ def test_files_without_a_common_object_are_refused(root, tmp_path):
 
     with pytest.raises(InputError, match="share an object"):
         dataset(root, changed(root, tmp_path, tear_apart))
+
+
+@pytest.mark.parametrize("key", ["video_id", "frame_id"])
+def test_files_without_videos_are_refused(root, tmp_path, key):
+    path = changed(root, tmp_path, lambda c: c["images"][0].pop(key))
+    with pytest.raises(
+        InputError, match=rf"changed\.json': image 1 lacks the key '{key}'.*CocoVID"
+    ):
+        dataset(root, path)
+
+
+def test_an_identity_twice_in_one_image_is_refused(root, tmp_path):
+    def repeat(content):
+        first = content["annotations"][0]
+        content["annotations"].append(dict(first, id=10**6))
+
+    with pytest.raises(InputError, match="image 1: two annotations have the same 'instance_id'"):
+        dataset(root, changed(root, tmp_path, repeat))
+
+
+def test_crowds_are_no_common_object(root, tmp_path):
+    def crowd(content):
+        for annotation in content["annotations"]:
+            annotation["iscrowd"] = 1
+
+    with pytest.raises(InputError, match="share an object"):
+        dataset(root, changed(root, tmp_path, crowd))
+
+
+def test_images_without_partner_are_left_out_and_counted(root, tmp_path, monkeypatch):
+    def separate(content):
+        for annotation in content["annotations"]:
+            if annotation["video_id"] == 1:
+                annotation["instance_id"] = -annotation["id"]
+
+    told = []
+    monkeypatch.setattr("ovtrack.datasets.pairs.print_log", lambda text, **_: told.append(text))
+    data = dataset(root, changed(root, tmp_path, separate))
+    assert len(data) == 10
+    assert 1 not in {data.get_data_info(i)["video_id"] for i in range(len(data))}
+    assert len(told) == 1 and "2 of 12 images are left out" in told[0]
+
+
+def test_a_pair_that_lost_its_common_objects_is_drawn_again(root):
+    """The pipeline empties every view of one video; its keys give pairs of other videos."""
+    data = dataset(root)
+
+    class Blind:
+        def __call__(self, results):
+            if results["video_id"] == 1:
+                results["instances"] = []
+            return results
+
+    data.pipeline.transforms.insert(0, Blind())
+    np.random.seed(0)
+    for index in range(len(data)):
+        key, reference = data[index]["data_samples"]
+        assert len(key.gt_instances) and len(reference.gt_instances)
+    assert data.prepare_data(0) is None
+
+
+def test_the_same_seed_draws_the_same_pairs(root):
+    def draw(seed):
+        data = dataset(root)
+        np.random.seed(seed)
+        return [data[i]["data_samples"][1].img_id for i in range(len(data))], data[0]["inputs"]
+
+    (ids, views), (again, views_again) = draw(3), draw(3)
+    assert ids == again
+    assert all((a == b).all() for a, b in zip(views, views_again, strict=True))

@@ -1,10 +1,16 @@
-"""``vovtrack track`` and ``vovtrack doctor`` as a user types them."""
+"""``vovtrack track`` as a user types it."""
 
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from vovtrack.cli.main import main
@@ -12,7 +18,9 @@ from vovtrack.datasets.video import read_video
 from vovtrack.formats.mot import read_sequence
 from vovtrack.structures import Vocabulary
 from vovtrack.synthetic import render_clip
+from vovtrack.visualization import VideoWriter
 
+ROOT = Path(__file__).resolve().parents[3]
 NAMES = "striped red star, solid blue circle"
 
 
@@ -97,8 +105,54 @@ def test_real_videos(realdata, tmp_path, name):
     assert len(list(read_video(out))) == 3
 
 
-def test_doctor_reports_and_is_content(capsys):
-    assert main(["doctor"]) == 0
-    report = capsys.readouterr().out
-    for word in ("torchvision", "operators", "cuda", "ovtrack_finetune_final.pth"):
-        assert word in report
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--out", "source.mp4"), "is also the source"),
+        (("--out", "./../{here}/source.mp4"), "is also the source"),
+        (("--json", "a", "--mot", "./a"), "is also the file of --json"),
+        (("--json", "."), "names the folder"),
+        (("--json", "source.mp4/a.json"), "cannot be written"),
+        (("--json", "a", "--max-frames", "0"), "max_frames"),
+    ],
+)
+def test_no_file_is_replaced_by_mistake(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    with VideoWriter("source.mp4", 5) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    before = (tmp_path / "source.mp4").read_bytes()
+    assert track("source.mp4", *(word.format(here=tmp_path.name) for word in words)) == 2
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
+    assert (tmp_path / "source.mp4").read_bytes() == before
+
+
+def test_an_unknown_device_is_a_sentence(folder, capsys):
+    assert main(["track", str(folder), "--json", "o.json", "--device", "gpu"]) == 2
+    assert "Device 'gpu'" in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_what_was_done(folder, tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    images = sorted(folder.iterdir())
+    for t in range(2000):
+        (frames / f"{t}.jpg").symlink_to(images[t % len(images)])
+    out = {kind: tmp_path / f"o.{kind}" for kind in ("mp4", "json", "txt")}
+    words = ("--out", out["mp4"], "--json", out["json"], "--mot", out["txt"], "--device", "cpu")
+    command = [sys.executable, "-m", "vovtrack.cli", "track", frames, *words]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(list(map(str, command)), cwd=ROOT, **pipes) as process:
+        while process.poll() is None and not any(size(p) for p in tmp_path.glob(".o.part*")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "interrupted" in printed, errors
+    done = len(json.loads(out["json"].read_text())["frames"])
+    assert 0 < done < 2000 and f"{done} frames" in printed
+    assert len(list(read_video(out["mp4"]))) == done
+    assert {path.name for path in tmp_path.iterdir()} == {"frames", "o.mp4", "o.json", "o.txt"}
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

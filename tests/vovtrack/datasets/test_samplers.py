@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from torch.utils.data import DataLoader
 
-from vovtrack.datasets import VideoSampler, samplers
+from vovtrack.datasets import VideoBatchSampler, VideoSampler, samplers
 
 LENGTHS = {7: 10, 3: 1, 5: 4, 9: 4, 1: 3}
 
@@ -17,6 +18,9 @@ class Frames:
 
     def __len__(self) -> int:
         return len(self.owners)
+
+    def __getitem__(self, index: int) -> int:
+        return index
 
     def get_data_info(self, index: int) -> dict:
         return dict(video_id=self.owners[index])
@@ -56,3 +60,42 @@ def test_finished_videos_are_skipped_and_the_rest_is_balanced_again(share):
     parts = share(2, skip={7, 3})
     assert sorted(map(len, parts)) == [4, 7]
     assert not {Frames(LENGTHS).owners[i] for part in parts for i in part} & {7, 3}
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """The batches of each of some processes."""
+
+    def make(world_size: int, batch_size: int, skip=()) -> list[list[list[int]]]:
+        parts = []
+        for rank in range(world_size):
+            monkeypatch.setattr(samplers, "get_dist_info", lambda rank=rank: (rank, world_size))
+            batch_sampler = VideoBatchSampler(VideoSampler(Frames(LENGTHS)), batch_size)
+            batch_sampler.sampler.skip(skip)
+            loader = DataLoader(Frames(LENGTHS), batch_sampler=batch_sampler, collate_fn=list)
+            parts.append(list(loader))
+            assert len(loader) == len(parts[-1])
+        return parts
+
+    return make
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 50])
+def test_batches_are_consecutive_frames_of_one_video(batches, batch_size):
+    (part,) = batches(1, batch_size)
+    owners = Frames(LENGTHS).owners
+    assert [i for batch in part for i in batch] == list(range(22))
+    assert all(len(batch) <= batch_size for batch in part)
+    assert all(len({owners[i] for i in batch}) == 1 for batch in part)
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 8])
+def test_batches_do_not_depend_on_the_number_of_processes(batches, world_size):
+    shared = sorted(batch for part in batches(world_size, 3) for batch in part)
+    assert shared == sorted(batches(1, 3)[0])
+
+
+def test_batches_skip_finished_videos(batches):
+    (part,) = batches(1, 4, skip={7, 9})
+    owners = Frames(LENGTHS).owners
+    assert {owners[i] for batch in part for i in batch} == {3, 5, 1}

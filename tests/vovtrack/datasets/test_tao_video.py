@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
+from mmengine.dataset import Compose
 
-from vovtrack.datasets import TaoVideoDataset
+from vovtrack.datasets import LoadCheckedImage, TaoVideoDataset
 from vovtrack.errors import InputError
 from vovtrack.synthetic import write_world
 
@@ -40,6 +43,17 @@ def test_frames_out_of_order_are_refused(root, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"a\.json.*frame"):
         dataset(root, ann_file=tmp_path / "a.json")
+
+
+def test_an_unreadable_frame_is_named_when_its_turn_comes(root, tmp_path):
+    shutil.copytree(root / "frames", tmp_path / "frames")
+    data = dataset(root, frames=tmp_path / "frames")
+    path = Path(data.get_data_info(3)["img_path"])
+    path.write_bytes(path.read_bytes()[:200])
+    data.pipeline = Compose([LoadCheckedImage()])
+    assert data[2]["img"].shape == data[2]["ori_shape"] + (3,)
+    with pytest.raises(InputError, match=f"{path}.*cannot be read"):
+        data[3]
 
 
 def test_missing_frames_are_listed_before_the_test_starts(root, tmp_path):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import TaoTrackMetric
 from vovtrack.formats import atomic
+from vovtrack.formats.hashing import file_sha256
 from vovtrack.structures import Vocabulary
 
 NAMES = ["red ball", "blue cube"]
@@ -92,6 +96,8 @@ def test_perfect_tracks_score_full_marks_and_broken_identities_do_not(ann_file, 
     assert scores["tao/novel/AssocA"] < 40
     report = json.loads((tmp_path / "b" / "teta.json").read_text())
     assert report["protocol"]["vocabulary"] == broken.vocabulary.fingerprint
+    assert report["protocol"]["annotations_sha256"] == file_sha256(ann_file)
+    assert report["protocol"]["vote_categories"] is True
 
 
 def test_two_processes_write_the_bytes_of_one(ann_file, tmp_path):
@@ -149,12 +155,90 @@ def test_other_classes_and_impossible_scores_are_refused(ann_file, tmp_path):
     wrong = sample(1, 0, Vocabulary.from_names(["dog", "cat"]))
     with pytest.raises(InputError, match=r"model\.vocabulary"):
         target.process({}, [wrong])
-    with pytest.raises(InputError, match="video 1"):
-        for t in range(FRAMES):
-            target.process({}, [sample(1, t, target.vocabulary, score=float("nan"))])
+    target.process({}, [sample(1, 0, target.vocabulary)])
+    with pytest.raises(InputError, match=r"Frame 1 of video 1: pred_track_instances\.scores"):
+        target.process({}, [sample(1, 1, target.vocabulary, score=float("nan"))])
 
 
 def test_only_the_running_video_is_in_memory(ann_file, tmp_path):
     target = metric(ann_file, tmp_path / "r")
     feed(target, 1, 2)
     assert not target._tracks and not target._detections and not target.results
+
+
+def test_a_sampler_that_tears_videos_apart_is_refused(ann_file, tmp_path):
+    """Every second frame, as a sampler of single images gives one of two processes."""
+    target = metric(ann_file, tmp_path / "r")
+    target.process({}, [sample(1, 0, target.vocabulary)])
+    with pytest.raises(InputError, match=r"Frame 2 of video 1 came where frame 1 .*VideoSampler"):
+        target.process({}, [sample(1, 2, target.vocabulary)])
+    with pytest.raises(InputError, match="Frame 1 of video 2 came where frame 0 of video 2"):
+        metric(ann_file, tmp_path / "s").process({}, [sample(2, 1, target.vocabulary)])
+
+
+def change(ann_file, edit) -> None:
+    content = json.loads(ann_file.read_text())
+    edit(content)
+    ann_file.write_text(json.dumps(content))
+
+
+def test_results_for_another_annotation_file_are_not_continued(ann_file, tmp_path):
+    first = metric(ann_file, tmp_path / "r")
+    first.begin("run")
+    feed(first, 1)
+    change(ann_file, lambda content: content["annotations"].pop())
+    with pytest.raises(InputError, match="another run"):
+        metric(ann_file, tmp_path / "r").begin("run")
+
+
+def test_a_video_without_frames_needs_no_results(ann_file, tmp_path):
+    change(ann_file, lambda c: c["videos"].append(dict(c["videos"][0], id=9, name="empty")))
+    target = metric(ann_file, tmp_path / "r")
+    feed(target, 1, 2, 3)
+    assert target.evaluate(9)["tao/all/TETA"] == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["red ball", "green cone"], r"'green cone' .* category id 2, which is 'blue cube' in"),
+        ([*NAMES, "green cone"], r"'green cone' .* category id 3, which is not in .*gt\.json"),
+    ],
+)
+def test_classes_that_the_annotations_mean_otherwise_are_refused(
+    ann_file, tmp_path, names, message
+):
+    with pytest.raises(InputError, match=message):
+        TaoTrackMetric(str(ann_file), names, str(tmp_path / "r")).begin("run")
+    TaoTrackMetric(str(ann_file), ["Red_ball"], str(tmp_path / "r")).begin("run")
+
+
+def judge(rank: int, folder: str, answers) -> None:
+    """One of two processes; the first has all videos, and forgets one at first."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    target = metric(Path(folder) / "gt.json", Path(folder) / "r")
+    for videos in ((1, 2), (3,)):
+        if rank == 0:
+            feed(target, *videos)
+        try:
+            answers.put((rank, target.evaluate(9)["tao/all/TETA"]))
+        except InputError as error:
+            answers.put((rank, str(error)))
+    dist.destroy_process_group()
+
+
+def test_every_process_hears_the_outcome_even_without_a_video(ann_file, tmp_path):
+    """An idle process gets the same error and the same metrics, and nobody waits for ever."""
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    workers = [context.Process(target=judge, args=(r, str(tmp_path), answers)) for r in range(2)]
+    for worker in workers:
+        worker.start()
+    heard = [answers.get(timeout=120) for _ in range(4)]
+    for worker in workers:
+        worker.join(timeout=30)
+        assert worker.exitcode == 0
+    for rank in range(2):
+        error, points = (answer for who, answer in heard if who == rank)
+        assert "1 of 3 videos have no results" in error
+        assert points == pytest.approx(100)

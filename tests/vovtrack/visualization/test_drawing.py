@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,30 @@ def test_an_error_leaves_no_file(tmp_path):
 def test_unknown_suffix_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"\.mp4"):
         VideoWriter(tmp_path / "v.gif", 5)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    frame = np.zeros((20, 20, 3), np.uint8)
+    with (
+        pytest.raises(InputError, match=r"v\.mp4.*cannot be written"),
+        VideoWriter(tmp_path / "file" / "v.mp4", 5) as writer,
+    ):
+        writer.write(frame)
+
+
+@pytest.fixture
+def small_disk():
+    """Files cannot grow beyond 20 kB, as on a disk that fills up."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_leaves_no_file(tmp_path, small_disk):
+    random = np.random.default_rng(0)
+    with pytest.raises(OSError), VideoWriter(tmp_path / "v.mp4", 5) as writer:
+        for _ in range(100):
+            writer.write(random.integers(0, 255, (120, 160, 3), dtype=np.uint8))
+    assert list(tmp_path.iterdir()) == []
