@@ -202,7 +202,9 @@ class TaoTrackMetric(BaseMetric):
                     f"{self.out_dir}: {len(missing)} of {len(videos)} videos have no results, "
                     f"the first: {sorted(missing)[:5]}. Run the test again to continue."
                 )
-            writer.finish()
+            writer.join()
+        for writer in self._writers.values():
+            writer.discard()
         if self.format_only:
             return {}
         result = evaluate_tao(self.ann_file, self.out_dir / "tao_track.json")

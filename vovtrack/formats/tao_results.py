@@ -132,6 +132,19 @@ class TaoResultWriter:
         Raises:
             InputError: It was done before; the result file stays as it is.
         """
+        self.join()
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the parts, once everything made of them is safe."""
+        shutil.rmtree(self.parts)
+
+    def join(self) -> None:
+        """Write the result file from the finished videos, and keep the parts.
+
+        Raises:
+            InputError: The parts are gone: it was done before.
+        """
         if not self.parts.exists():
             raise InputError(f"{self.path}: the finished videos were already joined.")
         with atomic_write(self.path) as file:
@@ -147,7 +160,6 @@ class TaoResultWriter:
                 ids = [row["track_id"] + 1 for row in rows if "track_id" in row]
                 offset = max(ids, default=offset)
             file.write("\n]\n")
-        shutil.rmtree(self.parts)
 
     def __enter__(self) -> TaoResultWriter:
         return self
