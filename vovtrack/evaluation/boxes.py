@@ -19,6 +19,7 @@ class BoxTable:
         tracks: (N,) int64 track ids, unique inside a video.
         categories: (N,) int64 category ids.
         bboxes: (N, 4) float64 ``(x, y, w, h)`` in pixels.
+        scores: (N,) float64; ones for ground truth.
     """
 
     videos: np.ndarray
@@ -26,6 +27,7 @@ class BoxTable:
     tracks: np.ndarray
     categories: np.ndarray
     bboxes: np.ndarray
+    scores: np.ndarray
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -37,6 +39,10 @@ class BoxTable:
     def sorted(self) -> BoxTable:
         """Return the rows ordered by video and time, stable."""
         return self.select(np.lexsort((self.times, self.videos)))
+
+    def video(self, video: int) -> BoxTable:
+        """Return the rows of one video of a sorted table."""
+        return self.select(slice(*np.searchsorted(self.videos, [video, video + 1])))
 
 
 def dense(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

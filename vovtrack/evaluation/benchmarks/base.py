@@ -1,0 +1,34 @@
+"""The contract of a benchmark: files in, counted rows out."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from vovtrack.evaluation.statistics import Statistics
+
+
+class Source(Protocol):
+    """Ground truth and predictions of a benchmark, opened and checked.
+
+    Attributes:
+        videos: V names of the videos (sequences), in the order in which they are counted.
+        sizes: (V,) number of boxes, points or masks of each video, to share out the work.
+        families: Names of the metric families that :meth:`count` fills.
+        protocol: JSON-ready facts that decide the numbers: file hashes, class mask, split,
+            thresholds.
+    """
+
+    videos: tuple[str, ...]
+    sizes: np.ndarray
+    families: tuple[str, ...]
+    protocol: dict[str, Any]
+
+    def count(self, first: int, last: int) -> dict[str, Statistics]:
+        """Count videos ``first`` to ``last - 1``: {family: rows}.
+
+        ``Statistics.videos`` holds just these videos. Counting two ranges and joining them gives
+        what counting the whole range gives, digit by digit.
+        """
+        ...
