@@ -11,7 +11,13 @@ from mmengine.registry import Registry
 from mmengine.structures import InstanceData
 
 PACKAGES = ("vovtrack", "detpro", "ovtrack")
-REGISTERING = ("vovtrack.models", "vovtrack.datasets", "vovtrack.evaluation", "detpro", "ovtrack")
+REGISTERING = (
+    "vovtrack.models",
+    "vovtrack.datasets",
+    "vovtrack.evaluation.metrics",
+    "detpro",
+    "ovtrack",
+)
 
 
 def registered() -> list[type]:

@@ -4,7 +4,7 @@ custom_imports = dict(
     imports=[
         "vovtrack.models",
         "vovtrack.datasets",
-        "vovtrack.evaluation",
+        "vovtrack.evaluation.metrics",
         "vovtrack.engine.hooks",
         "detpro",
         "ovtrack",

@@ -1,44 +1,223 @@
-"""``vovtrack evaluate``: compare a result file with ground truth."""
+"""``vovtrack evaluate``: compare predictions with ground truth, and results with each other."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-HELP = "TETA of a TAO result file, base and novel classes apart"
+HELP = "score predictions against ground truth, or compare the results of several runs"
+_EPILOG = """\
+One run:     vovtrack evaluate --benchmark tao --gt val.json --pred tao_track.json --out a.json
+Several:     vovtrack evaluate a.json b.json            is b better than a, and how sure is that?
+             vovtrack evaluate --gt val.json a_track.json b_track.json
+Shards:      vovtrack evaluate --gt G --pred P --shards 4              4 processes on this machine
+             vovtrack evaluate --gt G --pred P --shards 4 --shard 0 --out part0.json   one of 4
+             vovtrack evaluate --merge part0.json part1.json part2.json part3.json --out a.json
+
+benchmarks       ground truth                                predictions
+  tao-ov, tao    TAO annotations, JSON                       TAO results, JSON or columns
+  mot17, mot20,  folder or .zip of <sequence>/gt/gt.txt      folder or .zip of <sequence>.txt
+  dancetrack, sportsmot
+  bdd100k        Scalabel JSON: file, folder or .zip         the same
+  tapvid         points: .npz, official .pkl, or folder      points: .npz or folder
+  sot            folder of sequences                         folder or .zip of <sequence>.txt
+  davis          folder of Annotations and ImageSets         folder or .zip of mask PNGs
+  lvis           LVIS annotations, JSON                      LVIS results, JSON
+JSON may also be packed as .json.gz or .zip.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    parser.add_argument("--gt", type=Path, required=True, metavar="JSON", help="TAO annotations")
-    parser.add_argument("--pred", type=Path, required=True, metavar="JSON", help="TAO results")
-    parser.add_argument("--out", type=Path, metavar="JSON", help="also write everything here")
-    parser.add_argument(
-        "--max-detections",
-        type=int,
-        metavar="N",
-        help="keep the N highest scores per image (default: all)",
-    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="reports to compare")
+    parser.add_argument("--benchmark", default="tao-ov", metavar="NAME", help="see below")
+    parser.add_argument("--gt", type=Path, metavar="PATH", help="ground truth")
+    parser.add_argument("--pred", type=Path, metavar="PATH", help="predictions")
+    parser.add_argument("--out", type=Path, metavar="JSON", help="write the whole report here")
+    parser.add_argument("--csv", type=Path, metavar="DIR", help="write tables for spreadsheets")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
+    parser.add_argument("--all-metrics", action="store_true", help="print every metric")
     parser.add_argument(
         "--rounded",
         action="store_true",
         help="average printed per-class values, as published base and novel tables do",
     )
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    checks = parser.add_argument_group("what is evaluated")
+    checks.add_argument(
+        "--lenient",
+        action="store_true",
+        help="leave faulty records out, count and list them, instead of refusing the file",
+    )
+    checks.add_argument(
+        "--classes",
+        metavar="MASK",
+        help="class mask of the tracker: tao_validation, tao_test, lvis_v1 or a file; "
+        "refused if it does not fit the ground truth",
+    )
+    checks.add_argument("--split", metavar="NAME", help="refuse ground truth of another split")
+    checks.add_argument(
+        "--max-detections",
+        type=int,
+        metavar="N",
+        help="keep the N highest scores per image (default: all)",
+    )
+    checks.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="further option of the benchmark, for example mode=strided for tapvid",
+    )
+    checks.add_argument(
+        "--oracle", action="store_true", help="also score perfect boxes, labels and links"
+    )
+    work = parser.add_argument_group("scale and comparison")
+    work.add_argument("--shards", type=int, default=1, metavar="N", help="number of processes")
+    work.add_argument("--shard", type=int, metavar="K", help="count only shard K of N, into --out")
+    work.add_argument("--merge", action="store_true", help="FILEs are the reports of all shards")
+    work.add_argument("--resamples", type=int, default=1000, metavar="N", help="bootstrap draws")
+    work.add_argument("--seed", type=int, default=0, help="seed of the bootstrap")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate, print the summary, write the result file."""
-    import json
+    """Evaluate, join or compare; print tables and write what was asked for."""
+    from vovtrack.evaluation.report import join_shards, read_report
 
-    from vovtrack.evaluation import evaluate_tao
-    from vovtrack.evaluation.tables import markdown_table, summary_rows, text_table
-    from vovtrack.formats.atomic import atomic_write
-
-    result = evaluate_tao(args.gt, args.pred, args.max_detections)
-    layout = markdown_table if args.markdown else text_table
-    print(layout(*summary_rows(result, args.rounded)))
-    if args.out:
-        with atomic_write(args.out) as file:
-            json.dump(result, file, indent=1, allow_nan=False)
+    if args.gt or args.pred:
+        reports = [_evaluate(args, pred) for pred in _predictions(args)]
+        names = [str(pred) for pred in _predictions(args)]
+        if args.shard is not None:
+            return _write_shard(args, reports[0])
+    elif args.files:
+        names = [str(path) for path in args.files]
+        reports = [read_report(path) for path in args.files]
+        if args.merge:
+            reports, names = [join_shards(reports, args.files)], ["merged"]
+    else:
+        raise _error("give --gt and --pred, or reports to compare. See --help.")
+    for report, name in zip(reports, names, strict=True):
+        if "shard" in report:
+            raise _error(f"{name} is one shard of several: join them all with --merge.")
+        if len(reports) == 1 or args.gt:
+            _print(args, report, name if len(reports) > 1 else "")
+    result = reports[0]
+    if len(reports) > 1:
+        result = _compare(args, reports, names)
+    _write(args, result)
     return 0
+
+
+def _error(message: str) -> Exception:
+    from vovtrack.errors import InputError
+
+    return InputError(message)
+
+
+def _predictions(args: argparse.Namespace) -> list[Path]:
+    if not args.gt:
+        raise _error("--pred needs --gt, the ground truth to compare with.")
+    preds = ([args.pred] if args.pred else []) + args.files
+    if not preds:
+        raise _error("--gt needs --pred, the predictions to evaluate.")
+    if args.merge or (args.shard is not None and (len(preds) > 1 or not args.out)):
+        raise _error("--shard takes one --pred and an --out; --merge takes reports only.")
+    return preds
+
+
+def _evaluate(args: argparse.Namespace, pred: Path) -> dict[str, Any]:
+    from vovtrack.evaluation import evaluate
+
+    return evaluate(
+        args.benchmark,
+        args.gt,
+        pred,
+        lenient=args.lenient,
+        shards=args.shards,
+        shard=args.shard,
+        oracle=args.oracle,
+        progress=_progress("videos"),
+        **_options(args),
+    )
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    """Options of the benchmark that were given."""
+    named = {key: getattr(args, key) for key in ("classes", "split", "max_detections")}
+    options = {key: value for key, value in named.items() if value is not None}
+    for text in args.option:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise _error(f"--option {text}: expected KEY=VALUE.")
+        options[key] = value
+    return options
+
+
+def _progress(unit: str):
+    """A bar on stderr with rate and remaining time, shown where somebody looks."""
+    import sys
+
+    from tqdm import tqdm
+
+    bar = tqdm(unit=f" {unit}", leave=False, disable=not sys.stderr.isatty(), delay=1)
+
+    def show(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return show
+
+
+def _print(args: argparse.Namespace, report: dict[str, Any], title: str) -> None:
+    import sys
+
+    from vovtrack.evaluation import tables
+
+    layout = tables.markdown_table if args.markdown else tables.text_table
+    if title:
+        print(f"{title}:")
+    metrics = None if args.all_metrics or args.benchmark == "tao-ov" else report["headline"]
+    print(layout(*tables.summary_rows(report, args.rounded, metrics)))
+    if "oracle" in report:
+        print("\nWhere the points are lost:\n" + layout(*tables.oracle_rows(report)))
+    if report["dropped"]:
+        print(tables.text_table(*tables.dropped_rows(report)), file=sys.stderr)
+
+
+def _compare(
+    args: argparse.Namespace, reports: list[dict[str, Any]], names: list[str]
+) -> dict[str, Any]:
+    from vovtrack.evaluation import compare, tables
+
+    result = compare(
+        reports, names, args.resamples, seed=args.seed, progress=_progress("resamples")
+    )
+    layout = tables.markdown_table if args.markdown else tables.text_table
+    print(layout(*tables.comparison_rows(result)))
+    return {**reports[0], "comparison": result}
+
+
+def _write_shard(args: argparse.Namespace, report: dict[str, Any]) -> int:
+    from vovtrack.evaluation.report import write_report
+
+    write_report(report, args.out)
+    print(f"{args.out}: shard {report['shard']['index']} of {report['shard']['of']}")
+    return 0
+
+
+def _write(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    from vovtrack.evaluation.csv_tables import write_csv
+    from vovtrack.evaluation.report import write_report
+    from vovtrack.visualization.evaluation_page import write_page
+
+    if args.out:
+        write_report(report, args.out)
+    if args.csv:
+        write_csv(report, args.csv)
+    if args.html:
+        write_page(report, args.html)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse
 
 from vovtrack.errors import InputError
 
@@ -49,9 +50,7 @@ class Statistics:
         columns = {name: column[rows] for name, column in self.columns.items()}
         return replace(self, video=self.video[rows], label=self.label[rows], columns=columns)
 
-    def sums(
-        self, name: str, group: np.ndarray, count: int, weights: np.ndarray
-    ) -> np.ndarray:
+    def sums(self, name: str, group: np.ndarray, count: int, weights: np.ndarray) -> np.ndarray:
         """Add up a column by group, in row order.
 
         Args:
@@ -64,9 +63,11 @@ class Statistics:
             (count,) or (count, K) float64.
         """
         column = self.columns[name]
-        total = np.zeros((count, *column.shape[1:]))
-        np.add.at(total, group, (column.T * weights).T)
-        return total
+        rows = np.arange(len(group))
+        adder = scipy.sparse.csr_matrix((weights, (group, rows)), shape=(count, len(group)))
+        width = int(np.prod(column.shape[1:]))
+        total = adder @ column.reshape(len(rows), width)
+        return total.reshape(count, *column.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,7 @@ class Family:
         Classes are averaged inside the video over those that have ground truth in it.
         """
         classes = len(statistics.classes)
-        codes, group = np.unique(
-            statistics.video * classes + statistics.label, return_inverse=True
-        )
+        codes, group = np.unique(statistics.video * classes + statistics.label, return_inverse=True)
         weights = _row_weights(statistics, None)
         rates = self.rates(statistics, group.ravel(), len(codes), weights)
         chosen = [np.flatnonzero(codes // classes == v) for v in range(len(statistics.videos))]
@@ -167,6 +166,38 @@ class Family:
             else:
                 averages[metric] = float(np.where(present, values, self.absent)[keep].mean())
         return averages
+
+
+def from_videos(
+    family: str,
+    videos: Sequence[str],
+    classes: Sequence[str],
+    novel: np.ndarray | None,
+    rows: Sequence[tuple[np.ndarray, dict[str, np.ndarray]]],
+    empty: dict[str, np.ndarray],
+) -> Statistics:
+    """Join the rows of single videos.
+
+    Args:
+        family: Name of the family.
+        videos: V names.
+        classes: C names.
+        novel: (C,) bool or None.
+        rows: For each video the labels (r,) and the columns of its rows.
+        empty: The columns with no rows, which give the shapes where no video has any.
+    """
+    return Statistics(
+        family=family,
+        videos=tuple(videos),
+        classes=tuple(classes),
+        novel=novel,
+        video=np.repeat(np.arange(len(videos)), [len(labels) for labels, _ in rows]),
+        label=np.concatenate([np.zeros(0, dtype=np.int64), *(labels for labels, _ in rows)]),
+        columns={
+            name: np.concatenate([column, *(columns[name] for _, columns in rows)])
+            for name, column in empty.items()
+        },
+    )
 
 
 def merge(parts: Sequence[Statistics]) -> Statistics:

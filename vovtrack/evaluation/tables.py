@@ -1,32 +1,85 @@
-"""Evaluation summaries as tables, for a terminal or a document."""
+"""Evaluation results as tables, for a terminal or a document."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vovtrack.evaluation.teta import COLUMNS
+_NAMES = 60  # characters of a name before it is cut
 
 
 def summary_rows(
-    result: dict[str, Any], rounded: bool = False
+    report: Mapping[str, Any], rounded: bool = False, metrics: Sequence[str] | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the TETA summary.
+    """Header and rows of the summary.
 
     Args:
-        result: What :func:`vovtrack.evaluation.tao.evaluate_tao` returned.
-        rounded: Show the averages over printed values, as published tables do.
+        report: What :func:`vovtrack.evaluation.evaluate.evaluate` returned.
+        rounded: Show the averages over printed values, as published TETA tables do.
+        metrics: Columns; default: all metrics of the report.
 
     Returns:
-        The header and one row per group (all, base, novel): name, number of classes, points with
-        three decimals, or dashes where no class of the group has ground truth.
+        The header and one row per group (all, base, novel, overall): name, number of classes,
+        points with three decimals, counts as they are, or dashes where no class of the group has
+        ground truth.
     """
-    counts = result["protocol"]["classes_evaluated"]
+    summary = report["summary"]
+    if rounded and "summary_rounded" in report:
+        summary = report["summary_rounded"]
+    metrics = metrics or metrics_of(summary)
+    counts = report["protocol"].get("classes_evaluated", {})
+    rows = [
+        [group, str(counts.get(group, counts.get("all", ""))), *_cells(scores, metrics, report)]
+        for group, scores in summary.items()
+    ]
+    return ["classes", "n", *metrics], rows
+
+
+def metrics_of(summary: Mapping[str, Mapping[str, float] | None]) -> list[str]:
+    """Names of the metrics of a summary, in order."""
+    return next((list(scores) for scores in summary.values() if scores), [])
+
+
+def oracle_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the error budget, one row per oracle and group."""
+    columns = report["oracle"]["columns"]
+    rows = [
+        [row["name"], group, *_cells(scores, columns, report)]
+        for row in report["oracle"]["rows"]
+        for group, scores in row["summary"].items()
+        if scores
+    ]
+    return ["predictions", "classes", *columns], rows
+
+
+def comparison_rows(comparison: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a comparison: one row per group, metric and report."""
+    percent = f"{100 * comparison['confidence']:g} %"
     rows = []
-    for group, scores in result["summary_rounded" if rounded else "summary"].items():
-        cells = ["-"] * len(COLUMNS) if scores is None else [f"{scores[c]:.3f}" for c in COLUMNS]
-        rows.append([group, str(counts[group]), *cells])
-    return ["classes", "n", *COLUMNS], rows
+    for group, metrics in comparison["groups"].items():
+        for metric, entries in metrics.items():
+            for entry in entries:
+                value = "-" if entry["value"] is None else f"{entry['value']:.3f}"
+                row = [_cut(entry["name"]), group, metric, value]
+                if "difference" in entry:
+                    interval = f"{entry['low']:+.3f} .. {entry['high']:+.3f}"
+                    row += [f"{entry['difference']:+.3f}", interval, f"{entry['p']:.3f}"]
+                rows.append(row + [""] * (7 - len(row)))
+    return ["report", "classes", "metric", "value", "difference", percent, "p"], rows
+
+
+def dropped_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of what a lenient reader left out."""
+    rows = [
+        [
+            _cut(entry["reason"]),
+            str(entry["count"]),
+            _cut(entry["file"]),
+            _cut(entry["examples"][0]),
+        ]
+        for entry in report["dropped"]
+    ]
+    return ["left out", "records", "file", "first"], rows
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -41,6 +94,26 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = _widths(header, rows)
     rule = ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]]
     return "\n".join("| " + _line(row, widths, " | ") + " |" for row in (header, rule, *rows))
+
+
+def _cells(
+    scores: Mapping[str, float] | None, metrics: Sequence[str], report: Mapping[str, Any]
+) -> list[str]:
+    if scores is None:
+        return ["-"] * len(metrics)
+    totals = report.get("totals", ())
+    return [
+        "-"
+        if scores.get(metric) is None
+        else f"{scores[metric]:.0f}"
+        if metric in totals
+        else f"{scores[metric]:.3f}"
+        for metric in metrics
+    ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _NAMES else "..." + text[3 - _NAMES :]
 
 
 def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:

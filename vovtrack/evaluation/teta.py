@@ -3,87 +3,66 @@
 Li, Danelljan, Ding, Huang, Yu: "Tracking Every Thing in the Wild", ECCV 2022. TETA splits into
 localisation, association and classification, each on local clusters around the ground truth of
 one class, so that a missing annotation elsewhere punishes nobody.
+
+Rows are per (video, class). With alpha one of the 20 thresholds 0, 0.05, ..., 0.95 of IoU:
+
+* ``loc_tp``, ``loc_fn``, ``loc_fp`` (R, 20): matched boxes, missed boxes of the class, and boxes
+  that overlap the class by 0.5 and match nothing;
+* ``cls_tp``, ``cls_fn``, ``cls_fp`` (R, 10), for alpha from 0.5 on: matched boxes with the right
+  and with a wrong class, and matched boxes of other classes that were called this class;
+* ``assoc`` (R, 3, 20): association accuracy, recall and precision times ``loc_tp``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from vovtrack.evaluation.alignment import EPS, Frame, Matches, align, association, box_iou, match
 from vovtrack.evaluation.boxes import BoxTable, dense
+from vovtrack.evaluation.statistics import Family, Statistics, from_videos
 
-LOC_ALPHAS = np.arange(20) * 0.05  # localisation thresholds 0, 0.05, ..., 0.95
+LOC_ALPHAS = np.arange(20) * 0.05
 CLS_START = 10  # from this threshold on (0.5) a match also counts for classification
 OVERLAP = 0.5  # IoU that makes a prediction part of a cluster
-COLUMNS = (
+METRICS = (
     "TETA", "LocA", "AssocA", "ClsA", "LocRe", "LocPr", "AssocRe", "AssocPr", "ClsRe", "ClsPr",
 )  # fmt: skip
-_COUNTERS = ("loc_tp", "loc_fn", "loc_fp", "cls_tp", "cls_fn", "cls_fp")
 
 
-@dataclass(frozen=True)
-class TetaResult:
-    """Counters and association scores of every class, before any averaging over classes.
+def curves(
+    statistics: Statistics, group: np.ndarray, count: int, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Scores in [0, 1] per group of rows and threshold: {metric: (count, 20)}.
 
-    Attributes:
-        category_ids: (C,) ids of the evaluated classes: those with ground truth.
-        names: C class names.
-        novel: (C,) bool.
-        loc_tp, loc_fn, loc_fp: (C, 20) int64 per localisation threshold.
-        cls_tp, cls_fn, cls_fp: (C, 10) int64 per threshold from 0.5 on.
-        assoc: (3, C, 20) AssocA, AssocRe, AssocPr.
+    Every denominator is at least 1. Classification has one value per group, repeated.
     """
+    sums = {name: statistics.sums(name, group, count, weights) for name in statistics.columns}
+    tp, fn, fp = sums["loc_tp"], sums["loc_fn"], sums["loc_fp"]
+    found = {"LocA": _ratio(tp, fn + fp), "LocRe": _ratio(tp, fn), "LocPr": _ratio(tp, fp)}
+    assoc = sums["assoc"] / np.maximum(1, tp)[:, None]
+    found |= {"AssocA": assoc[:, 0], "AssocRe": assoc[:, 1], "AssocPr": assoc[:, 2]}
+    cls_tp, cls_fn, cls_fp = sums["cls_tp"], sums["cls_fn"], sums["cls_fp"]
+    for name, misses in (("ClsA", cls_fn + cls_fp), ("ClsRe", cls_fn), ("ClsPr", cls_fp)):
+        mean = _ratio(cls_tp, misses).mean(axis=1, keepdims=True)
+        found[name] = np.broadcast_to(mean, tp.shape)
+    found["TETA"] = (found["LocA"] + found["AssocA"] + found["ClsA"]) / 3
+    return {metric: found[metric] for metric in METRICS}
 
-    category_ids: np.ndarray
-    names: tuple[str, ...]
-    novel: np.ndarray
-    loc_tp: np.ndarray
-    loc_fn: np.ndarray
-    loc_fp: np.ndarray
-    cls_tp: np.ndarray
-    cls_fn: np.ndarray
-    cls_fp: np.ndarray
-    assoc: np.ndarray
 
-    def curves(self) -> dict[str, np.ndarray]:
-        """Scores in [0, 1] per class and threshold: {column of ``COLUMNS``: (C, 20)}.
+def rates(
+    statistics: Statistics, group: np.ndarray, count: int, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Every metric per group in points, the mean over thresholds; NaN without ground truth."""
+    boxes = sum(statistics.sums(name, group, count, weights)[:, 0] for name in ("loc_tp", "loc_fn"))
+    return {
+        metric: np.where(boxes > 0, 100 * curve.mean(axis=1), np.nan)
+        for metric, curve in curves(statistics, group, count, weights).items()
+    }
 
-        Classification has one value per class, repeated.
-        """
-        curves = dict(zip(("AssocA", "AssocRe", "AssocPr"), self.assoc, strict=True))
-        tp, fn, fp = self.loc_tp, self.loc_fn, self.loc_fp
-        curves |= {"LocA": _ratio(tp, fn + fp), "LocRe": _ratio(tp, fn), "LocPr": _ratio(tp, fp)}
-        tp, fn, fp = self.cls_tp, self.cls_fn, self.cls_fp
-        for name, misses in (("ClsA", fn + fp), ("ClsRe", fn), ("ClsPr", fp)):
-            mean = _ratio(tp, misses).mean(axis=1, keepdims=True)
-            curves[name] = np.broadcast_to(mean, self.loc_tp.shape)
-        curves["TETA"] = (curves["LocA"] + curves["AssocA"] + curves["ClsA"]) / 3
-        return {column: curves[column] for column in COLUMNS}
 
-    def per_class(self) -> np.ndarray:
-        """Scores of every class in points: (C, 10), columns as in ``COLUMNS``."""
-        return np.stack([100 * curve.mean(axis=1) for curve in self.curves().values()], axis=1)
-
-    def summary(self, group: str = "all", rounded: bool = False) -> dict[str, float] | None:
-        """Mean over classes, in points 0 to 100.
-
-        Args:
-            group: ``"all"``, ``"base"`` or ``"novel"`` classes.
-            rounded: Round every class to five significant digits before averaging, as the
-                published base and novel tables do.
-
-        Returns:
-            {column of ``COLUMNS``: points}; None if no class of the group has ground truth.
-        """
-        rows = {"all": np.ones_like(self.novel), "base": ~self.novel, "novel": self.novel}[group]
-        if not rows.any():
-            return None
-        points = self.per_class()[rows]
-        if rounded:
-            points = np.array([[float(f"{value:.5g}") for value in row] for row in points])
-        return dict(zip(COLUMNS, points.mean(axis=0).tolist(), strict=True))
+TETA = Family("teta", METRICS, rates)
 
 
 def teta(
@@ -91,9 +70,9 @@ def teta(
     dt: BoxTable,
     category_ids: np.ndarray,
     names: tuple[str, ...],
-    novel: np.ndarray,
-) -> TetaResult:
-    """Compute TETA (the published "TETA50" form) of a data set.
+    novel: np.ndarray | None = None,
+) -> Statistics:
+    """Count a data set for TETA (the published "TETA50" form); ``TETA`` scores the result.
 
     Only frames with ground truth count; predictions elsewhere are dropped. Classes without ground
     truth are left out.
@@ -103,52 +82,83 @@ def teta(
         dt: Predictions; a track may change its category from box to box.
         category_ids: (C,) ids of all classes, in file order.
         names: C class names.
-        novel: (C,) bool.
+        novel: (C,) bool, or None.
     """
     present = np.isin(category_ids, gt.categories)
-    counters = _Counters.of(np.asarray(category_ids)[present])
+    kept = np.asarray(category_ids)[present]
     gt, dt = gt.sorted(), dt.sorted()
-    for video in np.unique(gt.videos):
-        first, last = np.searchsorted(gt.videos, [video, video + 1])
-        begin, end = np.searchsorted(dt.videos, [video, video + 1])
-        _add_video(counters, gt.select(slice(first, last)), dt.select(slice(begin, end)))
-    return TetaResult(
-        category_ids=counters.category_ids,
-        names=tuple(name for name, kept in zip(names, present, strict=True) if kept),
-        novel=np.asarray(novel)[present],
-        assoc=counters.assoc / np.maximum(1, counters.loc_tp),
-        **{name: getattr(counters, name) for name in _COUNTERS},
+    videos = np.unique(gt.videos).tolist()
+    return from_videos(
+        TETA.name,
+        tuple(str(video) for video in videos),
+        tuple(np.asarray(names, dtype=object)[present]),
+        None if novel is None else np.asarray(novel)[present],
+        [count_video(gt.video(video), dt.video(video), kept) for video in videos],
+        empty_columns(0),
     )
 
 
-@dataclass
-class _Counters:
-    """Sums over videos; ``assoc`` is weighted by the true positives of each video."""
+def count_video(
+    gt: BoxTable, dt: BoxTable, category_ids: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Count one video.
 
-    category_ids: np.ndarray
-    loc_tp: np.ndarray
-    loc_fn: np.ndarray
-    loc_fp: np.ndarray
-    cls_tp: np.ndarray
-    cls_fn: np.ndarray
-    cls_fp: np.ndarray
-    assoc: np.ndarray
-    position: dict[int, int] = field(init=False)
+    Args:
+        gt: Ground truth of the video, sorted by time.
+        dt: Predictions of the video, sorted by time.
+        category_ids: (C,) ids of the evaluated classes: those with ground truth in the data set.
 
-    def __post_init__(self) -> None:
-        self.position = {int(c): k for k, c in enumerate(self.category_ids)}
-
-    @classmethod
-    def of(cls, category_ids: np.ndarray) -> _Counters:
-        """All zero, for the given classes."""
-        loc, levels = len(LOC_ALPHAS), len(LOC_ALPHAS) - CLS_START
-        widths = (loc, loc, loc, levels, levels, levels)
-        counts = [np.zeros((len(category_ids), width), dtype=np.int64) for width in widths]
-        return cls(category_ids, *counts, assoc=np.zeros((3, len(category_ids), loc)))
+    Returns:
+        (R,) position of each row's class in ``category_ids``, and the columns.
+    """
+    cells = Cells.of(category_ids, gt, dt)
+    video = pair_up(gt, dt.select(np.isin(dt.times, gt.times)))
+    owned = owned_class(video)
+    for category in np.unique(gt.categories):
+        add_cluster(cells, video, owned, int(category))
+    return cells.rows()
 
 
 @dataclass(frozen=True)
-class _Video:
+class Cells:
+    """Counters of one video while it is counted, one row per class that occurs in it.
+
+    Attributes:
+        labels: (K,) position of the class among the evaluated ones.
+        position: Row of each category id.
+        columns: The columns of the module, all zero at first.
+    """
+
+    labels: np.ndarray
+    position: dict[int, int]
+    columns: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, category_ids: np.ndarray, gt: BoxTable, dt: BoxTable) -> Cells:
+        """Start with zeros for the evaluated classes that occur in the video."""
+        occurring = np.union1d(gt.categories, dt.categories)
+        labels = np.flatnonzero(np.isin(category_ids, occurring))
+        position = {int(c): k for k, c in enumerate(np.asarray(category_ids)[labels])}
+        return cls(labels, position, empty_columns(len(labels)))
+
+    def rows(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the labels and columns of the classes for which anything was counted."""
+        counted = np.zeros(len(self.labels), dtype=bool)
+        for name in ("loc_tp", "loc_fn", "cls_fp"):
+            counted |= self.columns[name].any(axis=1)
+        return self.labels[counted], {k: v[counted] for k, v in self.columns.items()}
+
+
+def empty_columns(count: int) -> dict[str, np.ndarray]:
+    """``count`` rows of zeros."""
+    loc, levels = len(LOC_ALPHAS), len(LOC_ALPHAS) - CLS_START
+    widths = dict(loc_tp=loc, loc_fn=loc, loc_fp=loc, cls_tp=levels, cls_fn=levels, cls_fp=levels)
+    columns = {name: np.zeros((count, width), dtype=np.int64) for name, width in widths.items()}
+    return columns | {"assoc": np.zeros((count, 3, loc))}
+
+
+@dataclass(frozen=True)
+class VideoPairs:
     """One video; predictions only in frames that have ground truth.
 
     ``pair_gt``, ``pair_dt`` and ``pair_iou`` list every (ground truth, prediction) pair that
@@ -162,24 +172,18 @@ class _Video:
     pair_iou: np.ndarray
 
 
-def _add_video(counters: _Counters, gt: BoxTable, dt: BoxTable) -> None:
-    video = _pair_up(gt, dt.select(np.isin(dt.times, gt.times)))
-    owned = _owned_class(video)
-    for category in np.unique(gt.categories):
-        _add_cluster(counters, video, owned, int(category))
-
-
-def _pair_up(gt: BoxTable, dt: BoxTable) -> _Video:
+def pair_up(gt: BoxTable, dt: BoxTable) -> VideoPairs:
+    """Pair all ground truth with all predictions frame by frame; both sorted by time."""
     first = np.searchsorted(dt.times, gt.times)
     counts = np.searchsorted(dt.times, gt.times, side="right") - first
     pair_gt = np.repeat(np.arange(len(gt)), counts)
     offset = np.arange(len(pair_gt)) - np.repeat(np.cumsum(counts) - counts, counts)
     pair_dt = np.repeat(first, counts) + offset
-    return _Video(gt, dt, pair_gt, pair_dt, box_iou(gt.bboxes[pair_gt], dt.bboxes[pair_dt]))
+    return VideoPairs(gt, dt, pair_gt, pair_dt, box_iou(gt.bboxes[pair_gt], dt.bboxes[pair_dt]))
 
 
 def _cluster_matches(
-    video: _Video, gt_rows: np.ndarray, dt_rows: np.ndarray
+    video: VideoPairs, gt_rows: np.ndarray, dt_rows: np.ndarray
 ) -> tuple[Matches, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Align and match some ground truth with some predictions of a video.
 
@@ -214,24 +218,31 @@ def _cluster_matches(
     return matches, rows, columns, gt_counts, dt_counts
 
 
-def _owned_class(video: _Video) -> np.ndarray:
-    """Category of the ground truth that each predicted box owns, -1 for none: (len(dt),).
+def owners(video: VideoPairs) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of ground truth and of the predictions that own them: (n,), (n,).
 
-    Owners are the pairs of a class-agnostic matching among the tracks that overlap anything.
+    A class-agnostic matching among the tracks that overlap anything by 0.5 anywhere in the video.
     """
-    owned = np.full(len(video.dt), -1, dtype=np.int64)
     near = np.unique(video.dt.tracks[video.pair_dt[video.pair_iou >= OVERLAP]])
-    if len(near):
-        dt_rows = np.flatnonzero(np.isin(video.dt.tracks, near))
-        matches, rows, columns, *_ = _cluster_matches(video, np.arange(len(video.gt)), dt_rows)
-        owner = matches.iou >= OVERLAP - EPS
-        owned[columns[owner]] = video.gt.categories[rows[owner]]
+    if not len(near):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    dt_rows = np.flatnonzero(np.isin(video.dt.tracks, near))
+    matches, rows, columns, *_ = _cluster_matches(video, np.arange(len(video.gt)), dt_rows)
+    owner = matches.iou >= OVERLAP - EPS
+    return rows[owner], columns[owner]
+
+
+def owned_class(video: VideoPairs) -> np.ndarray:
+    """Category of the ground truth that each predicted box owns, -1 for none: (len(dt),)."""
+    owned = np.full(len(video.dt), -1, dtype=np.int64)
+    rows, columns = owners(video)
+    owned[columns] = video.gt.categories[rows]
     return owned
 
 
-def _add_cluster(counters: _Counters, video: _Video, owned: np.ndarray, category: int) -> None:
+def add_cluster(cells: Cells, video: VideoPairs, owned: np.ndarray, category: int) -> None:
     """Add the cluster of one class in one video to the counters."""
-    k = counters.position[category]
+    k = cells.position[category]
     of_class = video.gt.categories == category
     gt_rows = np.flatnonzero(of_class)
     overlapping = np.zeros(len(video.dt), dtype=bool)
@@ -239,7 +250,7 @@ def _add_cluster(counters: _Counters, video: _Video, owned: np.ndarray, category
     overlapping[video.pair_dt[close]] = True
     overlapping &= (owned == -1) | (owned == category)
     if not overlapping.any():
-        counters.loc_fn[k] += len(gt_rows)
+        cells.columns["loc_fn"][k] += len(gt_rows)
         return
     members = np.isin(video.dt.tracks, np.unique(video.dt.tracks[overlapping]))
     matches, _, columns, gt_counts, dt_counts = _cluster_matches(
@@ -247,24 +258,25 @@ def _add_cluster(counters: _Counters, video: _Video, owned: np.ndarray, category
     )
     cleared = matches.iou[:, None] >= LOC_ALPHAS - EPS
     tp = cleared.sum(axis=0)
-    counters.loc_tp[k] += tp
-    counters.loc_fn[k] += len(gt_rows) - tp
-    counters.loc_fp[k] += overlapping.sum() - cleared[overlapping[columns]].sum(axis=0)
-    counters.assoc[:, k] += tp * association(matches, cleared, gt_counts, dt_counts)
-    _add_classification(counters, k, video.dt.categories[columns], cleared[:, CLS_START:])
+    cells.columns["loc_tp"][k] += tp
+    cells.columns["loc_fn"][k] += len(gt_rows) - tp
+    cells.columns["loc_fp"][k] += overlapping.sum() - cleared[overlapping[columns]].sum(axis=0)
+    cells.columns["assoc"][k] += tp * association(matches, cleared, gt_counts, dt_counts)
+    _add_classification(cells, category, video.dt.categories[columns], cleared[:, CLS_START:])
 
 
 def _add_classification(
-    counters: _Counters, k: int, predicted: np.ndarray, cleared: np.ndarray
+    cells: Cells, category: int, predicted: np.ndarray, cleared: np.ndarray
 ) -> None:
-    """Count matched boxes of class ``k`` by the class they were given."""
-    right = predicted == counters.category_ids[k]
-    counters.cls_tp[k] += cleared[right].sum(axis=0)
-    counters.cls_fn[k] += cleared[~right].sum(axis=0)
+    """Count matched boxes of one class by the class they were given."""
+    k = cells.position[category]
+    right = predicted == category
+    cells.columns["cls_tp"][k] += cleared[right].sum(axis=0)
+    cells.columns["cls_fn"][k] += cleared[~right].sum(axis=0)
     for row in np.flatnonzero(~right):
-        wrong = counters.position.get(int(predicted[row]))
+        wrong = cells.position.get(int(predicted[row]))
         if wrong is not None:
-            counters.cls_fp[wrong] += cleared[row]
+            cells.columns["cls_fp"][wrong] += cleared[row]
 
 
 def _ratio(hits: np.ndarray, misses: np.ndarray) -> np.ndarray:

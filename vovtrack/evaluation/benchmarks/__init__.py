@@ -1,0 +1,108 @@
+"""The benchmarks by name: how their files are opened and how their counts are scored."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vovtrack.errors import InputError
+from vovtrack.evaluation.benchmarks.base import Source
+from vovtrack.evaluation.statistics import Family
+from vovtrack.formats.problems import Problems
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark.
+
+    Attributes:
+        name: As typed.
+        module: Module of ``vovtrack.evaluation.benchmarks`` with ``open_source``.
+        headline: Metrics shown first.
+        options: Arguments of ``open_source`` that belong to the name.
+    """
+
+    name: str
+    module: str
+    headline: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def open(self, gt: Path, pred: Path, problems: Problems, **options: Any) -> Source:
+        """Open and check the files.
+
+        Args:
+            gt: Ground truth.
+            pred: Predictions.
+            problems: What happens to faulty records.
+            **options: Further arguments of the module's ``open_source``.
+
+        Raises:
+            InputError: Unusable files, or an option that the benchmark does not have.
+        """
+        module = importlib.import_module(f"{__name__}.{self.module}")
+        return module.open_source(gt, pred, problems, **{**self.options, **options})
+
+
+_TETA = ("TETA", "LocA", "AssocA", "ClsA")
+_MOT = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
+
+BENCHMARKS = {
+    benchmark.name: benchmark
+    for benchmark in (
+        Benchmark("tao-ov", "tao", _TETA),
+        Benchmark(
+            "tao",
+            "tao",
+            (*_TETA, "TrackAP", "TrackAP50", "TrackAP75"),
+            {"novel": False, "track_ap": True},
+        ),
+        *(
+            Benchmark(name, "mot", _MOT, {"benchmark": name})
+            for name in ("mot17", "mot20", "dancetrack", "sportsmot")
+        ),
+        Benchmark("bdd100k", "bdd100k", ("mMOTA", "mIDF1", "HOTA", "TETA")),
+        Benchmark("tapvid", "tapvid", ("AJ", "delta_avg", "OA")),
+        Benchmark("sot", "sot", ("AUC", "Precision", "NormPrecision")),
+        Benchmark("davis", "davis", ("J&F", "J", "F")),
+        Benchmark("lvis", "lvis", ("AP", "AP50", "APr", "APc", "APf")),
+    )
+}
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """Look up a benchmark by name.
+
+    Raises:
+        InputError: There is none; the message lists near ones.
+    """
+    if name not in BENCHMARKS:
+        near = difflib.get_close_matches(name, BENCHMARKS, n=1) or [", ".join(BENCHMARKS)]
+        raise InputError(f"There is no benchmark '{name}'. Did you mean: {near[0]}?")
+    return BENCHMARKS[name]
+
+
+def find_family(name: str) -> Family:
+    """Look up how the rows of a family are scored.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    if name not in _FAMILIES:
+        raise InputError(f"Counts of an unknown metric '{name}'; made by a newer version?")
+    module, constant = _FAMILIES[name]
+    return getattr(importlib.import_module(f"vovtrack.evaluation.{module}"), constant)
+
+
+_FAMILIES: dict[str, tuple[str, str]] = {
+    "teta": ("teta", "TETA"),
+    "track_ap": ("track_ap", "TRACK_AP"),
+    "hota": ("hota", "HOTA"),
+    "clear": ("clear", "CLEAR"),
+    "identity": ("identity", "IDENTITY"),
+}
+
+__all__ = ["BENCHMARKS", "Benchmark", "Source", "find_benchmark", "find_family"]

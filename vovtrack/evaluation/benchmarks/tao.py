@@ -1,0 +1,299 @@
+"""TAO and open-vocabulary TAO: TETA, and the track AP of the TAO toolkit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vovtrack.errors import InputError
+from vovtrack.evaluation.boxes import BoxTable
+from vovtrack.evaluation.oracle import correct
+from vovtrack.evaluation.statistics import Statistics, from_videos
+from vovtrack.evaluation.teta import TETA, count_video, empty_columns
+from vovtrack.formats.hashing import file_sha256
+from vovtrack.formats.problems import EXAMPLES, Problems
+from vovtrack.formats.tao import merged_categories, read_annotations
+from vovtrack.formats.tao_results import NO_VIDEO, TaoResults, read_provenance, read_results
+from vovtrack.structures import Vocabulary
+from vovtrack.structures.vocabulary import from_categories
+
+
+@dataclass(frozen=True)
+class TaoSource:
+    """Opened TAO files, see :class:`vovtrack.evaluation.benchmarks.base.Source`.
+
+    Attributes:
+        gt: Ground truth, sorted by video and time; videos by position in ``videos``.
+        dt: Predictions, likewise.
+        category_ids: (C,) the evaluated classes: those with ground truth.
+        classes: Their names.
+        novel: (C,) bool, or None where base and novel are not told apart.
+        oracle: Corrections made to the predictions before they are counted, see
+            :mod:`vovtrack.evaluation.oracle`.
+    """
+
+    videos: tuple[str, ...]
+    sizes: np.ndarray
+    families: tuple[str, ...]
+    protocol: dict[str, Any]
+    gt: BoxTable
+    dt: BoxTable
+    category_ids: np.ndarray
+    classes: tuple[str, ...]
+    novel: np.ndarray | None
+    oracle: tuple[str, ...] = ()
+
+    def with_oracle(self, kinds: tuple[str, ...]) -> TaoSource:
+        """Return the same source with predictions made perfect in some respects."""
+        return replace(self, oracle=kinds)
+
+    def count(self, first: int, last: int) -> dict[str, Statistics]:
+        """Count videos ``first`` to ``last - 1``."""
+        rows = [self._count_video(video) for video in range(first, last)]
+        videos = self.videos[first:last]
+        return {
+            TETA.name: from_videos(
+                TETA.name, videos, self.classes, self.novel, rows, empty_columns(0)
+            )
+        }
+
+    def _count_video(self, video: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        gt, dt = self.gt.video(video), self.dt.video(video)
+        if self.oracle:
+            dt = correct(gt, dt, self.oracle)
+        return count_video(gt, dt, self.category_ids)
+
+
+def open_source(
+    gt: Path,
+    pred: Path,
+    problems: Problems,
+    *,
+    novel: bool = True,
+    max_detections: int | None = None,
+    classes: str | Sequence[str] | None = None,
+    split: str | None = None,
+) -> TaoSource:
+    """Open TAO annotations and results.
+
+    Args:
+        gt: TAO annotation JSON. Novel are its classes of ``frequency`` "r".
+        pred: TAO result JSON or its columns.
+        problems: What happens to predictions that cannot be evaluated.
+        novel: Also score base and novel classes apart.
+        max_detections: Keep that many boxes of highest score per image; default: all.
+        classes: The class mask of the tracker, see :meth:`Vocabulary.load`; default: not checked.
+        split: ``train``, ``val`` or ``test``; default: not checked.
+
+    Raises:
+        InputError: A file cannot be used, or the annotations are of another split or class mask
+            than asked for or than the results were made for.
+    """
+    annotations = read_annotations(gt)
+    if not annotations["images"]:
+        raise InputError(f"{gt}: the annotations have no images, so nothing can be evaluated.")
+    vocabulary = from_categories(annotations["categories"], str(gt))
+    protocol = {
+        "annotations": str(gt),
+        "annotations_sha256": file_sha256(gt),
+        "predictions": str(pred),
+        "predictions_sha256": file_sha256(pred),
+        "split": _split(annotations, gt, split),
+        "vocabulary": vocabulary.fingerprint,
+        "classes": len(vocabulary),
+        "max_detections": max_detections,
+    }
+    images = _Images(annotations)
+    truth = _ground_truth(annotations, images)
+    present = np.isin(vocabulary.category_ids, truth.categories)
+    mask = None if classes is None else _class_mask(classes, vocabulary, present, gt)
+    protocol["class_mask"] = None if mask is None else mask.fingerprint
+    protocol["provenance"] = read_provenance(pred)
+    _check_provenance(protocol["provenance"], protocol, mask, pred)
+    merged = merged_categories(annotations["categories"])
+    reader = _Predictions(images, merged, mask or vocabulary, problems, pred)
+    found = reader.table(read_results(pred, problems), max_detections)
+    kept = np.isin(found.videos * _STRIDE + found.times, truth.videos * _STRIDE + truth.times)
+    protocol["boxes"] = {
+        "ground_truth": len(truth),
+        "predicted": len(found),
+        "predicted_on_frames_without_ground_truth": int((~kept).sum()),
+    }
+    videos = tuple(video["name"] for video in annotations["videos"])
+    protocol["videos"] = len(videos)
+    counts = np.bincount(truth.videos, minlength=len(videos))
+    return TaoSource(
+        videos=videos,
+        sizes=counts + np.bincount(found.videos, minlength=len(videos)),
+        families=(TETA.name,),
+        protocol=protocol,
+        gt=truth,
+        dt=found.select(kept),
+        category_ids=np.array(vocabulary.category_ids, dtype=np.int64)[present],
+        classes=tuple(n for n, p in zip(vocabulary.names, present, strict=True) if p),
+        novel=vocabulary.novel[present] if novel else None,
+    )
+
+
+_STRIDE = 1 << 32  # more frames than any video has
+
+
+def _split(annotations: dict[str, Any], gt: Path, wanted: str | None) -> str | None:
+    """TAO puts the split before the name of each video: ``val/YFCC100M/v_...``."""
+    found = {video["name"].split("/")[0] for video in annotations["videos"] if "/" in video["name"]}
+    split = found.pop() if len(found) == 1 else None
+    if wanted is not None and split != wanted:
+        raise InputError(
+            f"{gt}: the videos are of split {split or 'unknown'!r}, not {wanted!r}. Choose the "
+            "annotations of the split that the predictions were made for."
+        )
+    return split
+
+
+def _check_provenance(
+    made_for: dict[str, str], protocol: dict[str, Any], mask: Vocabulary | None, pred: Path
+) -> None:
+    """Results of our own test run know which annotations and classes they were made for."""
+    expected = {"annotations_sha256": protocol["annotations_sha256"]}
+    if mask is not None:
+        expected["vocabulary"] = mask.fingerprint
+    words = {"annotations_sha256": "annotation file", "vocabulary": "class mask"}
+    for key, value in expected.items():
+        if made_for.get(key, value) != value:
+            raise InputError(
+                f"{pred}: these results were made for another {words[key]} "
+                f"({made_for[key][:16]}) than the one given ({value[:16]})."
+            )
+
+
+def _class_mask(
+    classes: str | Sequence[str], vocabulary: Vocabulary, present: np.ndarray, gt: Path
+) -> Vocabulary:
+    """The class mask, once it is known to hold every class that has ground truth."""
+    mask = Vocabulary.load(classes)
+    needed = np.array(vocabulary.category_ids)[present]
+    foreign = needed[~np.isin(needed, mask.category_ids)]
+    if len(foreign):
+        name = vocabulary.names[vocabulary.label_of(int(foreign[0]))]
+        raise InputError(
+            f"{gt}: {len(foreign)} of {len(needed)} classes with ground truth are not in the "
+            f"class mask '{classes}' of {len(mask)} classes, the first: '{name}'. This is the "
+            "mask of another split or vocabulary."
+        )
+    return mask
+
+
+class _Images:
+    """Looks up video (by position) and time of images."""
+
+    def __init__(self, annotations: dict[str, Any]) -> None:
+        position = {video["id"]: k for k, video in enumerate(annotations["videos"])}
+        rows = [
+            (image["id"], position[image["video_id"]], image["frame_index"])
+            for image in annotations["images"]
+        ]
+        table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+        self.ids, self.videos, self.times = table[np.argsort(table[:, 0])].T
+        self.video_ids = np.array(list(position), dtype=np.int64)
+
+    def find(self, image_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the position of each image and whether it exists."""
+        place = np.searchsorted(self.ids, image_ids).clip(max=len(self.ids) - 1)
+        return place, self.ids[place] == image_ids
+
+
+def _ground_truth(annotations: dict[str, Any], images: _Images) -> BoxTable:
+    rows = annotations["annotations"]
+    place, _ = images.find(np.array([row["image_id"] for row in rows], dtype=np.int64))
+    categories = np.array([row["category_id"] for row in rows], dtype=np.int64)
+    return BoxTable(
+        videos=images.videos[place],
+        times=images.times[place],
+        tracks=np.array([row["track_id"] for row in rows], dtype=np.int64),
+        categories=_merge(categories, merged_categories(annotations["categories"])),
+        bboxes=np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(-1, 4),
+        scores=np.ones(len(rows)),
+    ).sorted()
+
+
+@dataclass(frozen=True)
+class _Predictions:
+    """Turns results into the boxes that can be evaluated and reports the others."""
+
+    images: _Images
+    merged: dict[int, int]
+    allowed: Vocabulary
+    problems: Problems
+    source: Path
+
+    def table(self, results: TaoResults, max_detections: int | None) -> BoxTable:
+        place, known = self.images.find(results.image_ids)
+        categories = _merge(results.category_ids, self.merged)
+        videos = self.images.video_ids[self.images.videos[place]]
+        stated = results.video_ids != NO_VIDEO
+        good = np.ones(len(results), dtype=bool)
+        for bad, reason in (
+            (~known, "its image is not in the annotations"),
+            (known & stated & (results.video_ids != videos), "its image is of another video"),
+            (~np.isin(categories, self.allowed.category_ids), "its category is not evaluated"),
+            (_repeated(results), "its track already has a box in this image"),
+        ):
+            self._report(np.flatnonzero(bad & good), results, reason)
+            good &= ~bad
+        results = replace(results, category_ids=categories).select(good)
+        if max_detections is not None:
+            results = _keep_highest(results, max_detections)
+        place, _ = self.images.find(results.image_ids)
+        return BoxTable(
+            videos=self.images.videos[place],
+            times=self.images.times[place],
+            tracks=results.track_ids,
+            categories=results.category_ids,
+            bboxes=results.bboxes,
+            scores=results.scores,
+        ).sorted()
+
+    def _report(self, rows: np.ndarray, results: TaoResults, reason: str) -> None:
+        named, rest = rows[: EXAMPLES - 1], rows[EXAMPLES - 1 :]
+        for row, count in [(row, 1) for row in named] + [(row, len(rest)) for row in rest[:1]]:
+            video = int(results.video_ids[row])
+            record = (
+                f"result {row} (image {results.image_ids[row]}, "
+                f"video {'not given' if video == NO_VIDEO else video}, "
+                f"category {results.category_ids[row]}, track {results.track_ids[row]})"
+            )
+            hint = "were the results made for these annotations?"
+            self.problems.report(self.source, record, f"{reason}; {hint}", count)
+
+
+def _repeated(results: TaoResults) -> np.ndarray:
+    """Which rows have the image and the track of an earlier row: (N,) bool."""
+    order = np.lexsort((results.track_ids, results.image_ids))
+    keys = np.stack([results.image_ids, results.track_ids])[:, order]
+    repeated = np.zeros(len(results), dtype=bool)
+    repeated[order[1:]] = (keys[:, 1:] == keys[:, :-1]).all(axis=0)
+    return repeated
+
+
+def _merge(category_ids: np.ndarray, merged: dict[int, int]) -> np.ndarray:
+    category_ids = category_ids.copy()
+    for dropped, kept in merged.items():
+        category_ids[category_ids == dropped] = kept
+    return category_ids
+
+
+def _keep_highest(results: TaoResults, limit: int) -> TaoResults:
+    """Keep the ``limit`` highest scores of each image, in order of score where any are dropped."""
+    by_image = np.argsort(results.image_ids, kind="stable")
+    _, first, counts = np.unique(results.image_ids[by_image], return_index=True, return_counts=True)
+    kept = []
+    for start, count in zip(first, counts, strict=True):
+        rows = by_image[start : start + count]
+        if count > limit:
+            rows = rows[np.argsort(-results.scores[rows], kind="stable")[:limit]]
+        kept.append(rows)
+    return results.select(np.concatenate(kept) if kept else by_image)
