@@ -137,11 +137,11 @@ def _entry(
         differences = differences[~np.isnan(differences)]
         tail = 50 * (1 - confidence)
         low, high = np.percentile(differences, [tail, 100 - tail])
-        extreme = min((differences <= 0).mean(), (differences >= 0).mean())
+        extreme = min((differences <= 0).sum(), (differences >= 0).sum()) + 1
         entry |= {
             "difference": value - reference,
             "low": float(low),
             "high": float(high),
-            "p": float(min(1.0, 2 * extreme)),
+            "p": float(min(1.0, 2 * extreme / (len(differences) + 1))),
         }
     return entry

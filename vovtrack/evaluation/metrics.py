@@ -14,9 +14,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from vovtrack.errors import InputError
+from vovtrack.evaluation.evaluate import evaluate
+from vovtrack.evaluation.report import write_report
 from vovtrack.evaluation.tables import summary_rows, text_table
-from vovtrack.evaluation.tao import evaluate_tao
-from vovtrack.formats.atomic import atomic_write
 from vovtrack.formats.hashing import file_sha256
 from vovtrack.formats.tao import read_annotations
 from vovtrack.formats.tao_results import TaoResultWriter, vote_track_categories
@@ -207,14 +207,8 @@ class TaoTrackMetric(BaseMetric):
             writer.discard()
         if self.format_only:
             return {}
-        result = evaluate_tao(self.ann_file, self.out_dir / "tao_track.json")
-        result["protocol"] |= dict(
-            vocabulary=self.vocabulary.fingerprint,
-            vote_categories=self.vote_categories,
-            run=self._run,
-        )
-        with atomic_write(self.out_dir / "teta.json") as file:
-            json.dump(result, file, indent=1)
+        result = evaluate("tao-ov", self.ann_file, self.out_dir / "tao_track.json")
+        write_report(result, self.out_dir / "teta.json")
         table = text_table(*summary_rows(result))
         MMLogger.get_current_instance().info("TETA on %s\n%s", self.ann_file, table)
         return {

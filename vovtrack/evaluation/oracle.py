@@ -40,34 +40,50 @@ def correct(gt: BoxTable, dt: BoxTable, kinds: tuple[str, ...]) -> BoxTable:
     video = pair_up(gt, dt.select(np.isin(dt.times, gt.times)))
     rows, columns = owners(video)
     dt = video.dt
+    own_track = _after(dt, gt) + np.unique(gt.tracks, return_inverse=True)[1].ravel()
     tracks, categories, bboxes = dt.tracks.copy(), dt.categories.copy(), dt.bboxes.copy()
-    fresh = dt.tracks.max(initial=-1) + 1
     if "labels" in kinds:
         categories[columns] = gt.categories[rows]
     if "links" in kinds:
-        tracks[columns] = fresh + np.unique(gt.tracks, return_inverse=True)[1].ravel()[rows]
+        tracks[columns] = own_track[rows]
     dt = replace(dt, tracks=tracks, categories=categories, bboxes=bboxes)
-    if "boxes" in kinds:
-        bboxes[columns] = gt.bboxes[rows]
-        missed = _missed(gt, dt, rows, columns)
-        dt = _join(dt.select(_innocent(video, columns)), missed)
-    return dt
+    if "boxes" not in kinds:
+        return dt
+    bboxes[columns] = gt.bboxes[rows]
+    missing = np.setdiff1d(np.arange(len(gt)), rows)
+    added = _usual(gt, dt, rows, columns, missing, own_track[missing])
+    if "labels" in kinds:
+        added = replace(added, categories=gt.categories[missing])
+    if "links" in kinds:
+        added = replace(added, tracks=own_track[missing])
+    return _join(dt.select(_innocent(video, columns)), added)
 
 
-def _missed(gt: BoxTable, dt: BoxTable, rows: np.ndarray, columns: np.ndarray) -> BoxTable:
-    """Predictions for the ground truth that has none."""
-    missed = gt.select(np.setdiff1d(np.arange(len(gt)), rows))
-    fresh = max(dt.tracks.max(initial=-1), gt.tracks.max(initial=-1)) + 1
-    tracks, categories = missed.tracks + fresh, np.full(len(missed), NO_CATEGORY)
-    for track in np.unique(missed.tracks):
+def _after(dt: BoxTable, gt: BoxTable) -> int:
+    """First id above all track ids."""
+    return max(dt.tracks.max(initial=-1), gt.tracks.max(initial=-1)) + 1
+
+
+def _usual(
+    gt: BoxTable,
+    dt: BoxTable,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    missing: np.ndarray,
+    own_track: np.ndarray,
+) -> BoxTable:
+    """Predictions for missing ground truth, with what its object is usually predicted as."""
+    added = gt.select(missing)
+    tracks, categories = own_track.copy(), np.full(len(added), NO_CATEGORY)
+    for track in np.unique(added.tracks):
         seen = columns[gt.tracks[rows] == track]
         if len(seen):
-            here = missed.tracks == track
+            here = added.tracks == track
             categories[here] = _most_frequent(dt.categories[seen])
             usual = _most_frequent(dt.tracks[seen])
-            busy = np.append(dt.times[dt.tracks == usual], missed.times[tracks == usual])
-            tracks[here & ~np.isin(missed.times, busy)] = usual
-    return replace(missed, tracks=tracks, categories=categories)
+            busy = np.append(dt.times[dt.tracks == usual], added.times[tracks == usual])
+            tracks[here & ~np.isin(added.times, busy)] = usual
+    return replace(added, tracks=tracks, categories=categories)
 
 
 def _innocent(video: VideoPairs, columns: np.ndarray) -> np.ndarray:

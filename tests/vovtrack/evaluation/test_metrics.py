@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation import TaoTrackMetric
+from vovtrack.evaluation.metrics import TaoTrackMetric
 from vovtrack.formats import atomic
 from vovtrack.formats.hashing import file_sha256
 from vovtrack.structures import Vocabulary
