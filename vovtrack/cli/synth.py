@@ -19,11 +19,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tiny: seconds, for tests; small: the quickstart (default); large: five times small",
     )
     parser.add_argument("--workers", type=int, help="processes to use (default: one per CPU)")
+    parser.add_argument(
+        "--boxes-only",
+        action="store_true",
+        help="instead write gt.json and pred.json of the size of TAO, without pictures",
+    )
+    parser.add_argument(
+        "--videos", type=int, default=988, metavar="N", help="with --boxes-only (default: 988)"
+    )
     parser.add_argument("--force", action="store_true", help="replace a folder that is not empty")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the world and say where it is."""
+    if args.boxes_only:
+        from vovtrack.synthetic.boxes_only import write_boxes
+
+        counts = write_boxes(args.out, args.videos, args.seed, force=args.force)
+        print(f"{args.out}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+        return 0
     from vovtrack.synthetic import class_names, write_world
 
     out = write_world(args.out, args.seed, args.size, args.workers, args.force, progress=True)
