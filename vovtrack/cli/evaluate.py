@@ -211,13 +211,15 @@ def _write_shard(args: argparse.Namespace, report: dict[str, Any]) -> int:
 
 
 def _write(args: argparse.Namespace, report: dict[str, Any]) -> None:
-    from vovtrack.evaluation.csv_tables import write_csv
-    from vovtrack.evaluation.report import write_report
-    from vovtrack.visualization.evaluation_page import write_page
-
     if args.out:
+        from vovtrack.evaluation.report import write_report
+
         write_report(report, args.out)
     if args.csv:
+        from vovtrack.evaluation.csv_tables import write_csv
+
         write_csv(report, args.csv)
     if args.html:
+        from vovtrack.visualization.evaluation_page import write_page
+
         write_page(report, args.html)

@@ -131,16 +131,12 @@ class FileTree:
             if name not in self._members:
                 raise InputError(f"{place}: there is no such file in the archive.")
             info = self._members[name]
+            if info.flag_bits & 1:
+                raise InputError(f"{place}: the archive is locked with a password.")
             with zipfile.ZipFile(self.path) as archive, archive.open(info) as file:
                 yield _Limited(file, place, info.compress_size)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
-            raise InputError(f"{place}: the archive is damaged or locked ({error}).") from None
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise InputError(f"{place}: the archive is damaged ({error}).") from None
         except OSError as error:
             raise InputError(f"{place}: cannot read the file: {error.strerror or error}.") from None
 

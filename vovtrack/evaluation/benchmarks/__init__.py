@@ -6,6 +6,7 @@ import difflib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,14 @@ class Benchmark:
         Raises:
             InputError: Unusable files, or an option that the benchmark does not have.
         """
-        module = importlib.import_module(f"{__name__}.{self.module}")
-        return module.open_source(gt, pred, problems, **{**self.options, **options})
+        open_source = importlib.import_module(f"{__name__}.{self.module}").open_source
+        known = [p for p in signature(open_source).parameters.values() if p.kind == p.KEYWORD_ONLY]
+        free = [p.name for p in known if p.name not in self.options]
+        if unknown := [name for name in options if name not in free]:
+            raise InputError(
+                f"{self.name} has no option '{unknown[0]}'; it has {', '.join(free) or 'none'}."
+            )
+        return open_source(gt, pred, problems, **{**self.options, **options})
 
 
 _TETA = ("TETA", "LocA", "AssocA", "ClsA")
