@@ -22,7 +22,7 @@ from ovtrack.trackers import IoUTracker, OVTracker
 from vovtrack.evaluation import evaluate_tao
 from vovtrack.evaluation.tables import summary_rows, text_table
 from vovtrack.formats.tao import read_annotations
-from vovtrack.formats.tao_results import TaoResultWriter
+from vovtrack.formats.tao_writer import TaoResultWriter
 
 BINS = (16, 4, 4)
 

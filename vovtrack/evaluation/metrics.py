@@ -19,7 +19,7 @@ from vovtrack.evaluation.report import write_report
 from vovtrack.evaluation.tables import summary_rows, text_table
 from vovtrack.formats.hashing import file_sha256
 from vovtrack.formats.tao import read_annotations
-from vovtrack.formats.tao_results import TaoResultWriter, vote_track_categories
+from vovtrack.formats.tao_writer import TaoResultWriter, vote_track_categories
 from vovtrack.registry import METRICS
 from vovtrack.structures import Vocabulary
 
@@ -62,7 +62,6 @@ class TaoTrackMetric(BaseMetric):
         self._tracks: list[dict] = []
         self._detections: list[dict] = []
         self._expected: tuple[int, int] | None = None
-        self._run = ""
 
     def begin(self, run: str) -> frozenset[int]:
         """Open the result files for the run that ``run`` describes.
@@ -75,16 +74,16 @@ class TaoTrackMetric(BaseMetric):
                 ``out_dir``, or the vocabulary gives categories of the annotation other names.
         """
         self._check_vocabulary()
-        self._run = run
-        described = dict(
+        made_for = dict(
             run=run,
             annotations_sha256=file_sha256(self.ann_file),
             vocabulary=self.vocabulary.fingerprint,
-            vote_categories=self.vote_categories,
+            vote_categories=str(self.vote_categories),
         )
         names = ("tao_track.json", "tao_bbox.json")
         self._writers = {
-            name: TaoResultWriter(self.out_dir / name, json.dumps(described)) for name in names
+            name: TaoResultWriter(self.out_dir / name, json.dumps(made_for), made_for)
+            for name in names
         }
         return frozenset.intersection(*(w.finished for w in self._writers.values()))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -56,11 +57,16 @@ def open_binary(path: str | Path) -> Iterator[BinaryIO]:
         raise InputError(f"{path}: the packed file is cut short or damaged ({error}).") from None
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Path, allow_nan: bool = False) -> Any:
     """Read a JSON file, plain or packed as for :func:`open_binary`.
 
+    Args:
+        path: The file.
+        allow_nan: Also read ``NaN`` and ``Infinity``, which Python writes although JSON has no
+            such numbers: for callers that check every number and can name the record.
+
     Raises:
-        InputError: It cannot be read or is not strict JSON in UTF-8 (``NaN`` is not).
+        InputError: It cannot be read or is not strict JSON in UTF-8.
     """
     with open_binary(path) as file:
         data = file.read()
@@ -69,6 +75,9 @@ def read_json(path: str | Path) -> Any:
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if allow_nan and (b"NaN" in data or b"Infinity" in data):
+            with suppress(ValueError, RecursionError):
+                return json.loads(data)
         raise InputError(f"{path}: not valid JSON, perhaps cut short ({error}).") from None
 
 

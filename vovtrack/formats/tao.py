@@ -8,8 +8,8 @@ are the business of :mod:`vovtrack.formats.tao_results`.
 
 from __future__ import annotations
 
-import json
 import math
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
+from vovtrack.formats.opening import read_json
 from vovtrack.structures import TrackSequence, Vocabulary
 from vovtrack.structures.vocabulary import from_categories
 
@@ -116,15 +117,13 @@ def _sequence(
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the annotations: {error.strerror}.") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not valid JSON, perhaps cut short ({error}).") from None
+    content = read_json(path, allow_nan=True)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object with videos, images, annotations.")
     return content
+
+
+_KINDS = {int: "a whole number of 64 bits", str: "a text", list: "a list"}
 
 
 class _Checker:
@@ -141,6 +140,7 @@ class _Checker:
                 raise self.error(f"key '{table}' is missing or not a list")
         for table, keys in _REQUIRED.items():
             self.check_rows(table, keys)
+        self.check_merged()
         self.check_images()
         for track in self.content["tracks"]:
             self.refer("tracks", track, "video_id", "videos")
@@ -173,10 +173,10 @@ class _Checker:
                     raise self.error(
                         f"key '{key}' is missing in {self.place(table, row, position)}"
                     )
-                if not isinstance(row[key], kind):
+                if not (is_id(row[key]) if kind is int else isinstance(row[key], kind)):
                     raise self.error(
                         f"key '{key}' of {self.place(table, row, position)} must be "
-                        f"{kind.__name__}, not {row[key]!r}"
+                        f"{_KINDS[kind]}, not {str(row[key])[:40]!r}"
                     )
             if row["id"] in known:
                 raise self.error(f"key 'id': {self.place(table, row)} occurs twice in {table}")
@@ -190,6 +190,29 @@ class _Checker:
                 f"key '{key}' of {self.place(table, row)} is {row[key]}, which is not in {target}"
             )
         return self.tables[target][row[key]]
+
+    def check_merged(self) -> None:
+        """``merged`` lists name categories that go up in another, which itself stays."""
+        goes_into: dict[int, int] = {}
+        for category in self.content["categories"]:
+            place = self.place("categories", category)
+            merged = category.get("merged", [])
+            if not isinstance(merged, list) or not all(
+                isinstance(dropped, dict) and is_id(dropped.get("id")) for dropped in merged
+            ):
+                raise self.error(f"key 'merged' of {place} must be a list of categories with ids")
+            for dropped in merged:
+                if goes_into.setdefault(dropped["id"], category["id"]) != category["id"]:
+                    raise self.error(
+                        f"key 'merged' of {place}: category {dropped['id']} is already merged "
+                        f"into {goes_into[dropped['id']]}"
+                    )
+        for dropped, kept in goes_into.items():
+            if kept in goes_into:
+                raise self.error(
+                    f"key 'merged': category {dropped} goes into {kept}, which is itself merged "
+                    f"into {goes_into[kept]}"
+                )
 
     def check_images(self) -> None:
         last_index: dict[int, int] = {}
@@ -248,12 +271,22 @@ class _Checker:
             )
 
 
+def is_id(value: Any) -> bool:
+    """Whether ``value`` is a whole number of 64 bits."""
+    return type(value) is int and -(1 << 63) <= value < 1 << 63
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a finite number."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
 def is_box(box: Any) -> bool:
     """Whether ``box`` is four finite numbers ``(x, y, w, h)`` of non-negative size."""
     return (
         isinstance(box, list)
         and len(box) == 4
-        and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
+        and all(is_number(v) for v in box)
         and box[2] >= 0
         and box[3] >= 0
     )

@@ -1,275 +1,195 @@
-"""TAO result files: a JSON array of ``{image_id, category_id, bbox, score, track_id, video_id}``.
+"""Reading TAO result files: ``{image_id, category_id, bbox, score, track_id, video_id}`` by row.
 
-Boxes are ``(x, y, w, h)`` in pixels of the original image. Both directions stream: a video reaches
-the disk when it is done, and a file of any size is read in pieces.
+Boxes are ``(x, y, w, h)`` in pixels of the original image. A file is read in pieces that a typed
+decoder turns into columns; where that fails, row by row, which takes longer and can say which row
+is at fault. Results that stand in columns already are not parsed at all.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
-import shutil
-from array import array
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
+import msgspec
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.tao import is_box
-from vovtrack.structures import TrackSequence
+from vovtrack.formats.opening import open_binary
+from vovtrack.formats.problems import Problems
+from vovtrack.formats.tao import is_box, is_id, is_number
+from vovtrack.formats.tao_columns import (
+    NO_VIDEO,
+    ColumnBuilder,
+    TaoResults,
+    find_columns,
+    read_columns,
+    read_provenance,
+)
 
-_CHUNK = 1 << 20  # characters read at a time
+CHUNK = 1 << 22  # bytes read at a time
 _LONGEST = 1 << 20  # characters a single row may have
 _JOINT = re.compile(r"\s*([\[,\]])\s*")
+_CUT = re.compile(rb"\}\s*,")
 _END = object()
-NO_VIDEO = -1
+
+__all__ = ["NO_VIDEO", "TaoResults", "read_provenance", "read_results"]
 
 
-def rows_from_sequence(sequence: TrackSequence, track_id_offset: int = 0) -> list[dict[str, Any]]:
-    """Turn the tracks of one video into TAO result rows, in the order of the sequence.
+def read_results(path: str | Path, problems: Problems | None = None) -> TaoResults:
+    """Read a TAO result file of any size, or its columns.
 
     Args:
-        sequence: Tracks with ``video_id`` and ``image_ids``; rows without a track are left out.
-        track_id_offset: Added to every track id. :class:`TaoResultWriter` makes ids unique over
-            videos by itself.
+        path: JSON array of results, plain, ``.json.gz`` or ``.zip``; or the columns beside it.
+        problems: What happens to faulty rows; default: they are refused.
 
     Raises:
-        InputError: The sequence does not know its video id or its image ids.
+        InputError: The file cannot be read, is not a complete JSON array, or has a row without a
+            required key, with an id that is not a 64-bit whole number, with a number that is not
+            finite, or with a box of negative size. The message names the row.
     """
-    if sequence.video_id is None or sequence.image_ids is None:
-        raise InputError(f"Video '{sequence.name}': TAO results need video_id and image_ids.")
-    tracks = sequence.select(sequence.track_ids >= 0)
-    boxes = tracks.bboxes.astype(np.float64)
-    boxes[:, 2:] -= boxes[:, :2]
-    category_ids = np.array(tracks.vocabulary.category_ids)[tracks.labels]
-    columns = (
-        tracks.image_ids[tracks.frame_ids],
-        category_ids,
-        boxes,
-        tracks.scores.astype(np.float64),
-        tracks.track_ids + track_id_offset,
+    problems = problems or Problems()
+    columns = find_columns(path)
+    if columns is not None:
+        return _sound(read_columns(columns), columns, problems)
+    results = _read_fast(path)
+    if results is None or _faulty(results).any():
+        results = _read_exactly(path, problems)
+    return results
+
+
+class _Row(msgspec.Struct, gc=False):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    score: float
+    track_id: int
+    video_id: int = NO_VIDEO
+
+
+def _read_fast(path: str | Path, chunk: int | None = None) -> TaoResults | None:
+    """Decode the file in pieces cut between rows; None if anything at all is unusual."""
+    decoder = msgspec.json.Decoder(list[_Row])
+    columns = ColumnBuilder()
+    try:
+        with open_binary(path) as file:
+            for piece in _pieces(file, chunk or CHUNK):
+                _add(columns, decoder.decode(piece))
+    except (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, RecursionError):
+        return None
+    return columns.results()
+
+
+def _add(columns: ColumnBuilder, rows: list[_Row]) -> None:
+    columns.add_columns(
+        image_ids=[row.image_id for row in rows],
+        video_ids=[row.video_id for row in rows],
+        track_ids=[row.track_id for row in rows],
+        category_ids=[row.category_id for row in rows],
+        bboxes=[row.bbox for row in rows],
+        scores=[row.score for row in rows],
     )
-    keys = ("image_id", "category_id", "bbox", "score", "track_id")
-    return [
-        {**dict(zip(keys, values, strict=True)), "video_id": sequence.video_id}
-        for values in zip(*(column.tolist() for column in columns), strict=True)
-    ]
 
 
-def vote_track_categories(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give every track its most frequent category; of equally frequent ones the smallest id.
+def _pieces(file: BinaryIO, chunk: int) -> Iterator[bytes]:
+    """Cut a JSON array behind the last object that ends in each piece of the file.
 
-    The "track class consistency" of published open-vocabulary TAO results. Rows keep their order.
+    A cut inside a row (behind a nested object, or inside of a text) leaves brackets or quotes
+    open, which the decoder refuses; so a piece that decodes was cut between rows.
     """
-    rows = list(rows)
-    votes: dict[tuple, Counter] = defaultdict(Counter)
-    for row in rows:
-        votes[row["video_id"], row["track_id"]][row["category_id"]] += 1
-    winner = {
-        track: min(counts, key=lambda category: (-counts[category], category))
-        for track, counts in votes.items()
-    }
-    return [{**row, "category_id": winner[row["video_id"], row["track_id"]]} for row in rows]
+    rest, opener = b"", b""
+    while data := file.read(chunk):
+        rest += data
+        brace = rest.rfind(b"},")
+        cut = _CUT.match(rest, brace) if brace >= 0 else _last(_CUT.finditer(rest))
+        if cut:
+            yield opener + rest[: cut.start() + 1] + b"]"
+            rest, opener = rest[cut.end() :], b"["
+        elif len(rest) > _LONGEST + chunk:
+            break
+    # Behind a cut there was a comma, so the array must not end at once.
+    yield rest if opener and rest.strip() == b"]" else opener + rest
 
 
-class TaoResultWriter:
-    """Writes a TAO result file video by video, in constant memory, and survives a kill.
-
-    Rows without ``track_id`` are detections, which TAO stores in a file of their own.
-
-    Each finished video is a file of its own in ``<path>.parts``, complete or absent. Leaving the
-    ``with`` block without an error joins them into ``path``, ordered by video id and with track
-    ids made unique over videos, and removes the folder. After a crash the parts stay; a new writer
-    lists them in :attr:`finished` and the caller skips those videos. Several processes may share
-    one path: each calls :meth:`write_video`, one calls :meth:`finish` when all are done.
-
-    Args:
-        path: The result file.
-        run: What produced the results (checkpoint, config, data; any text). Parts left by another
-            run are refused instead of being mixed in.
-
-    Raises:
-        InputError: Parts of another run lie beside ``path``.
-    """
-
-    def __init__(self, path: str | Path, run: str = "") -> None:
-        self.path = Path(path)
-        self.parts = self.path.with_name(self.path.name + ".parts")
-        self._claim(run)
-
-    @property
-    def finished(self) -> frozenset[int]:
-        """Ids of the videos that are already on disk."""
-        return frozenset(int(part.stem) for part in self.parts.glob("*.json"))
-
-    def write_video(self, video_id: int, rows: list[dict[str, Any]]) -> None:
-        """Store the rows of one finished video; an empty list says it has no tracks.
-
-        Raises:
-            InputError: A value is not finite or a row belongs to another video.
-        """
-        for row in rows:
-            if row["video_id"] != video_id:
-                raise InputError(f"A row of video {row['video_id']} came with video {video_id}.")
-        with atomic_write(self.parts / f"{video_id}.json") as file:
-            try:
-                json.dump(rows, file, allow_nan=False)
-            except ValueError:
-                raise InputError(
-                    f"{self.path}: a box or score of video {video_id} is not finite; "
-                    "refusing to write it."
-                ) from None
-
-    def finish(self) -> None:
-        """Join the finished videos into the result file and remove the parts.
-
-        Raises:
-            InputError: It was done before; the result file stays as it is.
-        """
-        self.join()
-        self.discard()
-
-    def discard(self) -> None:
-        """Remove the parts, once everything made of them is safe."""
-        shutil.rmtree(self.parts)
-
-    def join(self) -> None:
-        """Write the result file from the finished videos, and keep the parts.
-
-        Raises:
-            InputError: The parts are gone: it was done before.
-        """
-        if not self.parts.exists():
-            raise InputError(f"{self.path}: the finished videos were already joined.")
-        with atomic_write(self.path) as file:
-            file.write("[")
-            separator, offset = "\n", 0
-            for video_id in sorted(self.finished):
-                rows = json.loads((self.parts / f"{video_id}.json").read_text(encoding="utf-8"))
-                for row in rows:
-                    if "track_id" in row:
-                        row["track_id"] += offset
-                    file.write(separator + json.dumps(row, separators=(",", ":")))
-                    separator = ",\n"
-                ids = [row["track_id"] + 1 for row in rows if "track_id" in row]
-                offset = max(ids, default=offset)
-            file.write("\n]\n")
-
-    def __enter__(self) -> TaoResultWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.finish()
-
-    def _claim(self, run: str) -> None:
-        """Say whose parts these are, or check that they are ours."""
-        label = self.parts / "run.txt"
-        if self.finished and (not label.exists() or label.read_text(encoding="utf-8") != run):
-            raise InputError(
-                f"{self.parts}: holds unfinished results of another run; delete the folder or "
-                "write to another path."
-            )
-        with atomic_write(label) as file:
-            file.write(run)
+def _last(matches: Iterator[re.Match]) -> re.Match | None:
+    return next(iter(deque(matches, maxlen=1)), None)
 
 
-@dataclass(frozen=True)
-class TaoResults:
-    """The rows of a result file, in columns and in file order.
-
-    Attributes:
-        image_ids: (N,) int64.
-        video_ids: (N,) int64, ``NO_VIDEO`` where the row does not say.
-        track_ids: (N,) int64.
-        category_ids: (N,) int64.
-        bboxes: (N, 4) float64 ``(x, y, w, h)``, pixels of the original image.
-        scores: (N,) float64.
-    """
-
-    image_ids: np.ndarray
-    video_ids: np.ndarray
-    track_ids: np.ndarray
-    category_ids: np.ndarray
-    bboxes: np.ndarray
-    scores: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.image_ids)
-
-    def select(self, rows: np.ndarray) -> TaoResults:
-        """Return only the given rows (indices or a mask)."""
-        return TaoResults(**{name: column[rows] for name, column in vars(self).items()})
+def _faulty(results: TaoResults) -> np.ndarray:
+    """Rows with numbers that are not finite or a box of negative size: (N,) bool."""
+    finite = np.isfinite(results.bboxes).all(axis=1) & np.isfinite(results.scores)
+    return ~finite | (results.bboxes[:, 2:] < 0).any(axis=1)
 
 
-def read_results(path: str | Path) -> TaoResults:
-    """Read a result file in pieces; only the columns stay in memory.
+def _sound(results: TaoResults, path: Path, problems: Problems) -> TaoResults:
+    """The rows of columns that are sound; the others are reported."""
+    faulty = _faulty(results)
+    for row in np.flatnonzero(faulty):
+        box, score = results.bboxes[row].tolist(), results.scores[row]
+        problems.report(path, f"result {row}", f"box {box} or score {score} is impossible")
+    return results.select(~faulty) if faulty.any() else results
 
-    Raises:
-        InputError: The file cannot be read, is no JSON array or is cut short, a row lacks a key,
-            or a number is not finite or not of its type. The message names the row.
-    """
-    path = Path(path)
-    integers = {k: array("q") for k in ("image_id", "video_id", "track_id", "category_id")}
-    bboxes, scores = array("d"), array("d")
+
+def _read_exactly(path: str | Path, problems: Problems) -> TaoResults:
+    """Read row by row, reporting every faulty one by its position."""
+    columns, rows = ColumnBuilder(), []
     for position, row in enumerate(_stream_array(path)):
-        try:
-            for key, column in integers.items():
-                column.append(row.get(key, NO_VIDEO) if key == "video_id" else row[key])
-            scores.append(row["score"])
-            if not is_box(row["bbox"]) or not np.isfinite(scores[-1]):
-                raise ValueError
-            bboxes.extend(row["bbox"])
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
-            raise InputError(f"{path}: {_complaint(row, position)}.") from None
-    return TaoResults(
-        **{f"{key}s": np.array(column, dtype=np.int64) for key, column in integers.items()},
-        bboxes=np.array(bboxes, dtype=np.float64).reshape(-1, 4),
-        scores=np.array(scores, dtype=np.float64),
-    )
+        complaint = _complaint(row)
+        if complaint:
+            place = f"result {position}"
+            if isinstance(row, dict):
+                place += f" (image {row.get('image_id')}, video {row.get('video_id')})"
+            problems.report(path, place, complaint)
+        else:
+            rows.append(row)
+        if len(rows) == 1 << 16:
+            columns.add(rows)
+            rows = []
+    columns.add(rows)
+    return columns.results()
 
 
-def _complaint(row: Any, position: int) -> str:
-    """What is wrong with a row that could not be taken."""
+def _complaint(row: Any) -> str:
+    """What is wrong with a row, or nothing."""
     if not isinstance(row, dict):
-        return f"result {position} is not a JSON object"
-    place = f"result {position} (image {row.get('image_id')}, video {row.get('video_id')})"
+        return "this is not a JSON object"
     for key in ("image_id", "track_id", "category_id", "score", "bbox"):
         if key not in row:
-            return f"key '{key}' is missing in {place}"
+            return f"key '{key}' is missing"
     for key in ("image_id", "track_id", "category_id", "video_id"):
-        if not isinstance(row.get(key, NO_VIDEO), int):
-            return f"key '{key}' of {place} must be a whole number, not {row[key]!r}"
+        if not is_id(row.get(key, NO_VIDEO)):
+            return f"key '{key}' must be a whole number of 64 bits, not {_short(row[key])}"
     if not is_box(row["bbox"]):
         return (
-            f"key 'bbox' of {place} must be four finite numbers x, y, w, h with w, h >= 0, "
-            f"not {row['bbox']}"
+            "key 'bbox' must be four finite numbers x, y, w, h with w, h >= 0, "
+            f"not {_short(row['bbox'])}"
         )
-    return f"key 'score' of {place} must be a finite number, not {row['score']!r}"
+    if not is_number(row["score"]):
+        return f"key 'score' must be a finite number, not {_short(row['score'])}"
+    return ""
 
 
-def _stream_array(path: Path) -> Iterator[Any]:
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "..."
+
+
+def _stream_array(path: str | Path) -> Iterator[Any]:
     """Yield the elements of a JSON array without holding the file in memory."""
     decoder = json.JSONDecoder()
     text, at, opener, count = "", 0, "[", 0
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_binary(path) as binary:
+            file = io.TextIOWrapper(binary, encoding="utf-8")
             while True:
                 try:
                     element, at = _next_element(decoder, text, at, opener)
                 except ValueError as error:
-                    addition = file.read(_CHUNK)
+                    addition = file.read(CHUNK)
                     if not addition or len(text) - at > _LONGEST:
                         raise InputError(
                             f"{path}: not a JSON array of results, or cut short, after {count} "
@@ -278,15 +198,15 @@ def _stream_array(path: Path) -> Iterator[Any]:
                     text, at = text[at:] + addition, 0
                     continue
                 if element is _END:
-                    if text[at:].strip() or file.read(_CHUNK).strip():
+                    if text[at:].strip() or file.read(CHUNK).strip():
                         raise InputError(f"{path}: more text after the end of the JSON array.")
                     return
                 yield element
                 opener, count = ",", count + 1
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the results: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file ({error}).") from None
+        raise InputError(f"{path}: not a UTF-8 text file ({error}).") from None
+    except RecursionError:
+        raise InputError(f"{path}: result {count} is nested too deeply to be one.") from None
 
 
 def _next_element(decoder: json.JSONDecoder, text: str, at: int, opener: str) -> tuple[Any, int]:

@@ -135,7 +135,7 @@ FAULTS = {
     ),
     "box too short": (put("annotations", 0, "bbox", [1, 2, 3]), "'bbox' .* four finite numbers"),
     "box of negative size": (put("annotations", 0, "bbox", [9, 9, -3, 4]), "w, h >= 0"),
-    "box as text": (put("annotations", 0, "bbox", "1 2 3 4"), "'bbox' .* must be list"),
+    "box as text": (put("annotations", 0, "bbox", "1 2 3 4"), "'bbox' .* must be a list"),
     "unknown category": (
         put("annotations", 0, "category_id", 5),
         "key 'category_id' of annotation 1 of video 'val/one' is 5, which is not in categories",
@@ -149,7 +149,10 @@ FAULTS = {
     "repeated annotation id": (put("annotations", 1, "id", 1), "annotation 1 .* occurs twice"),
     "repeated image id": (put("images", 1, "id", 10), "key 'id': image 10 .* occurs twice"),
     "track twice in an image": (put("annotations", 0, "image_id", 10), "track 7 occurs twice"),
-    "id as text": (put("annotations", 0, "id", "one"), "key 'id' .* must be int, not 'one'"),
+    "id as text": (
+        put("annotations", 0, "id", "one"),
+        "key 'id' .* must be a whole number .*, not 'one'",
+    ),
 }
 
 
