@@ -19,7 +19,9 @@ NO_CATEGORY = -1
 ORACLES = ("boxes", "labels", "links")
 
 
-def correct(gt: BoxTable, dt: BoxTable, kinds: tuple[str, ...]) -> BoxTable:
+def correct(
+    gt: BoxTable, dt: BoxTable, kinds: tuple[str, ...], exhaustive: bool = False
+) -> BoxTable:
     """Make the predictions of one video perfect in some respects.
 
     * ``labels``: an assigned prediction gets the class of its ground truth.
@@ -33,6 +35,8 @@ def correct(gt: BoxTable, dt: BoxTable, kinds: tuple[str, ...]) -> BoxTable:
         gt: Ground truth of the video, sorted by time.
         dt: Predictions of the video, sorted by time.
         kinds: Which of ``ORACLES``.
+        exhaustive: Everything is annotated, so that with ``boxes`` predictions that overlap
+            nothing disappear too.
 
     Returns:
         The predictions in frames with ground truth, corrected, sorted by time.
@@ -56,7 +60,8 @@ def correct(gt: BoxTable, dt: BoxTable, kinds: tuple[str, ...]) -> BoxTable:
         added = replace(added, categories=gt.categories[missing])
     if "links" in kinds:
         added = replace(added, tracks=own_track[missing])
-    return _join(dt.select(_innocent(video, columns)), added)
+    kept = columns if exhaustive else _innocent(video, columns)
+    return _join(dt.select(kept), added)
 
 
 def _after(dt: BoxTable, gt: BoxTable) -> int:
