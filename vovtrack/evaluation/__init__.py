@@ -4,9 +4,8 @@ The mmengine adapters stand in :mod:`vovtrack.evaluation.metrics`; nothing else 
 """
 
 from vovtrack.evaluation.boxes import BoxTable
-from vovtrack.evaluation.compare import compare
-from vovtrack.evaluation.evaluate import evaluate
+from vovtrack.evaluation.comparison import compare
+from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.statistics import Family, Statistics
-from vovtrack.evaluation.teta import TETA, teta
 
-__all__ = ["TETA", "BoxTable", "Family", "Statistics", "compare", "evaluate", "teta"]
+__all__ = ["BoxTable", "Family", "Statistics", "compare", "evaluate"]

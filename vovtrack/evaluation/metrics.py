@@ -14,7 +14,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.evaluate import evaluate
+from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.report import write_report
 from vovtrack.evaluation.tables import summary_rows, text_table
 from vovtrack.formats.hashing import file_sha256

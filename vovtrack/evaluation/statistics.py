@@ -162,7 +162,7 @@ class Family:
         for metric in self.metrics:
             values = rates[metric][chosen]
             if metric in self.totals:
-                averages[metric] = float(values[present].sum())
+                averages[metric] = float(np.nansum(values))
             else:
                 averages[metric] = float(np.where(present, values, self.absent)[keep].mean())
         return averages

@@ -14,7 +14,7 @@ def summary_rows(
     """Header and rows of the summary.
 
     Args:
-        report: What :func:`vovtrack.evaluation.evaluate.evaluate` returned.
+        report: What :func:`vovtrack.evaluation.pipeline.evaluate` returned.
         rounded: Show the averages over printed values, as published TETA tables do.
         metrics: Columns; default: all metrics of the report.
 

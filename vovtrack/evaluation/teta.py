@@ -240,15 +240,20 @@ def owned_class(video: VideoPairs) -> np.ndarray:
     return owned
 
 
+def cluster_boxes(video: VideoPairs, owned: np.ndarray, category: int) -> np.ndarray:
+    """Predictions that overlap the class by 0.5 and own nothing of another: (len(dt),) bool."""
+    overlapping = np.zeros(len(video.dt), dtype=bool)
+    of_class = video.gt.categories == category
+    close = (video.pair_iou >= OVERLAP) & of_class[video.pair_gt]
+    overlapping[video.pair_dt[close]] = True
+    return overlapping & ((owned == -1) | (owned == category))
+
+
 def add_cluster(cells: Cells, video: VideoPairs, owned: np.ndarray, category: int) -> None:
     """Add the cluster of one class in one video to the counters."""
     k = cells.position[category]
-    of_class = video.gt.categories == category
-    gt_rows = np.flatnonzero(of_class)
-    overlapping = np.zeros(len(video.dt), dtype=bool)
-    close = (video.pair_iou >= OVERLAP) & of_class[video.pair_gt]
-    overlapping[video.pair_dt[close]] = True
-    overlapping &= (owned == -1) | (owned == category)
+    gt_rows = np.flatnonzero(video.gt.categories == category)
+    overlapping = cluster_boxes(video, owned, category)
     if not overlapping.any():
         cells.columns["loc_fn"][k] += len(gt_rows)
         return

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
+import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -17,44 +20,54 @@ import msgspec
 from vovtrack.errors import InputError
 
 MAX_UNPACKED = 16 << 30  # bytes that one packed file may hold
-MAX_RATIO = 1000  # unpacked size by packed size; JSON of tracks packs by 5 to 30
+MAX_RATIO = 200  # unpacked size by packed size; JSON of tracks packs by 5 to 30
+_SMALL = 1 << 16  # bytes; a packed file below this size may unpack to MAX_RATIO times this size
+_BLOCK = 1 << 20
+_DAMAGES = (
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    NotImplementedError,  # a way of packing that Python does not know
+    RuntimeError,  # a password
+    struct.error,
+    ValueError,
+)
 
 
 @contextmanager
 def open_binary(path: str | Path) -> Iterator[BinaryIO]:
     """Open a plain file, a ``.gz`` file, or a ``.zip`` with exactly one file inside.
 
+    Hidden files in an archive, which some systems add, do not count.
+
     Args:
         path: The file.
 
     Yields:
-        Its unpacked bytes as a stream.
+        Its unpacked bytes as a buffered stream. Reading it raises what opening it may raise.
 
     Raises:
         InputError: The file is missing, a folder, damaged, or unpacks to more than
             ``MAX_UNPACKED`` bytes or ``MAX_RATIO`` times its size.
     """
     path = Path(path)
-    try:
-        if path.is_dir():
-            raise InputError(f"{path}: this is a folder; a file was expected.")
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                yield _Limited(file, path, path.stat().st_size)
-        elif path.suffix == ".zip":
-            tree = FileTree(path)
-            names = tree.names("")
-            if len(names) != 1:
-                raise InputError(f"{path}: expected one file in the archive, found {len(names)}.")
-            with tree.open(names[0]) as file:
-                yield file
-        else:
-            with open(path, "rb") as file:
-                yield file
-    except OSError as error:  # gzip.BadGzipFile is one too
-        raise InputError(f"{path}: cannot read the file: {error.strerror or error}.") from None
-    except (EOFError, zlib.error) as error:
-        raise InputError(f"{path}: the packed file is cut short or damaged ({error}).") from None
+    if path.is_dir():
+        raise InputError(f"{path}: cannot read the file: this is a folder; a file was expected.")
+    if path.suffix.lower() == ".zip":
+        tree = FileTree(path)
+        names = tree.names()
+        if len(names) != 1:
+            raise InputError(f"{path}: expected one file in the archive, found {len(names)}.")
+        with tree.open(names[0]) as file:
+            yield file
+        return
+    with _plain(path) as file:
+        if path.suffix.lower() != ".gz":
+            yield file
+            return
+        with gzip.open(file) as unpacked:
+            yield io.BufferedReader(_Unpacking(unpacked, path, path.stat().st_size))
 
 
 def read_json(path: str | Path, allow_nan: bool = False) -> Any:
@@ -62,23 +75,40 @@ def read_json(path: str | Path, allow_nan: bool = False) -> Any:
 
     Args:
         path: The file.
-        allow_nan: Also read ``NaN`` and ``Infinity``, which Python writes although JSON has no
-            such numbers: for callers that check every number and can name the record.
+        allow_nan: See :func:`decode_json`.
 
     Raises:
         InputError: It cannot be read or is not strict JSON in UTF-8.
     """
     with open_binary(path) as file:
-        data = file.read()
+        return decode_json(file.read(), path, allow_nan)
+
+
+def decode_json(data: bytes, place: str | Path, allow_nan: bool = False) -> Any:
+    """Decode JSON.
+
+    Args:
+        data: The text, in UTF-8.
+        place: Where it stands, for messages.
+        allow_nan: Also accept ``NaN`` and ``Infinity``, which Python writes although JSON has no
+            such numbers: for callers that check every number and can name the record.
+
+    Raises:
+        InputError: It is not JSON.
+    """
     if not data.strip():
-        raise InputError(f"{path}: the file is empty; JSON was expected.")
+        raise InputError(f"{place}: not valid JSON: the file is empty.")
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise InputError(f"{place}: not valid JSON for any reader: nested too deeply.") from None
+    except ValueError as error:  # those of msgspec and of UTF-8
         if allow_nan and (b"NaN" in data or b"Infinity" in data):
             with suppress(ValueError, RecursionError):
                 return json.loads(data)
-        raise InputError(f"{path}: not valid JSON, perhaps cut short ({error}).") from None
+        raise InputError(
+            f"{place}: not valid JSON, perhaps cut short ({error}{_excerpt(data, error)})."
+        ) from None
 
 
 class FileTree:
@@ -88,31 +118,26 @@ class FileTree:
         path: Folder or archive.
 
     Raises:
-        InputError: It is neither, or the archive holds a name that leads outside of it.
+        InputError: It is neither, or the archive is damaged, holds two files of one name or a
+            name that leads outside of it.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._members: dict[str, zipfile.ZipInfo] | None = None
-        if self.path.is_dir():
-            return
-        if not self.path.exists():
-            raise InputError(f"{self.path}: there is no such folder or archive.")
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                members = [info for info in archive.infolist() if not info.is_dir()]
-        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-            raise InputError(
-                f"{self.path}: expected a folder or a .zip archive ({error})."
-            ) from None
-        for info in members:
-            parts = PurePosixPath(info.filename.replace("\\", "/"))
-            if parts.is_absolute() or ".." in parts.parts:
-                raise InputError(f"{self.path}: '{info.filename}' leads outside of the archive.")
-        self._members = {info.filename: info for info in members}
+        if not self.path.is_dir():
+            self._members = {}
+            for info in self._list():
+                self._check_name(info.filename)
+                if info.filename in self._members:
+                    raise InputError(f"{self.path}: two files of the name '{info.filename}'.")
+                self._members[info.filename] = info
 
     def names(self, suffix: str = "") -> list[str]:
-        """Relative names, with forward slashes, of all files that end in ``suffix``; sorted."""
+        """Relative names, with forward slashes, of all files that end in ``suffix``; sorted.
+
+        Hidden files, which start with a dot, are left out.
+        """
         if self._members is not None:
             found = list(self._members)
         else:
@@ -126,28 +151,27 @@ class FileTree:
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """Open one file of :meth:`names`.
+        """Open one file of :meth:`names` as a buffered stream.
 
         Raises:
-            InputError: It is missing or damaged, or unpacks to more than the limits.
+            InputError: It is missing, damaged, locked with a password or outside of the folder, or
+                unpacks to more than the limits of :func:`open_binary`; also while reading.
         """
         place = f"{self.path}/{name}"
-        try:
-            if self._members is None:
-                with open(self.path / name, "rb") as file:
-                    yield file
-                return
-            if name not in self._members:
-                raise InputError(f"{place}: there is no such file in the archive.")
-            info = self._members[name]
-            if info.flag_bits & 1:
-                raise InputError(f"{place}: the archive is locked with a password.")
-            with zipfile.ZipFile(self.path) as archive, archive.open(info) as file:
-                yield _Limited(file, place, info.compress_size)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise InputError(f"{place}: the archive is damaged ({error}).") from None
-        except OSError as error:
-            raise InputError(f"{place}: cannot read the file: {error.strerror or error}.") from None
+        self._check_name(name)
+        if self._members is None:
+            with _plain(self.path / name) as file:
+                yield file
+            return
+        if name not in self._members:
+            raise InputError(f"{place}: there is no such file in the archive.")
+        info = self._members[name]
+        with _plain(self.path) as packed, ExitStack() as stack:
+            try:
+                file = stack.enter_context(zipfile.ZipFile(packed).open(info))
+            except _DAMAGES as error:
+                raise InputError(f"{place}: the packed file is damaged ({error}).") from None
+            yield io.BufferedReader(_Unpacking(file, place, info.compress_size))
 
     def read_text(self, name: str) -> str:
         """Read one file as UTF-8 text.
@@ -162,26 +186,69 @@ class FileTree:
         except UnicodeDecodeError as error:
             raise InputError(f"{self.path}/{name}: not a UTF-8 text file ({error}).") from None
 
+    def _list(self) -> list[zipfile.ZipInfo]:
+        with _plain(self.path) as file:
+            try:
+                return [info for info in zipfile.ZipFile(file).infolist() if not info.is_dir()]
+            except _DAMAGES as error:
+                raise InputError(
+                    f"{self.path}: expected a folder or a whole .zip archive ({error})."
+                ) from None
 
-class _Limited(io.RawIOBase):
-    """Reads unpacked bytes, and stops where a small file unpacks to a huge one."""
+    def _check_name(self, name: str) -> None:
+        parts = PurePosixPath(name.replace("\\", "/"))
+        if parts.is_absolute() or ".." in parts.parts:
+            raise InputError(f"{self.path}: '{name}' leads outside of it.")
+
+
+@contextmanager
+def _plain(path: Path) -> Iterator[BinaryIO]:
+    """Open a file as it is."""
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path, "rb"))
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{path}: cannot read the file: {reason}.") from None
+        yield file
+
+
+class _Unpacking(io.RawIOBase):
+    """Unpacked bytes of a stream; tells of damage and stops where a small file becomes huge."""
 
     def __init__(self, file: BinaryIO, place: str | Path, packed: int) -> None:
         self._file, self._place = file, place
-        self._left = min(MAX_UNPACKED, MAX_RATIO * max(packed, 1 << 10))
+        self._left = min(MAX_UNPACKED, MAX_RATIO * max(packed, _SMALL))
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left + 1 if size is None or size < 0 else min(size, self._left + 1)
-        data = self._file.read(wanted)
-        self._left -= len(data)
-        if self._left < 0:
-            raise InputError(f"{self._place}: unpacks to far more than its size; refused.")
-        return data
-
     def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        try:
+            count = self._file.readinto(buffer)
+        except (*_DAMAGES, OSError) as error:  # gzip.BadGzipFile is an OSError
+            raise InputError(
+                f"{self._place}: the packed file is cut short or damaged ({error})."
+            ) from None
+        self._left -= count
+        if self._left < 0:
+            raise InputError(
+                f"{self._place}: unpacks to more than {MAX_RATIO} times its size or "
+                f"{MAX_UNPACKED >> 30} GiB; refused. Unpack it yourself if you trust it."
+            )
+        return count
+
+    def readall(self) -> bytes:
+        blocks = []
+        while block := self.read(_BLOCK):
+            blocks.append(block)
+        return b"".join(blocks)
+
+
+def _excerpt(data: bytes, error: Exception) -> str:
+    """The text around the byte that a message of the JSON decoder names."""
+    found = re.search(r"\(byte (\d+)\)", str(error))
+    if not found:
+        return ""
+    at = int(found[1])
+    return f", after {data[max(0, at - 40) : at + 1].decode('utf-8', 'replace')!r}"

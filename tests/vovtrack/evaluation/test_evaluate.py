@@ -10,7 +10,7 @@ import pytest
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import compare, evaluate
-from vovtrack.evaluation.evaluate import divide
+from vovtrack.evaluation.pipeline import divide
 from vovtrack.evaluation.report import join_shards, read_report, statistics_of, write_report
 from vovtrack.evaluation.tables import (
     comparison_rows,

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vovtrack.evaluation import TETA, BoxTable, Statistics, evaluate, teta
+from vovtrack.evaluation import BoxTable, Statistics, evaluate
 from vovtrack.evaluation.benchmarks.tao import open_source
-from vovtrack.evaluation.teta import METRICS, curves
+from vovtrack.evaluation.teta import METRICS, TETA, curves, teta
 from vovtrack.formats.problems import Problems
 
 COUNTERS = ("Loc_TP", "Loc_FN", "Loc_FP", "Cls_TP", "Cls_FN", "Cls_FP")

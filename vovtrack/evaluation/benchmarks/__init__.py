@@ -110,6 +110,9 @@ _FAMILIES: dict[str, tuple[str, str]] = {
     "hota": ("hota", "HOTA"),
     "clear": ("clear", "CLEAR"),
     "identity": ("identity", "IDENTITY"),
+    "bdd_mot": ("benchmarks.bdd100k", "BDD_MOT"),
+    "bdd_hota": ("benchmarks.bdd100k", "BDD_HOTA"),
+    "bdd_teta": ("benchmarks.bdd100k", "BDD_TETA"),
 }
 
 __all__ = ["BENCHMARKS", "Benchmark", "Source", "find_benchmark", "find_family"]

@@ -31,7 +31,7 @@ def compare(
     """Compare reports of one benchmark with the first of them.
 
     Args:
-        reports: What :func:`vovtrack.evaluation.evaluate.evaluate` returned, two or more.
+        reports: What :func:`vovtrack.evaluation.pipeline.evaluate` returned, two or more.
         names: What to call them.
         resamples: Number of bootstrap draws.
         confidence: Probability that the interval covers.

@@ -1,0 +1,174 @@
+"""BDD100K against recorded values of Scalabel, TrackEval and TETA, and by fault."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vovtrack.errors import InputError
+from vovtrack.evaluation import BoxTable, evaluate
+from vovtrack.evaluation.statistics import from_videos
+from vovtrack.evaluation.teta import METRICS, TETA, curves, empty_columns
+from vovtrack.evaluation.teta_exhaustive import count_video_exhaustive
+
+COUNTERS = ("Loc_TP", "Loc_FN", "Loc_FP", "Cls_TP", "Cls_FN", "Cls_FP")
+
+
+@pytest.fixture(scope="module")
+def files(recorded):
+    return recorded("bdd_gt"), recorded("bdd_pred")
+
+
+@pytest.fixture(scope="module")
+def report(files):
+    return evaluate("bdd100k", *files)
+
+
+@pytest.mark.golden
+def test_equals_scalabel(recorded, report):
+    expected = json.loads(recorded("bdd").read_text())["scalabel_expected"]
+    mean, pooled = report["summary"]["all"], report["summary"]["overall"]
+    assert mean["mMOTA"] == pytest.approx(expected["mMOTA"], abs=1e-9)
+    assert mean["mIDF1"] == pytest.approx(expected["mIDF1"], abs=1e-9)
+    assert pooled["mMOTA"] == pytest.approx(expected["MOTA"], abs=1e-9)
+    assert pooled["mIDF1"] == pytest.approx(expected["IDF1"], abs=1e-9)
+    # Scalabel rounds distances on the way: the sixth digit of MOTP differs.
+    assert mean["mMOTP"] == pytest.approx(expected["mMOTP"], abs=1e-3)
+    for ours, theirs in (("FP", "FP"), ("FN", "FN"), ("IDSW", "IDSw")):
+        assert mean[ours] == pooled[ours] == expected[theirs]
+
+
+@pytest.mark.golden
+def test_hota_equals_trackeval(recorded, report):
+    expected = json.loads(recorded("bdd").read_text())["trackeval"]
+    for name, scores in report["per_class"].items():
+        for ours, theirs in (("HOTA0", "HOTA(0)"), ("LocA0", "LocA(0)")):
+            assert scores[ours] == pytest.approx(100 * expected[name]["HOTA"][theirs], abs=1e-9)
+        for metric in ("HOTA", "DetA", "AssA", "LocA", "AssPr"):
+            value = 100 * np.mean(expected[name]["HOTA"][metric])
+            assert scores[metric] == pytest.approx(value, abs=1e-9)
+    average = 100 * np.mean(expected["cls_comb_cls_av"]["HOTA"]["HOTA"])
+    assert report["summary"]["all"]["HOTA"] == pytest.approx(average, abs=1e-9)
+    pooled = 100 * np.mean(expected["cls_comb_det_av"]["HOTA"]["HOTA"])
+    assert report["summary"]["overall"]["HOTA"] == pytest.approx(pooled, abs=1e-9)
+
+
+def table(rows: list[dict], times: dict[int, int], key: str) -> BoxTable:
+    return BoxTable(
+        np.zeros(len(rows), dtype=np.int64),
+        np.array([times[row["image_id"]] for row in rows]),
+        np.array([row[key] for row in rows]),
+        np.array([row["category_id"] for row in rows]),
+        np.array([row["bbox"] for row in rows], dtype=np.float64),
+        np.ones(len(rows)),
+    ).sorted()
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("published", [True, False])
+def test_exhaustive_teta_equals_the_official_program(recorded, published):
+    content = json.loads(recorded("teta_bdd_gt").read_text())
+    expected = json.loads(recorded("teta_bdd").read_text())
+    times = {image["id"]: image["frame_id"] for image in content["images"]}
+    gt = table(content["annotations"], times, "instance_id")
+    dt = table(json.loads(recorded("teta_bdd_pred").read_text()), times, "track_id")
+    ids = np.array([category["id"] for category in content["categories"]])
+    names = [category["name"] for category in content["categories"]]
+    rows = count_video_exhaustive(gt, dt, ids, published)
+    counts = from_videos("teta", ["clip"], names, None, [rows], empty_columns(0))
+    found = curves(counts, counts.label, len(names), np.ones(len(counts)))
+    for name, raw in expected["raw_per_class"].items():
+        k = names.index(name)
+        for counter in COUNTERS:
+            total = counts.columns[counter.lower()][counts.label == k].sum(axis=0).tolist()
+            # The published program forgets false positives of the class without any match.
+            same = published or (name, counter) != ("bus", "Cls_FP")
+            assert (total == raw[counter]) == same, (name, counter)
+        for metric in METRICS:
+            assert found[metric][k] == pytest.approx(raw[metric], rel=0, abs=1e-9)
+    if published:
+        printed = [f"{TETA.summary(counts)['all'][m]:1.5g}" for m in METRICS]
+        assert printed == expected["summary"]["average"]
+
+
+def test_perfect_tracks_score_100(files, tmp_path):
+    frames = json.loads(files[0].read_text())
+    for frame in frames:
+        frame["labels"] = [x for x in frame["labels"] if not x["attributes"]["Crowd"]]
+    pred = tmp_path / "pred.json"
+    pred.write_text(json.dumps({"frames": frames}))
+    found = evaluate("bdd100k", files[0], pred)
+    for metric in ("mMOTA", "mIDF1", "HOTA", "TETA"):
+        assert found["per_class"]["car"][metric] == pytest.approx(100)
+    assert found["summary"]["overall"]["mMOTA"] == 100
+    assert found["summary"]["all"]["mMOTA"] == 75  # two of eight classes have no ground truth
+
+
+def test_folders_and_archives_are_read(files, report, tmp_path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "clip.json").write_bytes(files[1].read_bytes())
+    assert evaluate("bdd100k", files[0], folder)["summary"] == report["summary"]
+    archive = tmp_path / "results.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.write(files[1], "clip.json")
+    assert evaluate("bdd100k", files[0], archive)["summary"] == report["summary"]
+
+
+def test_oracles(files):
+    rows = evaluate("bdd100k", *files, oracle=True)["oracle"]["rows"]
+    scores = {row["name"]: row["summary"] for row in rows}
+    assert scores["perfect boxes, labels, links"]["overall"]["mMOTA"] == 100
+    assert scores["perfect links"]["all"]["mIDF1"] > scores["as tracked"]["all"]["mIDF1"]
+
+
+FAULTS = [
+    (lambda f: f[0].pop("videoName"), "frame at position 0 has no 'videoName'"),
+    (lambda f: f[0].pop("index"), "position 0 has no 'frameIndex' or 'index'"),
+    (lambda f: f[0].update(index="1"), "position 0 has no 'frameIndex' or 'index'"),
+    (lambda f: f[0].update(index=1), "frame 1 of video .* occurs twice"),
+    (lambda f: f[0].update(labels={}), "'labels' must be a list"),
+    (lambda f: f[0]["labels"].append(3), "this is not a JSON object"),
+    (lambda f: f[0]["labels"][0].pop("id"), "'id' must be a text or a whole number"),
+    (lambda f: f[0]["labels"][1].update(id=0), "label 1 of frame 0 .* id is already in this frame"),
+    (lambda f: f[0]["labels"][0].pop("box2d"), "'box2d' must have finite numbers"),
+    (lambda f: f[0]["labels"][0]["box2d"].update(x1=float("nan")), "finite numbers"),
+    (lambda f: f[0]["labels"][0]["box2d"].update(x2=-9), "negative size"),
+    (lambda f: f[0]["labels"][0].update(category="cow"), "category is not one of BDD100K"),
+    (lambda f: f.append(dict(f[0], index=999)), "frame 999 .* no such frame"),
+    (lambda f: f.append(dict(f[0], videoName="x")), "video 'x': the ground truth has no such"),
+    (lambda f: f.clear(), "the results of this video are missing"),
+]
+
+
+@pytest.mark.parametrize(("change", "reason"), FAULTS)
+def test_a_faulty_result_is_named(files, tmp_path, change, reason):
+    frames = json.loads(files[1].read_text())
+    change(frames)
+    pred = tmp_path / "pred.json"
+    pred.write_text(json.dumps(frames))
+    with pytest.raises(InputError, match=reason) as caught:
+        evaluate("bdd100k", files[0], pred)
+    assert str(pred) in str(caught.value)
+
+
+def test_lenient_drops_what_is_faulty(files, tmp_path):
+    frames = json.loads(files[1].read_text())
+    frames[3]["labels"][0]["category"] = "cow"
+    pred = tmp_path / "pred.json"
+    pred.write_text(json.dumps(frames))
+    (dropped,) = evaluate("bdd100k", files[0], pred, lenient=True)["dropped"]
+    assert dropped["count"] == 1 and "frame 3" in dropped["examples"][0]
+
+
+def test_scalabels_own_files(realdata: Path):
+    folder = realdata / "scalabel_bdd"
+    found = evaluate(
+        "bdd100k", folder / "track_sample_anns.json", folder / "track_predictions.json"
+    )
+    assert found["summary"]["all"]["mMOTA"] == pytest.approx(24.324204637536685, abs=1e-9)
+    assert found["summary"]["overall"]["mIDF1"] == pytest.approx(71.01073676416142, abs=1e-9)

@@ -1,0 +1,169 @@
+"""BDD100K tracking labels in Scalabel JSON: frames with ``box2d`` labels.
+
+A file holds a list of frames, or ``{"frames": [...]}``; a benchmark is one file, or a folder or
+``.zip`` of files. A frame has ``videoName``, ``frameIndex`` (or ``index``) and ``labels``; a label
+has ``id``, ``category``, ``box2d`` with corners in pixels, and ``attributes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vovtrack.errors import InputError
+from vovtrack.formats.opening import FileTree, decode_json, read_json
+from vovtrack.formats.problems import Problems
+from vovtrack.formats.tao import is_number
+
+CLASSES = (
+    "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+)  # fmt: skip
+OTHER_NAMES = {
+    "bike": "bicycle",
+    "caravan": "car",
+    "motor": "motorcycle",
+    "person": "pedestrian",
+    "van": "car",
+}
+IGNORED = ("other person", "trailer", "other vehicle")
+IGNORE = -1
+_CORNERS = ("x1", "y1", "x2", "y2")
+
+
+@dataclass
+class BddVideo:
+    """The labels of one video.
+
+    Attributes:
+        name: ``videoName``.
+        frames: Frame numbers that occur.
+        times: Frame number of each label.
+        ids: Track name of each label, as text.
+        classes: Position in ``CLASSES``, or ``IGNORE`` for crowds and ignored categories.
+        corners: ``(x1, y1, x2, y2)`` of each label, as in the file.
+    """
+
+    name: str
+    frames: set[int] = field(default_factory=set)
+    times: list[int] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    classes: list[int] = field(default_factory=list)
+    corners: list[list[float]] = field(default_factory=list)
+
+    def tracks(self) -> np.ndarray:
+        """(N,) int64 number of each label's track."""
+        return np.unique(np.array(self.ids, dtype=str), return_inverse=True)[1].ravel()
+
+
+def read_videos(path: str | Path, problems: Problems) -> dict[str, BddVideo]:
+    """Read all frames and sort them by video.
+
+    Args:
+        path: JSON file, or folder or ``.zip`` of such files.
+        problems: What happens to labels of unknown categories, with impossible boxes, or with an
+            id that their frame already has.
+
+    Returns:
+        {name: video}, by name.
+
+    Raises:
+        InputError: A file is malformed, or a frame of a video occurs twice.
+    """
+    videos: dict[str, BddVideo] = {}
+    for file, frame in _frames(Path(path)):
+        name, index = frame["videoName"], frame.get("frameIndex", frame.get("index"))
+        video = videos.setdefault(name, BddVideo(name))
+        if index in video.frames:
+            raise InputError(f"{file}: frame {index} of video '{name}' occurs twice.")
+        video.frames.add(index)
+        seen: set[str] = set()
+        for position, label in enumerate(frame.get("labels") or ()):
+            _add_label(video, index, label, seen, position, file, problems)
+    return dict(sorted(videos.items()))
+
+
+def _frames(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Frames of all files, each with the name of its file."""
+    if path.is_dir() or path.suffix == ".zip":
+        tree = FileTree(path)
+        names = tree.names(".json")
+        if not names:
+            raise InputError(f"{path}: found no .json file in it.")
+        contents = ((f"{path}/{name}", _decode(tree, name)) for name in names)
+    else:
+        contents = iter([(str(path), read_json(path, allow_nan=True))])
+    for file, content in contents:
+        frames = content.get("frames") if isinstance(content, dict) else content
+        if not isinstance(frames, list):
+            raise InputError(f"{file}: expected a list of frames, or an object with 'frames'.")
+        for position, frame in enumerate(frames):
+            yield file, _checked(frame, f"{file}: frame at position {position}")
+
+
+def _decode(tree: FileTree, name: str) -> Any:
+    with tree.open(name) as file:
+        return decode_json(file.read(), f"{tree.path}/{name}", allow_nan=True)
+
+
+def _checked(frame: Any, place: str) -> dict[str, Any]:
+    if not isinstance(frame, dict) or not isinstance(frame.get("videoName"), str):
+        raise InputError(f"{place} has no 'videoName'.")
+    index = frame.get("frameIndex", frame.get("index"))
+    if type(index) is not int or index < 0:
+        raise InputError(f"{place} has no 'frameIndex' or 'index' that is a whole number.")
+    if not isinstance(frame.get("labels"), (list, type(None))):
+        raise InputError(f"{place}: 'labels' must be a list.")
+    return frame
+
+
+def _add_label(
+    video: BddVideo,
+    index: int,
+    label: Any,
+    seen: set[str],
+    position: int,
+    file: str,
+    problems: Problems,
+) -> None:
+    record = f"label {position} of frame {index} of video '{video.name}'"
+    reason, number = _judge(label, seen)
+    if reason:
+        problems.report(file, record, reason)
+        return
+    seen.add(str(label["id"]))
+    video.times.append(index)
+    video.ids.append(str(label["id"]))
+    video.classes.append(number)
+    video.corners.append([float(label["box2d"][key]) for key in _CORNERS])
+
+
+def _judge(label: Any, seen: set[str]) -> tuple[str, int]:
+    """What is wrong with a label, or nothing, and its class."""
+    if not isinstance(label, dict):
+        return "this is not a JSON object", IGNORE
+    if not isinstance(label.get("id"), (int, str)) or isinstance(label["id"], bool):
+        return "'id' must be a text or a whole number", IGNORE
+    if str(label["id"]) in seen:
+        return "its id is already in this frame", IGNORE
+    box = label.get("box2d")
+    if not isinstance(box, dict) or not all(is_number(box.get(key)) for key in _CORNERS):
+        return "'box2d' must have finite numbers x1, y1, x2, y2", IGNORE
+    if box["x2"] < box["x1"] or box["y2"] < box["y1"]:
+        return "its box has a negative size", IGNORE
+    name = label.get("category")
+    name = OTHER_NAMES.get(name, name) if isinstance(name, str) else name
+    if name in IGNORED or _is_crowd(label.get("attributes")):
+        return "", IGNORE
+    if name not in CLASSES:
+        return "its category is not one of BDD100K", IGNORE
+    return "", CLASSES.index(name)
+
+
+def _is_crowd(attributes: Any) -> bool:
+    if not isinstance(attributes, dict):
+        return False
+    return any(bool(attributes.get(key)) for key in ("crowd", "Crowd", "ignored", "Ignored"))
