@@ -1,0 +1,113 @@
+"""TAP-Vid: average Jaccard, position accuracy and occlusion accuracy of point tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vovtrack.errors import InputError
+from vovtrack.evaluation.points import (
+    MODES,
+    RADII,
+    RASTER,
+    TAPVID,
+    count_video,
+    empty_columns,
+    sample_queries,
+)
+from vovtrack.evaluation.statistics import Statistics, from_videos
+from vovtrack.formats.hashing import tree_sha256
+from vovtrack.formats.problems import Problems
+from vovtrack.formats.tapvid import PointTracks, PointTruth, read_tracks, read_truth
+
+
+@dataclass(frozen=True)
+class PointSource:
+    """Opened points, see :class:`vovtrack.evaluation.benchmarks.base.Source`.
+
+    Attributes:
+        gt: Ground truth of each video.
+        dt: Predictions of each video.
+        mode: Which queries were asked.
+    """
+
+    videos: tuple[str, ...]
+    sizes: np.ndarray
+    families: tuple[str, ...]
+    protocol: dict[str, Any]
+    gt: tuple[PointTruth, ...]
+    dt: tuple[PointTracks, ...]
+    mode: str
+
+    def count(self, first: int, last: int) -> dict[str, Statistics]:
+        """Count videos ``first`` to ``last - 1``."""
+        rows = [
+            (np.zeros(1, dtype=np.int64), self._count_video(self.gt[k], self.dt[k]))
+            for k in range(first, last)
+        ]
+        videos = self.videos[first:last]
+        table = from_videos(TAPVID.name, videos, ("point",), None, rows, empty_columns())
+        return {TAPVID.name: table}
+
+    def _count_video(self, gt: PointTruth, dt: PointTracks) -> dict[str, np.ndarray]:
+        truth = gt.points * RASTER
+        queries, points = sample_queries(truth, gt.occluded, self.mode)
+        tracks = dt.tracks * (RASTER / np.array(dt.size or (RASTER, RASTER)))
+        return count_video(
+            queries, gt.occluded[points], truth[points], dt.occluded, tracks, mode=self.mode
+        )
+
+
+def open_source(gt: Path, pred: Path, problems: Problems, *, mode: str = "first") -> PointSource:
+    """Open ground truth and predictions, see :mod:`vovtrack.formats.tapvid`.
+
+    Args:
+        gt: ``.npz``, folder of ``.npz``, or official ``.pkl``.
+        pred: ``.npz`` or folder of ``.npz``.
+        problems: What happens to videos that only one side has.
+        mode: ``first`` or ``strided``: which queries the predictions answer, in the order of
+            :func:`vovtrack.evaluation.points.sample_queries`.
+
+    Raises:
+        InputError: Unusable files, an unknown mode, or predictions whose shape does not fit the
+            queries.
+    """
+    if mode not in MODES:
+        raise InputError(f"mode '{mode}': expected one of {', '.join(MODES)}.")
+    truth, found = read_truth(gt), read_tracks(pred)
+    for name in sorted(set(found) - set(truth)):
+        problems.report(pred, f"video '{name}'", "the ground truth has no such video")
+    for name in sorted(set(truth) - set(found)):
+        problems.report(pred, f"video '{name}'", "its predictions are missing")
+    names = tuple(name for name in truth if name in found)
+    if not names:
+        raise InputError(f"{pred}: has no video of {gt}.")
+    for name in names:
+        _, points = sample_queries(truth[name].points, truth[name].occluded, mode)
+        expected = (len(points), truth[name].occluded.shape[1])
+        if found[name].occluded.shape != expected:
+            raise InputError(
+                f"{pred}: video '{name}' has {found[name].occluded.shape} (queries, frames); "
+                f"mode '{mode}' asks for {expected}."
+            )
+    return PointSource(
+        videos=names,
+        sizes=np.array([found[name].occluded.size for name in names]),
+        families=(TAPVID.name,),
+        protocol={
+            "annotations": str(gt),
+            "annotations_sha256": tree_sha256(gt),
+            "predictions": str(pred),
+            "predictions_sha256": tree_sha256(pred),
+            "videos": len(names),
+            "mode": mode,
+            "raster": RASTER,
+            "thresholds": list(RADII),
+        },
+        gt=tuple(truth[name] for name in names),
+        dt=tuple(found[name] for name in names),
+        mode=mode,
+    )
