@@ -154,17 +154,18 @@ class Family:
         self, rates: Mapping[str, np.ndarray], chosen: np.ndarray
     ) -> dict[str, float] | None:
         """Mean over the chosen classes (mask or positions), sum for counts."""
-        present = self._present(rates)[chosen]
-        if not present.any():
+        if not self._present(rates)[chosen].any():
             return None
-        keep = present | ~np.isnan(self.absent)
         averages = {}
         for metric in self.metrics:
             values = rates[metric][chosen]
             if metric in self.totals:
                 averages[metric] = float(np.nansum(values))
-            else:
-                averages[metric] = float(np.where(present, values, self.absent)[keep].mean())
+                continue
+            if not np.isnan(self.absent):
+                values = np.where(np.isnan(values), self.absent, values)
+            known = values[~np.isnan(values)]
+            averages[metric] = float(known.mean()) if len(known) else float("nan")
         return averages
 
 

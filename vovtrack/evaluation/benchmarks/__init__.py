@@ -65,7 +65,7 @@ BENCHMARKS = {
             "tao",
             "tao",
             (*_TETA, "TrackAP", "TrackAP50", "TrackAP75"),
-            {"novel": False, "track_ap": True},
+            {"novel": False, "track_iou": "papers"},
         ),
         *(
             Benchmark(name, "mot", _MOT, {"benchmark": name})
@@ -107,6 +107,7 @@ def find_family(name: str) -> Family:
 _FAMILIES: dict[str, tuple[str, str]] = {
     "teta": ("teta", "TETA"),
     "track_ap": ("track_ap", "TRACK_AP"),
+    "track_ap_coco": ("track_ap", "TRACK_AP_COCO"),
     "hota": ("hota", "HOTA"),
     "clear": ("clear", "CLEAR"),
     "identity": ("identity", "IDENTITY"),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
+from vovtrack.evaluation import track_ap
 from vovtrack.evaluation.boxes import BoxTable
 from vovtrack.evaluation.oracle import correct
 from vovtrack.evaluation.statistics import Statistics, from_videos
@@ -32,6 +33,7 @@ class TaoSource:
         category_ids: (C,) the evaluated classes: those with ground truth.
         classes: Their names.
         novel: (C,) bool, or None where base and novel are not told apart.
+        tracks: What the AP of tracks needs; empty where it is not asked for.
         oracle: Corrections made to the predictions before they are counted, see
             :mod:`vovtrack.evaluation.oracle`.
     """
@@ -45,6 +47,7 @@ class TaoSource:
     category_ids: np.ndarray
     classes: tuple[str, ...]
     novel: np.ndarray | None
+    tracks: TrackData | None = None
     oracle: tuple[str, ...] = ()
 
     def with_oracle(self, kinds: tuple[str, ...]) -> TaoSource:
@@ -54,18 +57,68 @@ class TaoSource:
     def count(self, first: int, last: int) -> dict[str, Statistics]:
         """Count videos ``first`` to ``last - 1``."""
         rows = [self._count_video(video) for video in range(first, last)]
-        videos = self.videos[first:last]
+        empty = {TETA.name: empty_columns(0)}
+        if self.tracks is not None:
+            empty[self.tracks.family] = track_ap.empty_rows(len(self.tracks.thresholds))[1]
         return {
-            TETA.name: from_videos(
-                TETA.name, videos, self.classes, self.novel, rows, empty_columns(0)
+            family: from_videos(
+                family,
+                self.videos[first:last],
+                self.classes,
+                self.novel,
+                [counts[family] for counts in rows],
+                empty[family],
             )
+            for family in self.families
         }
 
-    def _count_video(self, video: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _count_video(self, video: int) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]:
         gt, dt = self.gt.video(video), self.dt.video(video)
         if self.oracle:
             dt = correct(gt, dt, self.oracle)
-        return count_video(gt, dt, self.category_ids)
+        counts = {TETA.name: count_video(gt, dt, self.category_ids)}
+        if self.tracks is not None:
+            counts[self.tracks.family] = self.tracks.count(video, gt, dt, self.category_ids)
+        return counts
+
+
+@dataclass(frozen=True)
+class TrackData:
+    """What the AP of tracks needs besides the boxes.
+
+    Attributes:
+        family: Name of the family.
+        thresholds: IoU thresholds.
+        videos: (N,) video of each ground-truth box, by position.
+        areas: (N,) ``area`` of each ground-truth box, in the order of the table.
+        negative: For each video the categories that do not occur in it.
+        not_exhaustive: For each video the categories that are not annotated everywhere.
+        mixed: (video, track) of predictions whose category changes; they are left out.
+    """
+
+    family: str
+    thresholds: tuple[float, ...]
+    videos: np.ndarray
+    areas: np.ndarray
+    negative: tuple[frozenset[int], ...]
+    not_exhaustive: tuple[frozenset[int], ...]
+    mixed: frozenset[tuple[int, int]]
+
+    def count(
+        self, video: int, gt: BoxTable, dt: BoxTable, category_ids: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Count one video."""
+        mixed = [track for number, track in self.mixed if number == video]
+        first, last = np.searchsorted(self.videos, [video, video + 1])
+        return track_ap.count_video(
+            gt,
+            dt.select(~np.isin(dt.tracks, mixed)),
+            category_ids,
+            track_ap.Federation(
+                self.areas[first:last], self.negative[video], self.not_exhaustive[video]
+            ),
+            self.thresholds,
+        )
 
 
 def open_source(
@@ -74,6 +127,7 @@ def open_source(
     problems: Problems,
     *,
     novel: bool = True,
+    track_iou: str | None = None,
     max_detections: int | None = None,
     classes: str | Sequence[str] | None = None,
     split: str | None = None,
@@ -85,6 +139,8 @@ def open_source(
         pred: TAO result JSON or its columns.
         problems: What happens to predictions that cannot be evaluated.
         novel: Also score base and novel classes apart.
+        track_iou: Also compute the AP of tracks, at the thresholds of ``papers`` (0.5, 0.75) or
+            ``coco`` (0.5 to 0.95).
         max_detections: Keep that many boxes of highest score per image; default: all.
         classes: The class mask of the tracker, see :meth:`Vocabulary.load`; default: not checked.
         split: ``train``, ``val`` or ``test``; default: not checked.
@@ -117,29 +173,81 @@ def open_source(
     merged = merged_categories(annotations["categories"])
     reader = _Predictions(images, merged, mask or vocabulary, problems, pred)
     found = reader.table(read_results(pred, problems), max_detections)
-    kept = np.isin(found.videos * _STRIDE + found.times, truth.videos * _STRIDE + truth.times)
+    elsewhere = ~np.isin(found.videos * _STRIDE + found.times, truth.videos * _STRIDE + truth.times)
     protocol["boxes"] = {
         "ground_truth": len(truth),
         "predicted": len(found),
-        "predicted_on_frames_without_ground_truth": int((~kept).sum()),
+        "predicted_on_frames_without_ground_truth": int(elsewhere.sum()),
     }
     videos = tuple(video["name"] for video in annotations["videos"])
     protocol["videos"] = len(videos)
+    tracks = None
+    if track_iou is not None:
+        tracks = _track_data(annotations, images, truth, found, track_iou, problems, pred)
     counts = np.bincount(truth.videos, minlength=len(videos))
     return TaoSource(
         videos=videos,
         sizes=counts + np.bincount(found.videos, minlength=len(videos)),
-        families=(TETA.name,),
+        families=(TETA.name,) if tracks is None else (TETA.name, tracks.family),
         protocol=protocol,
         gt=truth,
-        dt=found.select(kept),
+        dt=found,
         category_ids=np.array(vocabulary.category_ids, dtype=np.int64)[present],
         classes=tuple(n for n, p in zip(vocabulary.names, present, strict=True) if p),
         novel=vocabulary.novel[present] if novel else None,
+        tracks=tracks,
     )
 
 
 _STRIDE = 1 << 32  # more frames than any video has
+_TRACK_FAMILIES = {"papers": track_ap.TRACK_AP, "coco": track_ap.TRACK_AP_COCO}
+
+
+def _track_data(
+    annotations: dict[str, Any],
+    images: _Images,
+    truth: BoxTable,
+    found: BoxTable,
+    track_iou: str,
+    problems: Problems,
+    pred: Path,
+) -> TrackData:
+    if track_iou not in _TRACK_FAMILIES:
+        raise InputError(f"track_iou '{track_iou}': expected {' or '.join(_TRACK_FAMILIES)}.")
+    rows = annotations["annotations"]
+    place, _ = images.find(np.array([row["image_id"] for row in rows], dtype=np.int64))
+    areas = np.array([row.get("area", row["bbox"][2] * row["bbox"][3]) for row in rows], float)
+    order = np.lexsort((images.times[place], images.videos[place]))
+    lists = [
+        tuple(frozenset(video.get(key, ())) for video in annotations["videos"])
+        for key in ("neg_category_ids", "not_exhaustive_category_ids")
+    ]
+    return TrackData(
+        family=_TRACK_FAMILIES[track_iou].name,
+        thresholds=track_ap.THRESHOLDS if track_iou == "papers" else track_ap.COCO_THRESHOLDS,
+        videos=truth.videos,
+        areas=areas[order],
+        negative=lists[0],
+        not_exhaustive=lists[1],
+        mixed=_mixed_tracks(found, annotations, problems, pred),
+    )
+
+
+def _mixed_tracks(
+    found: BoxTable, annotations: dict[str, Any], problems: Problems, pred: Path
+) -> frozenset[tuple[int, int]]:
+    """Report tracks with boxes of several categories, which have no average precision."""
+    keys = np.unique(np.stack([found.videos, found.tracks, found.categories], axis=1), axis=0)
+    again = (keys[1:, :2] == keys[:-1, :2]).all(axis=1)
+    mixed = {(int(video), int(track)) for video, track, _ in keys[1:][again]}
+    for video, track in sorted(mixed):
+        name = annotations["videos"][video]["name"]
+        problems.report(
+            pred,
+            f"track {track} of video '{name}'",
+            "its boxes have several categories; the AP of tracks needs one per track",
+        )
+    return frozenset(mixed)
 
 
 def _split(annotations: dict[str, Any], gt: Path, wanted: str | None) -> str | None:
