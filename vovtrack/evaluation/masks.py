@@ -8,8 +8,8 @@ CVPR 2016; Pont-Tuset et al., "The 2017 DAVIS Challenge", 2017. Per object and f
   ceil(0.008 x image diagonal) pixels of the true one, recall R the other way round.
 
 Of an object's values over time: ``mean``; ``recall``, the part above 0.5; ``decay``, the mean of
-the first quarter minus the mean of the last. Columns, one row per object: ``j`` and ``f`` (R, 3) mean,
-recall and decay in [0, 1]; ``objects``: 1.
+the first quarter minus the mean of the last. Columns, one row per object: ``j`` and ``f`` (R, 3)
+mean, recall and decay in [0, 1]; ``objects``: 1.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks import Source, find_benchmark, find_family
 from vovtrack.evaluation.oracle import ORACLES
-from vovtrack.evaluation.report import make_report, shard_report
+from vovtrack.evaluation.report import assemble, make_report, shard_report
 from vovtrack.evaluation.statistics import Statistics, merge
 from vovtrack.formats.problems import Problems
 
@@ -57,6 +57,10 @@ def evaluate(
     problems = Problems(lenient)
     source = chosen.open(Path(gt), Path(pred), problems, **options)
     dropped = problems.listing()
+    if not source.families:
+        if shards > 1 or shard is not None or oracle:
+            raise InputError(f"{benchmark} is evaluated as a whole: it has no shards or oracles.")
+        return assemble(chosen, source.scores(), source.protocol, dropped, {})
     bounds = divide(source.sizes, shards)
     if shard is not None:
         if not 0 <= shard < shards:

@@ -12,6 +12,7 @@ import json
 import platform
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -63,17 +64,51 @@ def make_report(
         for name, novel in zip(first.classes, first.novel, strict=True):
             if name in per_class:
                 per_class[name]["group"] = "novel" if novel else "base"
+    packed = {name: _pack(counts) for name, counts in statistics.items()}
+    scores = Scores(summary, per_class, per_video, frozenset(totals))
+    return assemble(benchmark, scores, protocol, dropped, packed)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a benchmark.
+
+    Attributes:
+        summary: {group: {metric: points} or None}.
+        per_class: {class: {metric: points}}, with ``group`` where classes are base or novel.
+        per_video: {video: {metric: points} or None}.
+        totals: Metrics that are counts.
+    """
+
+    summary: dict[str, Any]
+    per_class: dict[str, dict[str, Any]]
+    per_video: dict[str, Any]
+    totals: frozenset[str] = frozenset()
+
+
+def assemble(
+    benchmark: Benchmark,
+    scores: Scores,
+    protocol: Mapping[str, Any],
+    dropped: Sequence[Mapping[str, Any]],
+    statistics: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Put scores and what they are scores of into one JSON-ready dict, see :func:`make_report`."""
     report = {
         "format": FORMAT,
         "benchmark": benchmark.name,
         "headline": list(benchmark.headline),
-        "totals": sorted(totals),
-        "summary": summary,
-        "per_class": per_class if len(first.classes) > 1 else {},
-        "per_video": per_video,
-        "protocol": {**protocol, "classes_evaluated": _class_counts(per_class), **_versions()},
+        "totals": sorted(scores.totals),
+        "summary": scores.summary,
+        "per_class": scores.per_class,
+        "per_video": scores.per_video,
+        "protocol": {
+            **protocol,
+            "classes_evaluated": _class_counts(scores.per_class),
+            **_versions(),
+        },
         "dropped": list(dropped),
-        "statistics": {name: _pack(counts) for name, counts in statistics.items()},
+        "statistics": dict(statistics),
     }
     if "TETA" in benchmark.headline:
         report["summary_rounded"] = rounded_summary(report)

@@ -15,7 +15,9 @@ class Source(Protocol):
     Attributes:
         videos: V names of the videos (sequences), in the order in which they are counted.
         sizes: (V,) number of boxes, points or masks of each video, to share out the work.
-        families: Names of the metric families that :meth:`count` fills.
+        families: Names of the metric families that :meth:`count` fills. Without any, the
+            benchmark is evaluated as a whole: its source has ``scores()`` instead, which returns
+            :class:`vovtrack.evaluation.report.Scores`.
         protocol: JSON-ready facts that decide the numbers: file hashes, class mask, split,
             thresholds.
     """

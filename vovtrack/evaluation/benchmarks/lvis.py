@@ -1,0 +1,78 @@
+"""LVIS detections: average precision of boxes or masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vovtrack.errors import InputError
+from vovtrack.evaluation.lvis_ap import MAX_DETECTIONS, lvis_scores
+from vovtrack.evaluation.report import Scores
+from vovtrack.formats.hashing import file_sha256
+from vovtrack.formats.lvis import read_detections, read_ground_truth
+from vovtrack.formats.problems import Problems
+
+IOU_TYPES = ("bbox", "segm")
+
+
+@dataclass(frozen=True)
+class LvisSource:
+    """Opened detections; evaluated as a whole, since precision ranks over all images.
+
+    Attributes:
+        content: Annotations.
+        detections: Results that can be evaluated.
+        masks: Compare masks instead of boxes.
+    """
+
+    videos: tuple[str, ...]
+    sizes: np.ndarray
+    families: tuple[str, ...]
+    protocol: dict[str, Any]
+    content: dict[str, Any]
+    detections: list[dict[str, Any]]
+    masks: bool
+
+    def scores(self) -> Scores:
+        """Average precision of everything."""
+        return lvis_scores(self.content, self.detections, self.masks)
+
+
+def open_source(gt: Path, pred: Path, problems: Problems, *, iou_type: str = "bbox") -> LvisSource:
+    """Open LVIS annotations and results.
+
+    Args:
+        gt: LVIS annotation JSON.
+        pred: Result JSON.
+        problems: What happens to detections that cannot be evaluated.
+        iou_type: ``bbox`` or ``segm``.
+
+    Raises:
+        InputError: Unusable files or an unknown ``iou_type``.
+    """
+    if iou_type not in IOU_TYPES:
+        raise InputError(f"iou_type '{iou_type}': expected one of {', '.join(IOU_TYPES)}.")
+    content = read_ground_truth(gt)
+    detections = read_detections(pred, content, problems, iou_type == "segm")
+    return LvisSource(
+        videos=(),
+        sizes=np.zeros(0, dtype=np.int64),
+        families=(),
+        protocol={
+            "annotations": str(gt),
+            "annotations_sha256": file_sha256(gt),
+            "predictions": str(pred),
+            "predictions_sha256": file_sha256(pred),
+            "images": len(content["images"]),
+            "classes": len(content["categories"]),
+            "detections": len(detections),
+            "max_detections": MAX_DETECTIONS,
+            "iou_type": iou_type,
+        },
+        content=content,
+        detections=detections,
+        masks=iou_type == "segm",
+    )

@@ -1,0 +1,119 @@
+"""Average precision of detections on LVIS, computed by ``hotcoco``.
+
+Gupta, Dollar, Girshick: "LVIS: A Dataset for Large Vocabulary Instance Segmentation", CVPR 2019:
+COCO's average precision over IoU 0.50 to 0.95, with at most 300 detections per image and federated
+annotation. The library matches and accumulates; here its tables are averaged by class.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hotcoco
+import numpy as np
+
+from vovtrack.errors import InputError
+from vovtrack.evaluation.report import Scores
+
+METRICS = (
+    "AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf", "AR@300", "ARs@300",
+    "ARm@300", "ARl@300",
+)  # fmt: skip
+MAX_DETECTIONS = 300
+_AREAS = ("", "s", "m", "l")
+_FREQUENCIES = ("r", "c", "f")
+
+
+def lvis_scores(
+    content: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], masks: bool = False
+) -> Scores:
+    """Average precision of all classes, of base and novel ones, and of each.
+
+    Args:
+        content: LVIS annotations; novel are classes of ``frequency`` "r", where it is given.
+        detections: Dicts of ``image_id``, ``category_id``, ``score`` and ``bbox`` or, for masks,
+            ``segmentation``.
+        masks: Compare masks instead of boxes.
+
+    Raises:
+        InputError: The library cannot read a mask.
+    """
+    precision, recall, ids = _tables(content, detections, masks)
+    frequency = {c["id"]: c.get("frequency") for c in content["categories"]}
+    frequencies = np.array([frequency[i] or "" for i in ids])
+    present = (precision > -1).any(axis=(0, 1, 3))
+    everything = np.ones(len(ids), dtype=bool)
+    groups = {"all": everything}
+    if set(frequencies) & set(_FREQUENCIES):
+        groups |= {"base": frequencies != "r", "novel": frequencies == "r"}
+    summary = {
+        name: _averages(precision, recall, chosen, frequencies)
+        if (present & chosen).any()
+        else None
+        for name, chosen in groups.items()
+    }
+    names = {
+        category["id"]: category.get("name", str(category["id"]))
+        for category in content["categories"]
+    }
+    per_class = {}
+    for k in np.flatnonzero(present):
+        chosen = np.arange(len(ids)) == k
+        scores = _averages(precision, recall, chosen, frequencies)
+        group = {} if len(groups) == 1 else {"group": "novel" if frequencies[k] == "r" else "base"}
+        per_class[names[ids[k]]] = scores | group
+    return Scores(summary, per_class, {})
+
+
+def _tables(
+    content: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], masks: bool
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Precision (T, R, K, A), recall (T, K, A), and K category ids."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ground_truth.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        truth = hotcoco.LVIS(str(path))
+    try:
+        found = hotcoco.LVISResults(truth, _as_library(detections, masks), MAX_DETECTIONS)
+        evaluation = hotcoco.LVISEval(truth, found, "segm" if masks else "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+    except (ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(f"The detections cannot be evaluated: {error}.") from None
+    tables = evaluation.eval
+    return tables["precision"][..., 0], tables["recall"][..., 0], list(evaluation.params.cat_ids)
+
+
+def _as_library(detections: Sequence[Mapping[str, Any]], masks: bool) -> Any:
+    """Boxes as one array of rows, which is much faster than dicts; masks as they are."""
+    if masks:
+        return list(detections)
+    rows = [[d["image_id"], *d["bbox"], d["score"], d["category_id"]] for d in detections]
+    return np.array(rows, dtype=np.float64).reshape(-1, 7)
+
+
+def _averages(
+    precision: np.ndarray, recall: np.ndarray, chosen: np.ndarray, frequencies: np.ndarray
+) -> dict[str, float]:
+    """Means over thresholds and the chosen classes, in points; NaN where there is nothing."""
+    found = {
+        "AP": _mean(precision[:, :, chosen, 0]),
+        "AP50": _mean(precision[0][:, chosen, 0]),
+        "AP75": _mean(precision[5][:, chosen, 0]),
+    }
+    for area, word in enumerate(_AREAS):
+        if word:
+            found[f"AP{word}"] = _mean(precision[:, :, chosen, area])
+        found[f"AR{word}@300"] = _mean(recall[:, chosen, area])
+    for word in _FREQUENCIES:
+        found[f"AP{word}"] = _mean(precision[:, :, chosen & (frequencies == word), 0])
+    return {metric: found[metric] for metric in METRICS}
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[values > -1]
+    return 100 * float(known.mean()) if len(known) else float("nan")
