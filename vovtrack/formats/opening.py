@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -24,6 +24,7 @@ MAX_RATIO = 200  # unpacked size by packed size; JSON of tracks packs by 5 to 30
 _SMALL = 1 << 16  # bytes; a packed file below this size may unpack to MAX_RATIO times this size
 _BLOCK = 1 << 20
 _DAMAGES = (
+    OSError,  # a place before the beginning; gzip.BadGzipFile
     EOFError,
     zlib.error,
     lzma.LZMAError,
@@ -75,10 +76,11 @@ def read_json(path: str | Path, allow_nan: bool = False) -> Any:
 
     Args:
         path: The file.
-        allow_nan: See :func:`decode_json`.
+        allow_nan: Take ``NaN`` and ``Infinity``, which many writers produce though JSON does not
+            know them; for callers that can name the record they stand in.
 
     Raises:
-        InputError: It cannot be read or is not strict JSON in UTF-8.
+        InputError: It cannot be read or is not JSON in UTF-8.
     """
     with open_binary(path) as file:
         return decode_json(file.read(), path, allow_nan)
@@ -90,8 +92,7 @@ def decode_json(data: bytes, place: str | Path, allow_nan: bool = False) -> Any:
     Args:
         data: The text, in UTF-8.
         place: Where it stands, for messages.
-        allow_nan: Also accept ``NaN`` and ``Infinity``, which Python writes although JSON has no
-            such numbers: for callers that check every number and can name the record.
+        allow_nan: See :func:`read_json`.
 
     Raises:
         InputError: It is not JSON.
@@ -99,13 +100,15 @@ def decode_json(data: bytes, place: str | Path, allow_nan: bool = False) -> Any:
     if not data.strip():
         raise InputError(f"{place}: not valid JSON: the file is empty.")
     try:
-        return msgspec.json.decode(data)
+        try:
+            return msgspec.json.decode(data)
+        except msgspec.DecodeError:
+            if not (allow_nan and (b"NaN" in data or b"Infinity" in data)):
+                raise
+            return json.loads(data.decode("utf-8"))
     except RecursionError:
         raise InputError(f"{place}: not valid JSON for any reader: nested too deeply.") from None
     except ValueError as error:  # those of msgspec and of UTF-8
-        if allow_nan and (b"NaN" in data or b"Infinity" in data):
-            with suppress(ValueError, RecursionError):
-                return json.loads(data)
         raise InputError(
             f"{place}: not valid JSON, perhaps cut short ({error}{_excerpt(data, error)})."
         ) from None
@@ -226,7 +229,7 @@ class _Unpacking(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         try:
             count = self._file.readinto(buffer)
-        except (*_DAMAGES, OSError) as error:  # gzip.BadGzipFile is an OSError
+        except _DAMAGES as error:
             raise InputError(
                 f"{self._place}: the packed file is cut short or damaged ({error})."
             ) from None

@@ -9,6 +9,7 @@ are the business of :mod:`vovtrack.formats.tao_results`.
 from __future__ import annotations
 
 import math
+import reprlib
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -155,13 +156,14 @@ class _Checker:
         words += f" {row['id']}" if "id" in row else f" at position {position}"
         if table in ("videos", "categories"):
             return f"{words} ('{row['name']}')" if "name" in row else words
-        video_id = row.get("video_id")
-        if video_id is None:
-            images = (i for i in self.content["images"] if i.get("id") == row.get("image_id"))
-            video_id = next(images, {}).get("video_id")
-        videos = (v for v in self.content["videos"] if v.get("id") == video_id)
-        name = next(videos, {}).get("name")
-        return f"{words} of video '{name}'" if name else words
+        image = self.find("images", row.get("image_id"))
+        video = self.find("videos", row.get("video_id", image.get("video_id")))
+        return f"{words} of video '{video['name']}'" if "name" in video else words
+
+    def find(self, table: str, wanted: Any) -> dict:
+        """The row of that id, also where the table has not been checked; empty if none."""
+        rows = (row for row in self.content[table] if isinstance(row, dict))
+        return next((row for row in rows if row.get("id", self) == wanted), {})
 
     def check_rows(self, table: str, keys: dict[str, type]) -> None:
         known: dict[int, dict] = {}
@@ -176,7 +178,7 @@ class _Checker:
                 if not (is_id(row[key]) if kind is int else isinstance(row[key], kind)):
                     raise self.error(
                         f"key '{key}' of {self.place(table, row, position)} must be "
-                        f"{_KINDS[kind]}, not {str(row[key])[:40]!r}"
+                        f"{_KINDS[kind]}, not {reprlib.repr(row[key])}"
                     )
             if row["id"] in known:
                 raise self.error(f"key 'id': {self.place(table, row)} occurs twice in {table}")
@@ -260,7 +262,7 @@ class _Checker:
         if not is_box(box):
             raise self.error(
                 f"key 'bbox' of {self.place('annotations', row)} must be four finite numbers "
-                f"x, y, w, h with w, h >= 0, not {box}"
+                f"x, y, w, h with w, h >= 0, not {reprlib.repr(box)}"
             )
         x, y, w, h = box
         width, height = image["width"], image["height"]
@@ -282,14 +284,18 @@ def is_number(value: Any) -> bool:
 
 
 def is_box(box: Any) -> bool:
-    """Whether ``box`` is four finite numbers ``(x, y, w, h)`` of non-negative size."""
-    return (
-        isinstance(box, list)
-        and len(box) == 4
-        and all(is_number(v) for v in box)
-        and box[2] >= 0
-        and box[3] >= 0
-    )
+    """Whether ``box`` is ``(x, y, w, h)`` of non-negative size with finite corners and area."""
+    if not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
+        return False
+    x, y, w, h = map(float, box)
+    return w >= 0 and h >= 0 and all(map(math.isfinite, (x + w, y + h, w * h)))
+
+
+def are_boxes(bboxes: np.ndarray) -> np.ndarray:
+    """:func:`is_box` of each row of numbers: (N, 4) float64 to (N,) bool."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        x, y, w, h = bboxes.T
+        return (w >= 0) & (h >= 0) & np.isfinite(x + w) & np.isfinite(y + h) & np.isfinite(w * h)
 
 
 def _misses(start: float, length: float, limit: float) -> bool:

@@ -19,7 +19,13 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.tao_columns import ColumnBuilder, columns_path, write_columns
+from vovtrack.formats.tao import is_id
+from vovtrack.formats.tao_columns import (
+    ColumnBuilder,
+    check_provenance,
+    columns_path,
+    write_columns,
+)
 from vovtrack.structures import TrackSequence
 
 
@@ -88,7 +94,7 @@ class TaoResultWriter:
         provenance: Facts about the results, kept with their columns: what they were made for.
 
     Raises:
-        InputError: Parts of another run lie beside ``path``.
+        InputError: Parts of another run lie beside ``path``, or the provenance is not of texts.
     """
 
     def __init__(
@@ -96,6 +102,7 @@ class TaoResultWriter:
     ) -> None:
         self.path = Path(path)
         self.provenance = dict(provenance or {})
+        check_provenance(self.path, self.provenance)
         self.parts = self.path.with_name(self.path.name + ".parts")
         self._claim(run)
 
@@ -108,11 +115,18 @@ class TaoResultWriter:
         """Store the rows of one finished video; an empty list says it has no tracks.
 
         Raises:
-            InputError: A value is not finite or a row belongs to another video.
+            InputError: A value is not finite, an id is no whole number, or a row belongs to
+                another video.
         """
         for row in rows:
             if row["video_id"] != video_id:
                 raise InputError(f"A row of video {row['video_id']} came with video {video_id}.")
+            for key in ("image_id", "category_id", "track_id"):
+                if not is_id(row.get(key, 0)):
+                    raise InputError(
+                        f"{self.path}: '{key}' of a row of video {video_id} is {row[key]!r}; a "
+                        "whole number was expected."
+                    )
         with atomic_write(self.parts / f"{video_id}.json") as file:
             try:
                 json.dump(rows, file, allow_nan=False)
@@ -136,7 +150,10 @@ class TaoResultWriter:
         shutil.rmtree(self.parts)
 
     def join(self) -> None:
-        """Write the result file and its columns from the finished videos, and keep the parts.
+        """Write the result file, then its columns, from the finished videos; keep the parts.
+
+        The columns take some 120 bytes of memory per box. Without them, should the process be
+        killed in between, the result file is read all the same.
 
         Raises:
             InputError: The parts are gone: it was done before.

@@ -139,14 +139,17 @@ def without(key):
         (without("score"), r"result 1 \(image 1, video 7\): key 'score' is missing"),
         (without("track_id"), "result 1 .*key 'track_id' is missing"),
         (without("bbox"), "result 1 .*key 'bbox' is missing"),
-        (row(score=float("nan")), r"result 1 \(image 1, video 1\): key 'score' .* finite"),
+        (
+            row(score=float("nan")),
+            r"result 1 \(image 1, video 1, score nan\): key 'score' .* finite",
+        ),
         (row(score=float("inf")), "result 1 .*key 'score' "),
-        (row(score="0.5"), "result 1 .*key 'score' .* not '0.5'"),
+        (row(score="0.5"), r"result 1 .*score '0.5'\): key 'score' must be a finite number"),
         (row(score=None), "result 1 .*key 'score' "),
         (row(bbox=(0, float("nan"), 1, 1)), "result 1 .*key 'bbox' "),
         (row(bbox=(0, 0, -1, 1)), "result 1 .*key 'bbox' .* w, h >= 0"),
         (row(bbox=(0, 0, 1)), "result 1 .*key 'bbox' "),
-        (row(track=1.5), "result 1 .*key 'track_id' .* whole number of 64 bits, not 1.5"),
+        (row(track=1.5), r"result 1 .*track_id 1.5\): key 'track_id' .* whole number of 64 bits"),
         (row(image="a"), "result 1 .*key 'image_id' "),
         ([1, 2], "result 1: this is not a JSON object"),
         (3, "result 1: this is not a JSON object"),
@@ -205,3 +208,13 @@ def test_reading_does_not_depend_on_the_piece_size(tmp_path, monkeypatch, indent
     for name, column in vars(whole).items():
         assert np.array_equal(column, getattr(pieces, name))
     assert whole.video_ids[-1] == NO_VIDEO and len(whole) == 41
+
+
+@pytest.mark.parametrize("changes", [{"track": 1.5}, {"image": "1"}, {"category": True}])
+def test_writer_refuses_ids_that_are_none(tmp_path, changes):
+    writer = TaoResultWriter(tmp_path / "a.json")
+    with pytest.raises(
+        InputError, match=r"a\.json: '.*_id' of a row of video 1 is .* whole number"
+    ):
+        writer.write_video(1, [row(), row(**changes)])
+    assert writer.finished == frozenset()

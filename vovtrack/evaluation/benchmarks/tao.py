@@ -370,7 +370,7 @@ class _Predictions:
         for row, count in [(row, 1) for row in named] + [(row, len(rest)) for row in rest[:1]]:
             video = int(results.video_ids[row])
             record = (
-                f"result {row} (image {results.image_ids[row]}, "
+                f"result {results.positions[row]} (image {results.image_ids[row]}, "
                 f"video {'not given' if video == NO_VIDEO else video}, "
                 f"category {results.category_ids[row]}, track {results.track_ids[row]})"
             )
