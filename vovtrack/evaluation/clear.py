@@ -81,7 +81,7 @@ def count_clear(video: VideoFrames, num_frames: int) -> dict[str, float]:
 def rates(
     statistics: Statistics, group: np.ndarray, count: int, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Scores in points, and counts; NaN without any box."""
+    """Scores in points, NaN without ground truth, and counts."""
     sums = {name: statistics.sums(name, group, count, weights) for name in COLUMNS}
     tp, fn, fp, idsw, iou = (sums[name] for name in ("tp", "fn", "fp", "idsw", "iou"))
     boxes = np.maximum(1, tp + fn)
@@ -95,9 +95,8 @@ def rates(
         "Pr": tp / np.maximum(1, tp + fp),
         "F1": tp / np.maximum(1, tp + (fn + fp) / 2),
     }
-    points = {name: 100 * score for name, score in scores.items()}
-    points |= {metric: sums[column] for metric, column in TOTALS.items()}
-    return {m: np.where(tp + fn + fp > 0, points[m], np.nan) for m in METRICS}
+    points = {name: np.where(tp + fn > 0, 100 * score, np.nan) for name, score in scores.items()}
+    return points | {metric: sums[column] for metric, column in TOTALS.items()}
 
 
 CLEAR = Family("clear", METRICS, rates, totals=frozenset(TOTALS))

@@ -72,11 +72,10 @@ def curves(
 def rates(
     statistics: Statistics, group: np.ndarray, count: int, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Means over alpha in points, ``HOTA0`` and ``LocA0`` at alpha 0.05; NaN without any box."""
+    """Means over alpha in points, ``HOTA0`` and ``LocA0`` at 0.05; NaN without ground truth."""
     found = curves(statistics, group, count, weights)
     boxes = sum(
-        statistics.sums(name, group, count, weights)[:, 0]
-        for name in ("hota_tp", "hota_fn", "hota_fp")
+        statistics.sums(name, group, count, weights)[:, 0] for name in ("hota_tp", "hota_fn")
     )
     points = {metric: 100 * curve.mean(axis=1) for metric, curve in found.items()}
     points |= {"HOTA0": 100 * found["HOTA"][:, 0], "LocA0": 100 * found["LocA"][:, 0]}

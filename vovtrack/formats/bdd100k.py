@@ -7,6 +7,7 @@ has ``id``, ``category``, ``box2d`` with corners in pixels, and ``attributes``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ OTHER_NAMES = {
 IGNORED = ("other person", "trailer", "other vehicle")
 IGNORE = -1
 _CORNERS = ("x1", "y1", "x2", "y2")
+_CROWD = ("crowd", "Crowd", "ignored", "Ignored")
+_LAST_FRAME = 2**31 - 1
 
 
 @dataclass
@@ -56,7 +59,8 @@ class BddVideo:
 
     def tracks(self) -> np.ndarray:
         """(N,) int64 number of each label's track."""
-        return np.unique(np.array(self.ids, dtype=str), return_inverse=True)[1].ravel()
+        numbers: dict[str, int] = {}
+        return np.array([numbers.setdefault(i, len(numbers)) for i in self.ids], dtype=np.int64)
 
 
 def read_videos(path: str | Path, problems: Problems) -> dict[str, BddVideo]:
@@ -88,7 +92,7 @@ def read_videos(path: str | Path, problems: Problems) -> dict[str, BddVideo]:
 
 def _frames(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Frames of all files, each with the name of its file."""
-    if path.is_dir() or path.suffix == ".zip":
+    if path.is_dir() or path.suffix.lower() == ".zip":
         tree = FileTree(path)
         names = tree.names(".json")
         if not names:
@@ -113,8 +117,10 @@ def _checked(frame: Any, place: str) -> dict[str, Any]:
     if not isinstance(frame, dict) or not isinstance(frame.get("videoName"), str):
         raise InputError(f"{place} has no 'videoName'.")
     index = frame.get("frameIndex", frame.get("index"))
-    if type(index) is not int or index < 0:
-        raise InputError(f"{place} has no 'frameIndex' or 'index' that is a whole number.")
+    if type(index) is not int or not 0 <= index <= _LAST_FRAME:
+        raise InputError(
+            f"{place} has no 'frameIndex' or 'index' that is a whole number of 0 to {_LAST_FRAME}."
+        )
     if not isinstance(frame.get("labels"), (list, type(None))):
         raise InputError(f"{place}: 'labels' must be a list.")
     return frame
@@ -141,6 +147,16 @@ def _add_label(
     video.corners.append([float(label["box2d"][key]) for key in _CORNERS])
 
 
+def _box_fault(box: Any) -> str:
+    """What is wrong with a box, or nothing."""
+    if not isinstance(box, dict) or not all(is_number(box.get(key)) for key in _CORNERS):
+        return "'box2d' must have finite numbers x1, y1, x2, y2"
+    width, height = float(box["x2"]) - float(box["x1"]), float(box["y2"]) - float(box["y1"])
+    if width < 0 or height < 0:
+        return "its box has a negative size"
+    return "" if math.isfinite(width * height) else "the area of its box is not finite"
+
+
 def _judge(label: Any, seen: set[str]) -> tuple[str, int]:
     """What is wrong with a label, or nothing, and its class."""
     if not isinstance(label, dict):
@@ -149,21 +165,18 @@ def _judge(label: Any, seen: set[str]) -> tuple[str, int]:
         return "'id' must be a text or a whole number", IGNORE
     if str(label["id"]) in seen:
         return "its id is already in this frame", IGNORE
-    box = label.get("box2d")
-    if not isinstance(box, dict) or not all(is_number(box.get(key)) for key in _CORNERS):
-        return "'box2d' must have finite numbers x1, y1, x2, y2", IGNORE
-    if box["x2"] < box["x1"] or box["y2"] < box["y1"]:
-        return "its box has a negative size", IGNORE
+    if reason := _box_fault(label.get("box2d")):
+        return reason, IGNORE
+    attributes = label.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        return "'attributes' must be an object", IGNORE
+    marks = [attributes[key] for key in _CROWD if key in attributes]
+    if any(mark not in (None, False, True) for mark in marks):
+        return "'crowd' and 'ignored' must be true or false", IGNORE
     name = label.get("category")
     name = OTHER_NAMES.get(name, name) if isinstance(name, str) else name
-    if name in IGNORED or _is_crowd(label.get("attributes")):
+    if name in IGNORED or any(marks):
         return "", IGNORE
     if name not in CLASSES:
         return "its category is not one of BDD100K", IGNORE
     return "", CLASSES.index(name)
-
-
-def _is_crowd(attributes: Any) -> bool:
-    if not isinstance(attributes, dict):
-        return False
-    return any(bool(attributes.get(key)) for key in ("crowd", "Crowd", "ignored", "Ignored"))

@@ -11,9 +11,17 @@ import pytest
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import BoxTable, evaluate
+from vovtrack.evaluation.benchmarks.bdd100k import table as boxes_of
+from vovtrack.evaluation.benchmarks.bdd100k import without_ignored
+from vovtrack.evaluation.clear import count_clear
+from vovtrack.evaluation.frames import split_frames
+from vovtrack.evaluation.hota import count_hota
+from vovtrack.evaluation.identity import count_identity
 from vovtrack.evaluation.statistics import from_videos
 from vovtrack.evaluation.teta import METRICS, TETA, curves, empty_columns
 from vovtrack.evaluation.teta_exhaustive import count_video_exhaustive
+from vovtrack.formats.bdd100k import CLASSES, IGNORE, read_videos
+from vovtrack.formats.problems import Problems
 
 COUNTERS = ("Loc_TP", "Loc_FN", "Loc_FP", "Cls_TP", "Cls_FN", "Cls_FP")
 
@@ -55,6 +63,47 @@ def test_hota_equals_trackeval(recorded, report):
     assert report["summary"]["all"]["HOTA"] == pytest.approx(average, abs=1e-9)
     pooled = 100 * np.mean(expected["cls_comb_det_av"]["HOTA"]["HOTA"])
     assert report["summary"]["overall"]["HOTA"] == pytest.approx(pooled, abs=1e-9)
+
+
+@pytest.mark.golden
+def test_every_class_equals_scalabel(recorded, report):
+    expected = json.loads(recorded("bdd").read_text())["scalabel_per_class"]
+    names = {"mMOTA": "MOTA", "mIDF1": "IDF1", "FP": "FP", "FN": "FN", "IDSW": "IDSw"}
+    for ours, theirs in names.items():
+        values = expected[theirs][0]
+        assert set(values) == set(CLASSES)
+        for name in CLASSES:
+            if ours not in report["per_class"].get(name, {}):
+                assert name in ("train", "bicycle")  # which have no ground truth
+                assert np.isnan(values[name]) or values[name] == 0
+            elif ours in report["totals"]:
+                assert report["per_class"][name][ours] == values[name], (name, ours)
+            else:
+                found = report["per_class"][name][ours]
+                assert found == pytest.approx(values[name], abs=1e-9), (name, ours)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_count_equals_trackeval(recorded, files, name):
+    """TrackEval measures from corner to corner, as our HOTA does, and has CLEAR and Identity."""
+    expected = json.loads(recorded("bdd").read_text())["trackeval"][name]
+    (gt,), (dt,) = (read_videos(file, Problems()).values() for file in files)
+    (gt, dt), number = (boxes_of(video, extent=0) for video in (gt, dt)), CLASSES.index(name)
+    own = gt.select(np.isin(gt.categories, [number, IGNORE]))
+    found = without_ignored(own, dt.select(dt.categories == number))
+    video = split_frames(own.select(own.categories == number), found)
+    hota, clear = count_hota(video), count_clear(video, len(gt))
+    for ours, theirs in (("hota_tp", "HOTA_TP"), ("hota_fn", "HOTA_FN"), ("hota_fp", "HOTA_FP")):
+        assert hota[ours].tolist() == expected["HOTA"][theirs]
+    for ours in ("tp", "fn", "fp"):
+        assert clear[ours] == expected["CLEAR"][f"CLR_{ours.upper()}"]
+    for ours, theirs in zip(("idsw", "mt", "pt", "ml"), ("IDSW", "MT", "PT", "ML"), strict=True):
+        assert clear[ours] == expected["CLEAR"][theirs]
+    assert clear["frag"] == expected["CLEAR"]["Frag"]
+    assert clear["iou"] == pytest.approx(expected["CLEAR"]["MOTP_sum"], abs=1e-9)
+    identity = {key.upper(): value for key, value in count_identity(video).items()}
+    assert identity == {key: expected["Identity"][key] for key in identity}
 
 
 def table(rows: list[dict], times: dict[int, int], key: str) -> BoxTable:

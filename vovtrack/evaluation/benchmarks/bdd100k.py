@@ -19,7 +19,7 @@ from vovtrack.evaluation.identity import COLUMNS as ID_COLUMNS
 from vovtrack.evaluation.identity import count_identity
 from vovtrack.evaluation.oracle import correct
 from vovtrack.evaluation.statistics import Family, Statistics, from_videos
-from vovtrack.evaluation.teta import TETA
+from vovtrack.evaluation.teta import TETA, pair_up
 from vovtrack.evaluation.teta import empty_columns as empty_teta
 from vovtrack.evaluation.teta_exhaustive import count_video_exhaustive
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, BddVideo, read_videos
@@ -188,30 +188,30 @@ def without_ignored(gt: BoxTable, dt: BoxTable) -> BoxTable:
         dt: Predictions, sorted by time.
     """
     dt = dt.select(dt.categories != IGNORE)
-    regions = gt.select(gt.categories == IGNORE)
-    if not len(regions):
-        return dt
-    matched, start = np.zeros(len(dt), dtype=bool), 0
-    for frame in split_frames(gt.select(gt.categories != IGNORE), dt).frames:
+    ignored = _inside(dt, gt.select(gt.categories == IGNORE))
+    times = np.unique(dt.times[ignored])
+    kept = gt.select((gt.categories != IGNORE) & np.isin(gt.times, times))
+    asked = np.flatnonzero(np.isin(dt.times, times))
+    start = 0
+    for frame in split_frames(kept, dt.select(asked)).frames:
         close = np.where(frame.iou >= OVERLAP, frame.iou, 0)
         rows, columns = linear_sum_assignment(-close)
-        matched[start + columns[close[rows, columns] > EPS]] = True
+        ignored[asked[start + columns[close[rows, columns] > EPS]]] = False
         start += frame.iou.shape[1]
-    return dt.select(matched | ~_inside(dt, regions))
+    return dt.select(~ignored)
 
 
 def _inside(dt: BoxTable, regions: BoxTable) -> np.ndarray:
     """Boxes of which a region of their frame covers more than half: (N,) bool."""
+    pairs = pair_up(dt, regions)
+    covered = _covered(dt.bboxes[pairs.pair_gt], regions.bboxes[pairs.pair_dt]) > OVERLAP
     inside = np.zeros(len(dt), dtype=bool)
-    for time in np.unique(regions.times):
-        rows = np.flatnonzero(dt.times == time)
-        here = regions.bboxes[regions.times == time]
-        inside[rows] = (_covered(dt.bboxes[rows][:, None], here[None]) > OVERLAP).any(axis=1)
+    inside[pairs.pair_gt[covered]] = True
     return inside
 
 
 def _covered(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Intersection of each box with each region by the area of the box."""
+    """Intersection of each box with its region by the area of the box: (N,)."""
     low = np.maximum(boxes[..., :2], regions[..., :2])
     high = np.minimum(boxes[..., :2] + boxes[..., 2:], regions[..., :2] + regions[..., 2:])
     inter = np.maximum(high - low, 0).prod(axis=-1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,15 @@ from vovtrack.evaluation.statistics import Statistics, from_videos
 from vovtrack.formats.mot_challenge import (
     MotRows,
     MotSequence,
+    find_sequences,
     read_ground_truth,
     read_predictions,
+    read_sequence_map,
 )
 from vovtrack.formats.problems import Problems
 
 PEDESTRIAN = 1
+LAST_CLASS = 13  # crowd
 # Person on a vehicle, static person, distractor, reflection; MOT20 adds non-motorised vehicles.
 DISTRACTORS = {
     "mot17": (2, 7, 8, 12),
@@ -62,7 +66,7 @@ class MotSource:
 
     def with_oracle(self, kinds: tuple[str, ...]) -> MotSource:
         """Return the same source with predictions made perfect in some respects."""
-        return MotSource(**{**vars(self), "oracle": kinds})
+        return replace(self, oracle=kinds)
 
     def count(self, first: int, last: int) -> dict[str, Statistics]:
         """Count sequences ``first`` to ``last - 1``."""
@@ -107,7 +111,14 @@ def count_families(video: VideoFrames, num_frames: int) -> dict[str, dict[str, n
     }
 
 
-def open_source(gt: Path, pred: Path, problems: Problems, *, benchmark: str) -> MotSource:
+def open_source(
+    gt: Path,
+    pred: Path,
+    problems: Problems,
+    *,
+    benchmark: str = "mot17",
+    seqmap: str | Path | None = None,
+) -> MotSource:
     """Open ground truth and results of a benchmark.
 
     Args:
@@ -115,44 +126,93 @@ def open_source(gt: Path, pred: Path, problems: Problems, *, benchmark: str) -> 
         pred: Folder or ``.zip`` of ``<sequence>.txt``.
         problems: What happens to faulty rows and missing sequences.
         benchmark: ``mot17``, ``mot20``, ``dancetrack`` or ``sportsmot``: decides the distractors.
+        seqmap: File that lists the sequences to evaluate; default: all of the ground truth.
 
     Raises:
-        InputError: See :mod:`vovtrack.formats.mot_challenge`; also a predicted class above 1.
+        InputError: See :mod:`vovtrack.formats.mot_challenge`; also an unknown benchmark, or a
+            sequence map that names sequences without ground truth.
     """
-    sequences = read_ground_truth(gt, problems)
-    predictions = read_predictions(pred, sequences, problems)
-    for sequence, rows in zip(sequences, predictions, strict=True):
-        if (rows.classes > PEDESTRIAN).any():
-            k = int(np.argmax(rows.classes > PEDESTRIAN))
-            raise InputError(
-                f"{pred}: {sequence.name}, frame {rows.frames[k]}, id {rows.tracks[k]} has class "
-                f"{rows.classes[k]}; only pedestrians (1, or -1 for unsaid) are evaluated."
-            )
-    sizes = [
-        len(s.rows.frames) + len(p.frames) for s, p in zip(sequences, predictions, strict=True)
+    if benchmark not in DISTRACTORS:
+        raise InputError(f"benchmark '{benchmark}': expected one of {', '.join(DISTRACTORS)}.")
+    folders = find_sequences(gt)
+    chosen = _chosen(folders, gt, seqmap)
+    sequences = [
+        replace(sequence, rows=_annotated(gt, sequence, problems))
+        for sequence in read_ground_truth(gt, chosen, problems)
     ]
-    digest = hashlib.sha256()
-    for sequence in sequences:
-        digest.update(f"{sequence.name} {sequence.num_frames}".encode())
-        for column in vars(sequence.rows).values():
-            digest.update(np.ascontiguousarray(column).tobytes())
+    predictions = [
+        _pedestrians(pred, sequence.name, rows, problems)
+        for sequence, rows in zip(
+            sequences, read_predictions(pred, sequences, problems, folders), strict=True
+        )
+    ]
+    names = tuple(chosen)
+    truth = [sequence.rows for sequence in sequences]
+    lengths = [sequence.num_frames for sequence in sequences]
     return MotSource(
-        videos=tuple(sequence.name for sequence in sequences),
-        sizes=np.array(sizes),
+        videos=names,
+        sizes=np.array([len(rows.frames) for rows in truth])
+        + np.array([len(rows.frames) for rows in predictions]),
         families=(HOTA.name, CLEAR.name, IDENTITY.name),
         protocol={
             "annotations": str(gt),
-            "annotations_sha256": digest.hexdigest(),
+            "annotations_sha256": _fingerprint(names, lengths, truth),
             "predictions": str(pred),
+            "predictions_sha256": _fingerprint(names, lengths, predictions),
+            "preset": benchmark,
+            "seqmap": None if seqmap is None else str(seqmap),
             "videos": len(sequences),
-            "frames": sum(sequence.num_frames for sequence in sequences),
+            "frames": sum(lengths),
             "distractor_classes": list(DISTRACTORS[benchmark]),
             "threshold": OVERLAP,
+            "hota_thresholds": hota.ALPHAS.round(2).tolist(),
         },
         sequences=tuple(sequences),
         predictions=tuple(predictions),
         distractors=DISTRACTORS[benchmark],
     )
+
+
+def _chosen(folders: dict[str, str], gt: Path, seqmap: str | Path | None) -> dict[str, str]:
+    """The sequences of the map, in the order of the folders."""
+    if seqmap is None:
+        return folders
+    names = read_sequence_map(seqmap)
+    if missing := [name for name in names if name not in folders]:
+        raise InputError(f"{seqmap}: {gt} has no ground truth of sequence '{missing[0]}'.")
+    return {name: folder for name, folder in folders.items() if name in names}
+
+
+def _annotated(gt: Path, sequence: MotSequence, problems: Problems) -> MotRows:
+    """Ground truth of the known classes; without a class nothing of it would be evaluated."""
+    wrong = (sequence.rows.classes < 1) | (sequence.rows.classes > LAST_CLASS)
+    reason = f"ground truth has a class of 1 to {LAST_CLASS} in column 8"
+    return _without(wrong, gt, sequence.name, sequence.rows, reason, problems)
+
+
+def _pedestrians(pred: Path, name: str, rows: MotRows, problems: Problems) -> MotRows:
+    reason = "only pedestrians (1, or -1 for unsaid) are evaluated"
+    return _without(rows.classes > PEDESTRIAN, pred, name, rows, reason, problems)
+
+
+def _without(
+    wrong: np.ndarray, path: Path, name: str, rows: MotRows, reason: str, problems: Problems
+) -> MotRows:
+    """Report rows of a wrong class and leave them out."""
+    for k in np.flatnonzero(wrong):
+        where = f"line {rows.lines[k]} of {name}, frame {rows.frames[k]}, id {rows.tracks[k]}"
+        problems.report(path, f"{where} has class {rows.classes[k]}", reason)
+    return rows.select(~wrong)
+
+
+def _fingerprint(names: Sequence[str], lengths: Sequence[int], tables: Sequence[MotRows]) -> str:
+    """SHA-256 of what was read, which is the same for a folder and an archive of it."""
+    digest = hashlib.sha256()
+    for name, length, rows in zip(names, lengths, tables, strict=True):
+        digest.update(f"{name} {length}".encode())
+        for column in (rows.frames, rows.tracks, rows.bboxes, rows.confidences, rows.classes):
+            digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
 
 
 def _table(rows: MotRows) -> BoxTable:
