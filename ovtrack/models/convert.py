@@ -1,16 +1,29 @@
-"""Key names of released OVTrack and VOVTrack checkpoints, translated to ours."""
+"""Key names of OVTrack and VOVTrack checkpoints, and what becomes of them here."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from detpro.models.convert import rename_keys
+from detpro.models.convert import DETECTOR_KEYS
+from vovtrack.engine.conversion import KeyMap, Layout
 
-RENAMED_PREFIXES = {"roi_head.track_head.": "track_head."}
-DROPPED_PREFIXES = ("roi_head.mask_head.",)
-"""A tracker started from a detector has no use for its mask head."""
+TRACKER_KEYS = KeyMap(
+    renamed={**DETECTOR_KEYS.renamed, "roi_head.track_head.": "track_head."},
+    dropped={
+        **DETECTOR_KEYS.dropped,
+        "roi_head.mask_head.": "a mask head, for which a tracker has no use",
+    },
+)
+
+OVTRACK = Layout(
+    name="ovtrack",
+    what="tracker (stages 3 and 4)",
+    keys=TRACKER_KEYS,
+    marks=("roi_head.track_head.", "track_head."),
+    config="configs/_base_/models/ovtrack_r50.py",
+)
 
 
 def convert_tracker_keys(state_dict: dict[str, Tensor]) -> None:
     """Translate the key names of a released tracker, in place; ours pass unchanged."""
-    rename_keys(state_dict, RENAMED_PREFIXES, DROPPED_PREFIXES)
+    TRACKER_KEYS.apply(state_dict)

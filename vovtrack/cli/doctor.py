@@ -8,7 +8,10 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
-HELP = "print versions, devices, and what is missing for which capability"
+from vovtrack.cli.train import add_trust_argument
+from vovtrack.errors import InputError
+
+HELP = "print versions, devices and what is missing for what, or describe a weight file"
 
 PACKAGES = ("torch", "torchvision", "mmengine", "mmcv", "mmdet", "open_clip", "av", "cv2", "numpy")
 WEIGHTS = {
@@ -34,11 +37,18 @@ DATA = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """This verb has no options."""
+    """Declare the options."""
+    parser.add_argument("--checkpoint", metavar="FILE", help="describe this weight file instead")
+    parser.add_argument("--config", help="with --checkpoint: does the file fit this config")
+    add_trust_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; 1 if a part without which nothing runs is broken."""
+    """Print the report; 1 if a part without which nothing runs is broken, or a file misfits."""
+    if args.checkpoint is not None:
+        return _describe(args.checkpoint, args.config, args.trust_config)
+    if args.config is not None:
+        raise InputError("--config says what --checkpoint should fit: give both.")
     print(f"python        {platform.python_version()} on {platform.system()} {platform.machine()}")
     broken = [name for name in PACKAGES if not _print_version(name)]
     for name, part in (("operators", _operators), ("encoder", _encoder), ("devices", _devices)):
@@ -50,6 +60,18 @@ def run(args: argparse.Namespace) -> int:
     print("\nPublished weights: see saved_models/README.md. Data layout: see data/README.md.")
     print("\n" + (f"Broken: {', '.join(broken)}." if broken else "All parts can be imported."))
     return 1 if broken else 0
+
+
+def _describe(checkpoint: str, config: str | None, trust_config: bool) -> int:
+    from vovtrack.cli.convert import layouts
+    from vovtrack.engine.inspection import inspect_checkpoint
+    from vovtrack.engine.launch import load_config
+
+    known = layouts()
+    cfg = load_config(config, trust_config=trust_config) if config else None
+    inspection = inspect_checkpoint(checkpoint, known, cfg)
+    print("\n".join(inspection.lines()))
+    return 0 if inspection.fits else 1
 
 
 def _print_version(name: str) -> bool:

@@ -48,5 +48,6 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         launcher=args.launcher,
         cfg_options=args.cfg_options,
+        trust_config=args.trust_config,
     )
     return 0

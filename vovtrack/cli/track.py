@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vovtrack.cli.train import add_trust_argument
+
 HELP = "track named objects in a video, a folder of frames or a camera"
 
 
@@ -13,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="video file, folder of frames, camera number or URL")
     parser.add_argument("--classes", help='names of what to track: "a, b" (default: the config\'s)')
     parser.add_argument("--config", default="mini", help="config name or path (default: mini)")
+    add_trust_argument(parser)
     parser.add_argument("--checkpoint", help="weights (default: those of the config)")
     parser.add_argument("--out", help="drawn video (.mp4)")
     parser.add_argument("--json", help="tracks as JSON, one record a frame")
@@ -54,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
             score_thr=args.score_thr,
             max_frames=args.max_frames,
             on_bad_frame=args.on_bad_frame,
+            trust_config=args.trust_config,
         )
     except OSError as error:  # a folder without permission, a full disk
         raise InputError(f"The results cannot be written: {error}.") from None

@@ -30,6 +30,16 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change keys of the config, for example train_cfg.max_epochs=10",
     )
+    add_trust_argument(parser)
+
+
+def add_trust_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the opt-in for configs that are programs of somebody else."""
+    parser.add_argument(
+        "--trust-config",
+        action="store_true",
+        help="run a .py config that lies outside of the project's configs",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,5 +54,6 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         launcher=args.launcher,
         cfg_options=args.cfg_options,
+        trust_config=args.trust_config,
     )
     return 0

@@ -11,18 +11,23 @@ import os
 import pickle
 import re
 import tempfile
-import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 import numpy as np
+import safetensors
 import safetensors.torch
 import torch
 from mmengine.fileio.backends import LocalBackend
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
+from vovtrack.compat import plain_yaml
+from vovtrack.compat.pickles import ITEM_BYTES
+from vovtrack.compat.screening import UnsafeRequest, check_contents, screen
 from vovtrack.errors import InputError
 
 TRUST = "VOVTRACK_TRUST_PICKLE"
@@ -32,32 +37,60 @@ _NUMPY_KINDS = "biufcSU"
 
 
 def install() -> None:
-    """Put :func:`load_checkpoint_file` in the place of mmengine's loader, and write atomically."""
+    """Make mmengine load checkpoints and YAML files as data, and write atomically."""
     mmengine_checkpoint._safe_torch_load = load_checkpoint_file
     mmengine_checkpoint.load_url = _load_url
     LocalBackend.put = _put
     LocalBackend.put_text = _put_text
+    plain_yaml.install()
 
 
-def load_checkpoint_file(file: Any, map_location: Any = None, weights_only: Any = None) -> Any:
+def load_checkpoint_file(
+    file: Any, map_location: Any = None, weights_only: Any = None, allow_trust: bool = True
+) -> Any:
     """Load a checkpoint without running code from it.
 
     Args:
         file: Path or open file; a path that ends in ``.safetensors`` is read as such.
         map_location: As of ``torch.load``.
         weights_only: mmengine's choice, which does not count here.
+        allow_trust: Heed ``VOVTRACK_TRUST_PICKLE``.
 
     Raises:
         InputError: Missing or damaged file, or one that wants to run code. The environment
             variable ``VOVTRACK_TRUST_PICKLE=1`` lets such a file have its way.
     """
-    try:
+    with _reported(file):
         if str(file).endswith(".safetensors"):
             return safetensors.torch.load_file(file)
-        _verify_checksums(file)
-        trusted = os.environ.get(TRUST) == "1"
-        with torch.serialization.safe_globals(_ALLOWED):
-            return torch.load(file, map_location=map_location, weights_only=not trusted)
+        with _opened(file) as opened:
+            trusted = allow_trust and os.environ.get(TRUST) == "1"
+            size = screen(opened, _NAMED, _CALLED, trusted)
+            with torch.serialization.safe_globals(_ALLOWED):
+                content = torch.load(opened, map_location, weights_only=not trusted)
+            check_contents(content, size)
+            return content
+
+
+def check_checkpoint_file(path: str | Path) -> None:
+    """Refuse a checkpoint as :func:`load_checkpoint_file` does, for a library that loads it.
+
+    Raises:
+        InputError: As there.
+    """
+    with _reported(path), _opened(path) as opened:
+        if str(path).endswith(".safetensors"):
+            with safetensors.safe_open(str(path), framework="pt") as weights:
+                weights.keys()
+        else:
+            screen(opened, _NAMED, _CALLED, os.environ.get(TRUST) == "1")
+
+
+@contextmanager
+def _reported(file: Any) -> Iterator[None]:
+    """Turn whatever goes wrong with a file into a sentence."""
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(f"Checkpoint '{file}' does not exist.") from None
     except OSError as error:
@@ -66,6 +99,10 @@ def load_checkpoint_file(file: Any, map_location: Any = None, weights_only: Any 
         ) from None
     except Exception as error:  # a damaged file makes the reader stumble in any way
         raise InputError(_refusal(file, error)) from None
+
+
+def _opened(file: Any) -> Any:
+    return open(file, "rb") if isinstance(file, str | Path) else nullcontext(file)
 
 
 def _load_url(
@@ -83,23 +120,16 @@ def _load_url(
     return load_checkpoint_file(path, map_location)
 
 
-def _verify_checksums(file: Any) -> None:
-    """Raise where bytes changed after writing; torch itself does not look."""
-    if not isinstance(file, str | Path) or not zipfile.is_zipfile(file):
-        return
-    with zipfile.ZipFile(file) as archive:
-        broken = archive.testzip()
-    if broken is not None:
-        raise zipfile.BadZipFile(f"the checksum of its part '{broken}' is wrong")
-
-
 def _refusal(file: Any, error: Exception) -> str:
     found = re.search(r"GLOBAL (\w[\w.]*\w)|but got <class '([\w.]+)'>", str(error))
+    unsafe = error.name if isinstance(error, UnsafeRequest) else None
     if isinstance(error, pickle.UnpicklingError) and found:
+        unsafe = found.group(1) or found.group(2)
+    if unsafe:
         return (
-            f"Checkpoint '{file}' wants to run '{found.group(1) or found.group(2)}' while it is "
-            "loaded, which plain weights never need; it was not run. If you trust the file's "
-            f"author, set {TRUST}=1, or save its state dict alone with that setting."
+            f"Checkpoint '{file}' wants to run '{unsafe}' while it is loaded, which plain "
+            "weights never need; it was not run. If you trust the file's author, set "
+            f"{TRUST}=1, or save its state dict alone with that setting."
         )
     lines = str(error).rpartition("WeightsUnpickler error: ")[2].splitlines()
     reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
@@ -158,6 +188,22 @@ _ALLOWED = [
     *[(_scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")],
 ]
 """What a checkpoint may name besides what torch allows: (object, name in the file)."""
+_CALLED = {
+    *("_codecs.encode", "builtins.set", "collections.Counter", "collections.OrderedDict"),
+    *("torch.Size", "torch.device", "torch.nn.parameter.Parameter"),
+    *("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"),
+    *(f"torch._utils._rebuild_tensor{version}" for version in ("", "_v2", "_v3")),
+    *(item[1] for item in _ALLOWED if isinstance(item, tuple)),
+    f"{HistoryBuffer.__module__}.{HistoryBuffer.__name__}",
+}
+"""What a checkpoint may call. Torch allows more, such as a byte array of any size."""
+_NAMED = {
+    *_CALLED,
+    *(f"torch.{kind}Storage" for kind in ITEM_BYTES),
+    *(f"torch.storage.{kind}Storage" for kind in ("Untyped", "Typed")),
+    *(f"torch.{name}" for name, value in vars(torch).items() if isinstance(value, torch.dtype)),
+}
+"""What a checkpoint may mention."""
 
 
 def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:

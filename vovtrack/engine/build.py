@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.config.utils import ConfigParsingError
 
 from vovtrack.engine.checkpoint import load_checkpoint_into
+from vovtrack.engine.configs import REPOSITORY, find_config, read_config
 from vovtrack.engine.online import OVOnlineTracker, split_names
 from vovtrack.engine.speed import prepare_for_speed
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-NAMES = {"mini": "configs/mini/ovtrack.py"}
-"""Short names of configs that come with weights."""
 
 
 def load_tracker(
@@ -27,6 +22,7 @@ def load_tracker(
     classes: Sequence[str] | str | None = None,
     device: str | None = None,
     amp: str | None = None,
+    trust_config: bool = False,
 ) -> OVOnlineTracker:
     """Build a tracker and load its weights.
 
@@ -36,13 +32,14 @@ def load_tracker(
         classes: Names to track, a list or "a, b"; by default the vocabulary of the config.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; by default a GPU if there is one.
         amp: ``bf16`` or ``fp16`` for mixed precision.
+        trust_config: Run a ``.py`` config from outside of the project.
 
     Raises:
         InputError: Unknown config or one of no tracker, missing or unfit checkpoint, unusable
             class names or device.
     """
     device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    cfg = _read_config(find_config(config_or_name))
+    cfg = _read_tracker_config(find_config(config_or_name), trust_config)
     checkpoint = checkpoint or cfg.get("default_checkpoint")
     if checkpoint is None:
         raise InputError(f"Config '{config_or_name}' comes without weights: give a checkpoint.")
@@ -56,28 +53,8 @@ def load_tracker(
     return OVOnlineTracker(model, scale=tuple(cfg.frame_scale), amp=amp)
 
 
-def find_config(config_or_name: str | Path) -> Path:
-    """Path of a config given by short name, file name or path; near matches if there is none."""
-    for candidate in (Path(config_or_name), REPOSITORY / NAMES.get(str(config_or_name), "-")):
-        if candidate.is_file():
-            return candidate
-    known = {
-        path.stem: path
-        for path in (REPOSITORY / "configs").rglob("*.py")
-        if "_base_" not in path.parts
-    }
-    if str(config_or_name) in known:
-        return known[str(config_or_name)]
-    near = difflib.get_close_matches(str(config_or_name), [*NAMES, *known], n=3, cutoff=0.4)
-    hint = f" Near matches: {', '.join(near)}." if near else ""
-    raise InputError(f"There is no config '{config_or_name}'.{hint}")
-
-
-def _read_config(path: Path) -> Config:
-    try:
-        cfg = Config.fromfile(path)
-    except (OSError, SyntaxError, ConfigParsingError) as error:
-        raise InputError(f"Config '{path}' cannot be read: {error}.") from None
+def _read_tracker_config(path: Path, trust_config: bool) -> Config:
+    cfg = read_config(path, trust_config)
     for key in ("model", "frame_scale"):
         if key not in cfg:
             raise InputError(f"Config '{path}' has no '{key}': is it the config of a tracker?")

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -17,6 +18,8 @@ from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.errors import InputError
 from vovtrack.formats.atomic import atomic_write
 
+STATE_DICT_NAMES = ("state_dict", "model")
+"""Under which training checkpoints keep their weights: those of mmengine, and of others."""
 SHOWN = 3
 """Keys that an error message lists."""
 STEP = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
@@ -27,16 +30,47 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     """Read the tensors of a weight file onto the CPU.
 
     Args:
-        path: ``.safetensors``, or ``.pth`` with a state dict, bare or under ``state_dict``.
+        path: ``.safetensors``, or ``.pth`` with a state dict, see :func:`state_dict_of`.
 
     Raises:
         InputError: Missing, damaged or unsafe file, or one without tensors.
     """
+    return state_dict_of(read_checkpoint(path), path)
+
+
+def read_checkpoint(path: str | Path, allow_trust: bool = True) -> Any:
+    """Read the whole content of a weight file onto the CPU, without running code from it.
+
+    Args:
+        path: The file.
+        allow_trust: Heed the environment variable by which a user trusts a file's author.
+
+    Raises:
+        InputError: Missing, damaged or unsafe file.
+    """
     compat.install()
-    content = load_checkpoint_file(Path(path), map_location="cpu")
-    weights = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    return load_checkpoint_file(Path(path), map_location="cpu", allow_trust=allow_trust)
+
+
+def state_dict_of(content: Any, path: str | Path) -> dict[str, Tensor]:
+    """The weights in the content of a checkpoint: bare, or under one of ``STATE_DICT_NAMES``.
+
+    Args:
+        content: What :func:`read_checkpoint` returned.
+        path: Name of the file for messages.
+
+    Raises:
+        InputError: It holds no weights, or more than tensors among them.
+    """
+    weights = content if isinstance(content, Mapping) else {}
+    for name in STATE_DICT_NAMES:
+        if isinstance(weights.get(name), Mapping):
+            weights = weights[name]
+            break
     if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
         raise InputError(f"Checkpoint '{path}' holds no state dict of tensors.")
+    if not all(isinstance(key, str) and key.isprintable() for key in weights):
+        raise InputError(f"Checkpoint '{path}' holds tensors without printable names.")
     return dict(weights)
 
 

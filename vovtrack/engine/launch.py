@@ -22,8 +22,9 @@ from mmengine.runner import Runner
 
 import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs name
 from vovtrack import compat
-from vovtrack.engine.build import find_config
+from vovtrack.compat.files import check_checkpoint_file
 from vovtrack.engine.checkpoint import latest_checkpoint, load_checkpoint_into
+from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.options import apply_options
 from vovtrack.errors import InputError
 from vovtrack.formats.atomic import atomic_write
@@ -41,6 +42,7 @@ def train(
     seed: int | None = None,
     launcher: str = "none",
     cfg_options: Sequence[str] = (),
+    trust_config: bool = False,
 ) -> None:
     """Train the model of a config; checkpoints and logs go to the work directory.
 
@@ -53,11 +55,12 @@ def train(
         seed: Seed of every random generator; default is the config's.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
         cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
+        trust_config: Run a ``.py`` config from outside of the project.
 
     Raises:
         InputError: Unknown config or option, or a config that cannot be trained.
     """
-    cfg = load_config(config, cfg_options=cfg_options, work_dir=work_dir)
+    cfg = load_config(config, cfg_options=cfg_options, work_dir=work_dir, trust_config=trust_config)
     if cfg.get("train_dataloader") is None or cfg.get("train_cfg") is None:
         raise InputError(
             f"Config '{config}' has no training part (train_cfg, train_dataloader): "
@@ -65,6 +68,8 @@ def train(
         )
     if resume or cfg.get("resume"):
         _continue_run(cfg)
+    if cfg.get("load_from") and "://" not in cfg.load_from:
+        check_checkpoint_file(cfg.load_from)
     if amp:
         cfg.optim_wrapper.type = "AmpOptimWrapper"
         cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
@@ -83,6 +88,7 @@ def test(
     out: str | Path | None = None,
     cfg_options: Sequence[str] = (),
     eval_options: Sequence[str] = (),
+    trust_config: bool = False,
 ) -> dict[str, float]:
     """Run the test set of a config through a checkpoint and evaluate it.
 
@@ -97,6 +103,7 @@ def test(
         out: JSON file for the metrics.
         cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
         eval_options: ``key=value`` texts for the evaluator (``resfile_path=DIR``).
+        trust_config: Run a ``.py`` config from outside of the project.
 
     Returns:
         Metric name -> value; empty with ``format_only``.
@@ -106,8 +113,15 @@ def test(
     """
     if not Path(checkpoint).is_file():
         raise InputError(f"Checkpoint '{checkpoint}' does not exist.")
+    check_checkpoint_file(checkpoint)
     options = [*eval_options, "format_only=True"] if format_only else eval_options
-    cfg = load_config(config, cfg_options=cfg_options, eval_options=options, work_dir=work_dir)
+    cfg = load_config(
+        config,
+        cfg_options=cfg_options,
+        eval_options=options,
+        work_dir=work_dir,
+        trust_config=trust_config,
+    )
     if cfg.get("test_dataloader") is None or cfg.get("test_evaluator") is None:
         raise InputError(f"Config '{config}' has no test part (test_dataloader, test_evaluator).")
     if evaluate == "bbox":
@@ -134,6 +148,7 @@ def load_config(
     cfg_options: Sequence[str] = (),
     eval_options: Sequence[str] = (),
     work_dir: str | Path | None = None,
+    trust_config: bool = False,
 ) -> Config:
     """Load a config, import the parts that it names, apply options and settle its work directory.
 
@@ -142,12 +157,15 @@ def load_config(
         cfg_options: See :func:`vovtrack.engine.options.apply_options`.
         eval_options: See :func:`vovtrack.engine.options.apply_options`.
         work_dir: See :func:`train`.
+        trust_config: See :func:`vovtrack.engine.configs.read_config`.
 
     Raises:
-        InputError: The file does not exist or an option is not understood.
+        InputError: The file does not exist, must not be run, or an option is not understood.
     """
     compat.install()
-    cfg = config if isinstance(config, Config) else Config.fromfile(find_config(config))
+    cfg = config
+    if not isinstance(cfg, Config):
+        cfg = read_config(find_config(cfg), trust_config)
     for notice in apply_options(cfg, cfg_options, eval_options):
         _tell(notice)
     if work_dir is not None:

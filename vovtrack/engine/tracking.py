@@ -69,6 +69,7 @@ def track_video(
     score_thr: float | None = None,
     max_frames: int | None = None,
     on_bad_frame: str = "error",
+    trust_config: bool = False,
 ) -> TrackingSummary:
     """Track a video and write the results while it runs; memory does not grow with its length.
 
@@ -84,12 +85,13 @@ def track_video(
         score_thr: Report tracks above this score; by default the vocabulary's own threshold.
         max_frames: Stop after so many frames.
         on_bad_frame: ``error`` or ``skip``.
+        trust_config: Run a ``.py`` config from outside of the project.
 
     Raises:
         InputError: Unusable source, classes, config or checkpoint; no file is written then.
     """
     frames = read_video(source, on_bad_frame=on_bad_frame, max_frames=max_frames)
-    tracker = load_tracker(config, checkpoint, classes, device, amp)
+    tracker = load_tracker(config, checkpoint, classes, device, amp, trust_config)
     threshold = tracker.draw_threshold if score_thr is None else score_thr
     track_ids: set[int] = set()
     num_frames, interrupted = 0, False

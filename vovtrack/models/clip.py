@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vovtrack.compat.files import check_checkpoint_file
 from vovtrack.errors import InputError
 from vovtrack.formats.hashing import file_sha256
 from vovtrack.models.prompts import resolve_templates
@@ -274,6 +275,7 @@ class ClipTextEncoder:
             model = open_clip.create_model(self.model, load_weights=False, pretrained_text=False)
             tokenizer = open_clip.get_tokenizer(self.model)
         try:
+            check_checkpoint_file(self.pretrained)
             open_clip.load_checkpoint(model, self.pretrained, strict=True, weights_only=True)
         except Exception as error:  # unpickling, archive and shape errors share no base class
             raise InputError(

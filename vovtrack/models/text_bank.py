@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.errors import InputError
 from vovtrack.formats.atomic import atomic_write
 
@@ -70,18 +69,13 @@ def save_text_bank(path: str | Path, embeddings: Tensor, names: Sequence[str]) -
 
 
 def _read(path: Path) -> object:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        return load_checkpoint_file(path, map_location="cpu")
+    except InputError as error:
         raise InputError(
-            f"{path} cannot be read safely as text embeddings; it is damaged or holds more than "
-            "tensors: save only the tensor, with torch.save or as safetensors"
-        ) from error
+            f"{path} cannot be read safely as text embeddings; save only the tensor, with "
+            f"torch.save or as safetensors. {error}"
+        ) from None
 
 
 def _embedding_tensor(content: object, path: Path) -> Tensor:

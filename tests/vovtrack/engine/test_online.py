@@ -129,7 +129,7 @@ def test_unknown_names_and_files():
 def test_files_that_are_no_config(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=rf"{name}.*{message}"):
-        load_tracker(tmp_path / name, checkpoint="any.pth")
+        load_tracker(tmp_path / name, checkpoint="any.pth", trust_config=True)
 
 
 def test_a_config_without_a_tracker_is_refused():

@@ -1,0 +1,74 @@
+"""``vovtrack convert``: a checkpoint of another project becomes a safe file of ours."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vovtrack.engine.conversion import Layout, Plan
+
+HELP = "convert released checkpoints and backbones to safetensors"
+KINDS = ("auto", "ovtrack", "detpro", "mmdet3", "soco", "torchvision", "detectron2")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("source", metavar="IN", help="checkpoint (.pth or .safetensors)")
+    parser.add_argument(
+        "target", metavar="OUT", nargs="?", help=".safetensors file; its card is written beside it"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="print what becomes of every tensor, write nothing"
+    )
+    parser.add_argument(
+        "--kind", choices=KINDS, default="auto", help="what IN is (default: seen by its keys)"
+    )
+
+
+def layouts(kind: str = "auto") -> tuple[Layout, ...]:
+    """The families of checkpoints that a kind stands for, the most special ones first."""
+    from detpro.models.convert import DETPRO, SOCO
+    from ovtrack.models.convert import OVTRACK
+    from vovtrack.engine.conversion_backbones import BACKBONES
+
+    known = (OVTRACK, DETPRO, SOCO, *BACKBONES)
+    return tuple(layout for layout in known if kind in ("auto", layout.name))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert; 1 if ``--check`` finds that the file is not complete."""
+    from vovtrack.engine.conversion import check_target, convert, write_converted
+    from vovtrack.errors import InputError
+
+    if not args.check:
+        if args.target is None:
+            raise InputError("Nothing to write: give OUT.safetensors, or --check.")
+        check_target(args.source, args.target)
+    plan, weights, card = convert(args.source, layouts(args.kind))
+    if args.check:
+        _print_table(plan)
+        return 0 if plan.complete else 1
+    beside = write_converted(args.target, plan, weights, card)
+    print(f"{args.target}: {_summary(plan)}\n{beside}: where it comes from")
+    for note in card["notes"]:
+        print(f"note: {note}")
+    return 0
+
+
+def _print_table(plan: Plan) -> None:
+    heads = ("state", "key in the file", "our key", "shape", "type", "")
+    lines = [heads] + [
+        (r.state, r.source or "-", r.ours or "-", "x".join(map(str, r.shape)), r.dtype, r.why)
+        for r in plan.rows
+    ]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())
+    print(f"\n{_summary(plan)}: {'complete' if plan.complete else 'NOT complete'}")
+
+
+def _summary(plan: Plan) -> str:
+    counts = ", ".join(f"{count} {state}" for state, count in plan.counts().items())
+    return f"{plan.layout.what}, {counts}"
