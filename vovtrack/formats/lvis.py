@@ -21,8 +21,14 @@ _REQUIRED = {
 }
 
 
+_FEDERATED = ("neg_category_ids", "not_exhaustive_category_ids")
+
+
 def read_ground_truth(path: str | Path) -> dict[str, Any]:
     """Read an annotation file and check what evaluation relies on.
+
+    Images of a video file get the lists of absent and of not fully annotated classes from their
+    video.
 
     Raises:
         InputError: Not an object with images, annotations and categories; a key is missing or no
@@ -45,6 +51,11 @@ def read_ground_truth(path: str | Path) -> dict[str, Any]:
             raise InputError(f"{place}: category {row['category_id']} is not in 'categories'.")
         if not is_box(row.get("bbox")):
             raise InputError(f"{place}: 'bbox' must be x, y, w, h with w, h >= 0.")
+    videos = {video["id"]: video for video in content.get("videos", ())}
+    for image in content["images"]:
+        video = videos.get(image.get("video_id"), {})
+        for key in _FEDERATED:
+            image.setdefault(key, video.get(key, []))
     return content
 
 
