@@ -117,7 +117,7 @@ def track_video(
 
 @contextmanager
 def _stop_between_frames() -> Iterator[Event]:
-    """Let Ctrl-C set an event, so that all outputs end with the same frame; twice, it interrupts."""
+    """Let Ctrl-C set an event, so that all outputs end with one frame; twice, it interrupts."""
     stop = Event()
     if current_thread() is not main_thread():
         yield stop
