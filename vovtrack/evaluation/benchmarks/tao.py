@@ -21,7 +21,7 @@ from vovtrack.evaluation.benchmarks.tao_tables import (
 from vovtrack.evaluation.boxes import BoxTable
 from vovtrack.evaluation.oracle import correct
 from vovtrack.evaluation.statistics import Statistics, from_videos
-from vovtrack.evaluation.teta import TETA, count_video, empty_columns
+from vovtrack.evaluation.teta import LOC_ALPHAS, TETA, count_video, empty_columns
 from vovtrack.formats.hashing import file_sha256
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tao import merged_categories, read_annotations
@@ -169,6 +169,7 @@ def open_source(
         "vocabulary": vocabulary.fingerprint,
         "classes": len(vocabulary),
         "max_detections": max_detections,
+        "thresholds": LOC_ALPHAS.round(2).tolist(),
     }
     images = Images(annotations)
     truth = ground_truth(annotations, images)
