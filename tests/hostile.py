@@ -16,6 +16,7 @@ import struct
 import subprocess
 import tarfile
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,13 +37,13 @@ class Call:
 
 
 class Built:
-    """Pickles into an object whose state is set by a call."""
+    """Pickles into a dict with the result of a call."""
 
     def __init__(self, payload: Call) -> None:
         self.payload = payload
 
     def __reduce__(self) -> tuple:
-        return (dict, (), None, None, iter([("k", self.payload)]))
+        return (OrderedDict, (), None, None, iter([("k", self.payload)]))
 
 
 def write_weights(folder: Path, canary: Path) -> list[Path]:
@@ -61,7 +62,7 @@ def write_configs(folder: Path, canary: Path) -> list[Path]:
     bomb = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
     texts = {
         "apply.yaml": f"model: !!python/object/apply:os.system ['{touch}']\n",
-        "apply_eval.yml": f"model: !!python/object/apply:eval [\"__import__('os').system('{touch}')\"]\n",
+        "apply_eval.yml": f"model: !!python/object/apply:eval [\"open('{canary}', 'w')\"]\n",
         "new.yaml": f"model: !!python/object/new:subprocess.Popen [['touch', '{canary}']]\n",
         "name.yaml": "model: !!python/name:os.system\n",
         "module.yaml": "model: !!python/module:antigravity\n",
@@ -98,7 +99,7 @@ def calls(canary: Path) -> dict[str, Call]:
         "builtins.eval": Call(builtins.eval, f"open({str(canary)!r}, 'w')"),
         "builtins.exec": Call(builtins.exec, f"open({str(canary)!r}, 'w')"),
         "subprocess.Popen": Call(subprocess.Popen, ["touch", str(canary)]),
-        "_io.open": Call(open, str(canary), "w"),
+        "io.open": Call(open, str(canary), "w"),
     }
 
 
@@ -145,6 +146,10 @@ def _archives() -> Iterator[tuple[str, bytes]]:
             packed=True,
         ),
     )
+    deep = b"\x80\x02" + b"]" * 300_000 + b"a" * 299_999 + b"."
+    yield "torch_deep.pth", rezipped(honest, {"data.pkl": deep})
+    nest = b"\x80\x02}K\x01" + b"q\x00h\x00\x86" * 64 + b"K\x01s."
+    yield "torch_slow_key.pth", rezipped(honest, {"data.pkl": nest})
     for name, member in (
         ("up", "../../escaped"),
         ("absolute", "/tmp/escaped"),
@@ -169,6 +174,7 @@ def _tensors() -> Iterator[tuple[str, bytes]]:
 
     lies = {
         "size": tensor(0, (HUGE,), (1,)),
+        "size_8_gb": tensor(0, (1 << 31,), (1,)),
         "stride_0": tensor(0, (HUGE,), (0,)),
         "stride": tensor(0, (2, 2), (1 << 40, 1)),
         "negative_stride": tensor(0, (2,), (-1,)),

@@ -153,7 +153,9 @@ class _DType:
         self.byte_order = state[1]
 
     def resolve(self) -> np.dtype:
-        dtype = np.dtype(str(self.name)).newbyteorder(self.byte_order)
+        if not isinstance(self.name, str):
+            raise pickle.UnpicklingError("a numpy type without a name")
+        dtype = np.dtype(self.name).newbyteorder(self.byte_order)
         if dtype.kind not in _NUMPY_KINDS:
             raise pickle.UnpicklingError(f"GLOBAL numpy.{dtype.type.__name__}")
         return dtype
@@ -188,17 +190,18 @@ _ALLOWED = [
     *[(_scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")],
 ]
 """What a checkpoint may name besides what torch allows: (object, name in the file)."""
+_HISTORY = f"{HistoryBuffer.__module__}.{HistoryBuffer.__name__}"
 _CALLED = {
-    *("_codecs.encode", "builtins.set", "collections.Counter", "collections.OrderedDict"),
-    *("torch.Size", "torch.device", "torch.nn.parameter.Parameter"),
-    *("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"),
-    *(f"torch._utils._rebuild_tensor{version}" for version in ("", "_v2", "_v3")),
+    *("_codecs.encode", "collections.OrderedDict", "torch.Size", "torch.device"),
+    *(f"torch._utils._rebuild_{what}" for what in ("parameter", "tensor_v2", "tensor_v3")),
+    "torch._utils._rebuild_tensor",
     *(item[1] for item in _ALLOWED if isinstance(item, tuple)),
-    f"{HistoryBuffer.__module__}.{HistoryBuffer.__name__}",
+    f"{_HISTORY}.__new__",
 }
 """What a checkpoint may call. Torch allows more, such as a byte array of any size."""
 _NAMED = {
     *_CALLED,
+    _HISTORY,
     *(f"torch.{kind}Storage" for kind in ITEM_BYTES),
     *(f"torch.storage.{kind}Storage" for kind in ("Untyped", "Typed")),
     *(f"torch.{name}" for name, value in vars(torch).items() if isinstance(value, torch.dtype)),

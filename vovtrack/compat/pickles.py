@@ -15,8 +15,6 @@ ITEM_BYTES = {
     "ComplexDouble": 16,
 }
 """Bytes of one element of ``torch.<name>Storage``."""
-_KEEPS_CONTAINER = {"APPEND": 1, "SETITEM": 2, "BUILD": 1}
-_FILLS_CONTAINER = ("APPENDS", "SETITEMS", "ADDITEMS")
 _MARK, _OTHER = object(), object()
 
 
@@ -26,7 +24,7 @@ class Requests:
 
     Attributes:
         named: Dotted names of the functions and classes that it mentions, in order.
-        called: Those of them that it calls.
+        called: Those of them that it calls; a class made without a call ends in ``.__new__``.
         storages: Bytes that the pickle says each of its tensor storages has, by storage key.
         result: What it makes, where that is a number or a text.
         problem: Why its opcodes could not be followed to the end.
@@ -42,6 +40,9 @@ class Requests:
 @dataclass(frozen=True)
 class _Global:
     name: str
+
+
+_ORDERED_DICT = _Global("collections.OrderedDict")
 
 
 def read_requests(file: BinaryIO) -> Requests:
@@ -67,10 +68,6 @@ class _Machine:
         special = getattr(self, f"_{opcode.name.lower()}", None)
         if special is not None:
             special(argument)
-        elif opcode.name in _KEEPS_CONTAINER:
-            del self.stack[-_KEEPS_CONTAINER[opcode.name] :]
-        elif opcode.name in _FILLS_CONTAINER:
-            self._pop_mark()
         elif opcode.name.endswith("PUT"):
             self.memo[argument] = self.stack[-1]
         elif opcode.name.endswith("GET"):
@@ -145,14 +142,41 @@ class _Machine:
         self.stack.append(_OTHER)
 
     def _reduce(self, _: Any) -> None:
-        self.stack.pop()
-        self._call(self.stack.pop())
+        arguments, function = self.stack.pop(), self.stack.pop()
+        if function == _ORDERED_DICT and arguments != ():
+            raise ValueError("an ordered dict with arguments")
+        self._call(function)
 
-    _newobj = _reduce
+    def _newobj(self, _: Any) -> None:
+        self.stack.pop()
+        made = self.stack.pop()
+        self._call(_Global(f"{made.name}.__new__") if isinstance(made, _Global) else made)
 
     def _newobj_ex(self, _: Any) -> None:
-        del self.stack[-2:]
-        self._call(self.stack.pop())
+        self.stack.pop()
+        self._newobj(_)
+
+    def _append(self, _: Any) -> None:
+        self.stack.pop()
+
+    _build = _append
+
+    def _appends(self, _: Any) -> None:
+        self._pop_mark()
+
+    _additems = _appends
+
+    def _setitem(self, _: Any) -> None:
+        self.stack.pop()
+        self._check_keys([self.stack.pop()])
+
+    def _setitems(self, _: Any) -> None:
+        self._check_keys(self._pop_mark()[::2])
+
+    def _check_keys(self, keys: list[Any]) -> None:
+        """Tuples in tuples can take for ever to hash: each level may double the work."""
+        if any(isinstance(part, tuple) for k in keys if isinstance(k, tuple) for part in k):
+            raise ValueError("a nest of tuples as the key of a dict")
 
     def _inst(self, argument: str) -> None:
         self._pop_mark()
@@ -165,7 +189,9 @@ class _Machine:
     def _binpersid(self, _: Any) -> None:
         """A tensor's storage: ('storage', type, key, device, number of elements, ...)."""
         _, kind, key, _, count, *_ = self.stack.pop()
+        if not isinstance(key, str) or not isinstance(count, int):
+            raise ValueError("a storage without name or size")
         item = ITEM_BYTES[kind.name.rpartition(".")[2].removesuffix("Storage")]
-        bytes_ = self.requests.storages.get(str(key), 0)
-        self.requests.storages[str(key)] = max(bytes_, int(count) * item)
+        bytes_ = self.requests.storages.get(key, 0)
+        self.requests.storages[key] = max(bytes_, count * item)
         self.stack.append(_OTHER)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, current_thread, main_thread
 from typing import IO
 
 import numpy as np
@@ -98,6 +100,7 @@ def track_video(
     with ExitStack() as stack:
         writers = _open(outputs, frames, tracker, str(source), stack)
         progress = stack.enter_context(tqdm(total=_length(frames, max_frames), unit="frame"))
+        stop = stack.enter_context(_stop_between_frames())
         try:
             for frame, tracks in _track(tracker, frames, batch_size):
                 shown = tracks.above(threshold)
@@ -106,10 +109,32 @@ def track_video(
                 track_ids.update(shown.track_ids.tolist())
                 num_frames += 1
                 progress.update()
+                if interrupted := stop.is_set():
+                    break
         except KeyboardInterrupt:
             interrupted = True
     bad_frames = tuple(map(str, frames.bad_frames))
     return TrackingSummary(num_frames, len(track_ids), bad_frames, interrupted, outputs)
+
+
+@contextmanager
+def _stop_between_frames() -> Iterator[Event]:
+    """Let Ctrl-C set an event, so that all outputs end with one frame; twice, it interrupts."""
+    stop = Event()
+    if current_thread() is not main_thread():
+        yield stop
+        return
+
+    def ask(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    previous = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _length(frames: FrameSource, max_frames: int | None) -> int | None:

@@ -7,10 +7,7 @@ annotation. The library matches and accumulates; here its tables are averaged by
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import hotcoco
@@ -18,6 +15,7 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation.report import Scores
+from vovtrack.formats.tao_results import TaoResults
 
 METRICS = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf", "AR@300", "ARs@300",
@@ -29,20 +27,19 @@ _FREQUENCIES = ("r", "c", "f")
 
 
 def lvis_scores(
-    content: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], masks: bool = False
+    content: Mapping[str, Any], detections: TaoResults | Sequence[Mapping[str, Any]]
 ) -> Scores:
     """Average precision of all classes, of base and novel ones, and of each.
 
     Args:
         content: LVIS annotations; novel are classes of ``frequency`` "r", where it is given.
-        detections: Dicts of ``image_id``, ``category_id``, ``score`` and ``bbox`` or, for masks,
-            ``segmentation``.
-        masks: Compare masks instead of boxes.
+        detections: Boxes in columns; or masks as dicts of ``image_id``, ``category_id``,
+            ``score`` and ``segmentation``.
 
     Raises:
         InputError: The library cannot read a mask.
     """
-    precision, recall, ids = _tables(content, detections, masks)
+    precision, recall, ids = _tables(content, detections)
     frequency = {c["id"]: c.get("frequency") for c in content["categories"]}
     frequencies = np.array([frequency[i] or "" for i in ids])
     present = (precision > -1).any(axis=(0, 1, 3))
@@ -56,10 +53,7 @@ def lvis_scores(
         else None
         for name, chosen in groups.items()
     }
-    names = {
-        category["id"]: category.get("name", str(category["id"]))
-        for category in content["categories"]
-    }
+    names = {category["id"]: category["name"] for category in content["categories"]}
     per_class = {}
     for k in np.flatnonzero(present):
         chosen = np.arange(len(ids)) == k
@@ -70,30 +64,26 @@ def lvis_scores(
 
 
 def _tables(
-    content: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], masks: bool
+    content: Mapping[str, Any], detections: TaoResults | Sequence[Mapping[str, Any]]
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Precision (T, R, K, A), recall (T, K, A), and K category ids."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ground_truth.json"
-        path.write_text(json.dumps(content), encoding="utf-8")
-        truth = hotcoco.LVIS(str(path))
+    boxes = isinstance(detections, TaoResults)
+    found = _rows(detections) if boxes else list(detections)
     try:
-        found = hotcoco.LVISResults(truth, _as_library(detections, masks), MAX_DETECTIONS)
-        evaluation = hotcoco.LVISEval(truth, found, "segm" if masks else "bbox")
+        truth = hotcoco.LVIS(dict(content))
+        kept = hotcoco.LVISResults(truth, found, MAX_DETECTIONS)
+        evaluation = hotcoco.LVISEval(truth, kept, "bbox" if boxes else "segm")
         evaluation.evaluate()
         evaluation.accumulate()
-    except (ValueError, RuntimeError, OverflowError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise InputError(f"The detections cannot be evaluated: {error}.") from None
     tables = evaluation.eval
     return tables["precision"][..., 0], tables["recall"][..., 0], list(evaluation.params.cat_ids)
 
 
-def _as_library(detections: Sequence[Mapping[str, Any]], masks: bool) -> Any:
-    """Boxes as one array of rows, which is much faster than dicts; masks as they are."""
-    if masks:
-        return list(detections)
-    rows = [[d["image_id"], *d["bbox"], d["score"], d["category_id"]] for d in detections]
-    return np.array(rows, dtype=np.float64).reshape(-1, 7)
+def _rows(boxes: TaoResults) -> np.ndarray:
+    """Boxes as the library takes them fastest: image, x, y, w, h, score, category; (N, 7)."""
+    return np.column_stack([boxes.image_ids, boxes.bboxes, boxes.scores, boxes.category_ids])
 
 
 def _averages(

@@ -35,7 +35,10 @@ class TaoTrackMetric(BaseMetric):
     Args:
         ann_file: TAO-style ground truth.
         vocabulary: The classes of the model's labels, see :meth:`Vocabulary.load`.
-        out_dir: Folder of ``tao_track.json``, ``tao_bbox.json`` and ``teta.json``.
+        out_dir: Folder of ``tao_track.json`` and ``tao_bbox.json``, each with its columns, and of a
+            report ``<benchmark>.json`` for every benchmark.
+        benchmarks: What to compute: ``tao-ov`` (TETA, base and novel apart), ``tao`` (TETA and
+            the AP of tracks) from the tracks, ``lvis`` (AP of boxes) from the detections.
         vote_categories: Give all boxes of a track its most frequent category.
         format_only: Write the result files and do not evaluate.
         prefix: Prefix of the metric names.
@@ -48,6 +51,7 @@ class TaoTrackMetric(BaseMetric):
         ann_file: str,
         vocabulary: str | Sequence[str],
         out_dir: str,
+        benchmarks: Sequence[str] = ("tao-ov",),
         vote_categories: bool = True,
         format_only: bool = False,
         prefix: str | None = None,
@@ -56,6 +60,7 @@ class TaoTrackMetric(BaseMetric):
         self.ann_file = ann_file
         self.vocabulary = Vocabulary.load(vocabulary)
         self.out_dir = Path(out_dir)
+        self.benchmarks = tuple(benchmarks)
         self.vote_categories = vote_categories
         self.format_only = format_only
         self._writers: dict[str, TaoResultWriter] = {}
@@ -206,14 +211,23 @@ class TaoTrackMetric(BaseMetric):
             writer.discard()
         if self.format_only:
             return {}
-        result = evaluate("tao-ov", self.ann_file, self.out_dir / "tao_track.json")
-        write_report(result, self.out_dir / "teta.json")
-        table = text_table(*summary_rows(result))
-        MMLogger.get_current_instance().info("TETA on %s\n%s", self.ann_file, table)
+        return {
+            name: value
+            for benchmark in self.benchmarks
+            for name, value in self._evaluate(benchmark).items()
+        }
+
+    def _evaluate(self, benchmark: str) -> dict[str, float]:
+        results = "tao_bbox.json" if benchmark == "lvis" else "tao_track.json"
+        report = evaluate(benchmark, self.ann_file, self.out_dir / results)
+        write_report(report, self.out_dir / f"{benchmark}.json")
+        table = text_table(*summary_rows(report))
+        MMLogger.get_current_instance().info("%s on %s\n%s", benchmark, self.ann_file, table)
         return {
             f"{self.prefix}/{group}/{name}": value
-            for group, scores in result["summary"].items()
+            for group, scores in report["summary"].items()
             for name, value in (scores or {}).items()
+            if value is not None
         }
 
 

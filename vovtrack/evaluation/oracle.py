@@ -2,8 +2,7 @@
 
 Where a tracker loses its points shows when its boxes, its labels or its links are made perfect,
 one at a time. Predictions are assigned to ground truth by the class-agnostic matching of TETA
-(:func:`vovtrack.evaluation.teta.owners`: IoU of at least 0.5, consistent over the video), and only
-in frames that have ground truth.
+(:func:`vovtrack.evaluation.teta.owners`: IoU of at least 0.5, consistent over the video).
 """
 
 from __future__ import annotations
@@ -39,12 +38,17 @@ def correct(
             nothing disappear too.
 
     Returns:
-        The predictions in frames with ground truth, corrected, sorted by time.
+        The predictions, corrected, sorted by time.
     """
-    video = pair_up(gt, dt.select(np.isin(dt.times, gt.times)))
+    judged = np.isin(dt.times, gt.times)
+    elsewhere = dt.select(~judged)
+    video = pair_up(gt, dt.select(judged))
     rows, columns = owners(video)
     dt = video.dt
-    own_track = _after(dt, gt) + np.unique(gt.tracks, return_inverse=True)[1].ravel()
+    own_track = (
+        max(_after(dt, gt), _after(elsewhere, gt))
+        + np.unique(gt.tracks, return_inverse=True)[1].ravel()
+    )
     tracks, categories, bboxes = dt.tracks.copy(), dt.categories.copy(), dt.bboxes.copy()
     if "labels" in kinds:
         categories[columns] = gt.categories[rows]
@@ -52,7 +56,7 @@ def correct(
         tracks[columns] = own_track[rows]
     dt = replace(dt, tracks=tracks, categories=categories, bboxes=bboxes)
     if "boxes" not in kinds:
-        return dt
+        return _join(dt, elsewhere)
     bboxes[columns] = gt.bboxes[rows]
     missing = np.setdiff1d(np.arange(len(gt)), rows)
     added = _usual(gt, dt, rows, columns, missing, own_track[missing])
@@ -60,8 +64,9 @@ def correct(
         added = replace(added, categories=gt.categories[missing])
     if "links" in kinds:
         added = replace(added, tracks=own_track[missing])
-    kept = columns if exhaustive else _innocent(video, columns)
-    return _join(dt.select(kept), added)
+    if exhaustive:
+        return _join(dt.select(np.sort(columns)), added)
+    return _join(_join(dt.select(_innocent(video, columns)), added), elsewhere)
 
 
 def _after(dt: BoxTable, gt: BoxTable) -> int:

@@ -129,8 +129,10 @@ def error_budget(
     """
     if not hasattr(source, "with_oracle"):
         raise InputError("--oracle works for benchmarks of tracked boxes only.")
+    several = len(next(iter(count(source, [(0, 0)]).values())).classes) > 1
+    oracles = ORACLES if several else tuple(kind for kind in ORACLES if kind != "labels")
     rows = [{"name": "as tracked", "summary": dict(summary)}]
-    for kinds in (*((kind,) for kind in ORACLES), ORACLES):
+    for kinds in (*((kind,) for kind in oracles), oracles):
         counted = count(source.with_oracle(kinds), bounds)
         scores: dict[str, Any] = {}
         for name, statistics in counted.items():

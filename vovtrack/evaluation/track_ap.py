@@ -10,9 +10,9 @@ Annotation is federated: of a class that is neither annotated in a video nor lis
 
 Rows are tracks, predicted and annotated. Ranges are all; small, medium, large by mean box area;
 short, medium, long by number of boxes. Columns: ``truth`` (R,) 1 for annotated tracks; ``score``
-(R,) mean of the box scores; ``hit`` (R, 7, T) matched, by range and threshold; ``ignored``
-(R, 7, T) neither right nor wrong. Tracks are numbered from 1 inside, since the published toolkit
-takes number 0 for "not matched".
+(R,) mean of the box scores, 1 for annotated tracks; ``hit`` (R, 7, T) matched, by range and
+threshold; ``ignored`` (R, 7, T) neither right nor wrong. Tracks are numbered from 1 inside, since
+the published toolkit takes number 0 for "not matched".
 """
 
 from __future__ import annotations
@@ -130,8 +130,12 @@ def _tracks(boxes: BoxTable, areas: np.ndarray) -> _Tracks:
     number = rank[number.ravel()] if len(boxes) else np.zeros(0, dtype=np.int64)
     lengths = np.bincount(number, minlength=len(first))
     total = np.bincount(number, weights=areas, minlength=len(first))
-    scores = np.bincount(number, weights=boxes.scores, minlength=len(first))
-    return _Tracks(number, boxes, total / lengths, lengths, scores / lengths)
+    scores = np.bincount(number, weights=boxes.scores, minlength=len(first)) / lengths
+    own = boxes.scores[np.sort(first)]
+    differ = np.bincount(number, weights=boxes.scores != own[number], minlength=len(first)) > 0
+    # The mean of equal scores may differ from them in the last digit and lose a tie.
+    scores = np.where(differ, scores, own)
+    return _Tracks(number, boxes, total / lengths, lengths, scores)
 
 
 def _count_class(

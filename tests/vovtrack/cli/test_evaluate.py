@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
+import re
+from inspect import signature
 
 import pytest
 
 from vovtrack.cli.evaluate import _EPILOG
-from vovtrack.cli.main import main
+from vovtrack.cli.main import build_parser, main
 from vovtrack.evaluation.benchmarks import BENCHMARKS
 
 
@@ -123,6 +126,20 @@ def test_an_option_that_the_benchmark_lacks_is_named(files, capsys):
     assert call("--gt", files[0], "--pred", files[1], "--option", "mode=strided") == 2
     message = capsys.readouterr().err
     assert "tao-ov has no option 'mode'" in message and "max_detections" in message
+
+
+def test_the_guide_names_every_benchmark_and_only_real_options(repo_root):
+    guide = (repo_root / "docs/evaluation.md").read_text()
+    assert all(f"`{name}`" in guide for name in BENCHMARKS)
+    parser = build_parser(["evaluate"])
+    commands = re.findall(r"^vovtrack (evaluate .*)$", guide, flags=re.MULTILINE)
+    assert len(commands) > 5
+    for command in commands:
+        parser.parse_args(command.split())
+    for option in re.findall(r"`(?:--option )?(\w+)=\w+`", guide):
+        modules = {b.module for b in BENCHMARKS.values()}
+        sources = [importlib.import_module(f"vovtrack.evaluation.benchmarks.{m}") for m in modules]
+        assert any(option in signature(module.open_source).parameters for module in sources)
 
 
 def test_help_lists_every_benchmark():

@@ -7,11 +7,15 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from pycocotools import mask as rle
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.lvis_ap import METRICS
+from vovtrack.formats.lvis import _mask_fault
 
 EXPECTED = {
     "AP": 0.2080596559953823, "AP50": 0.40141262356744806, "AP75": 0.2010197523328721,
@@ -105,6 +109,13 @@ def test_real_annotations(realdata, tmp_path):
     pred.write_text(json.dumps(rows))
     shifted = evaluate("lvis", gt, pred)["summary"]["all"]
     assert shifted["AP50"] > 90 and shifted["AP75"] < 20  # IoU is 0.667
+    reference = pytest.importorskip("faster_coco_eval")
+    truth = reference.COCO(content)
+    other = reference.COCOeval_faster(truth, truth.loadRes(rows), "bbox", lvis_style=True)
+    other.params.maxDets = [300]
+    other.run()
+    assert shifted["AP"] == pytest.approx(100 * other.stats_as_dict["AP_all"], abs=1e-9)
+    assert shifted["AP50"] == pytest.approx(100 * other.stats_as_dict["AP_50"], abs=1e-9)
 
 
 FAULTS = [
@@ -115,12 +126,22 @@ FAULTS = [
     (lambda c, d: c["annotations"][0].update(image_id=9), "annotation 1: image 9 is not in"),
     (lambda c, d: c["annotations"][0].update(category_id=9), "annotation 1: category 9 is not"),
     (lambda c, d: c["annotations"][0].update(bbox=[1]), "annotation 1: 'bbox' must be"),
-    (lambda c, d: d.append(3), "detection 6 .*: this is not a JSON object"),
-    (lambda c, d: d[0].update(image_id=9), "detection 0 .image 9.: its image is not in"),
-    (lambda c, d: d[0].update(image_id=True), "its image is not in the annotations"),
+    (lambda c, d: c.update(annotations=[]), "'annotations' is empty, so nothing can be"),
+    (lambda c, d: c["images"][0].update(id=2**60), "images.0.: 'id' must be a whole number"),
+    (lambda c, d: c["images"][0].update(width=-3), "images.0.: 'width' must be a whole number"),
+    (lambda c, d: c["images"][0].update(neg_category_ids=None), "image 1: 'neg_category_ids' must"),
+    (lambda c, d: c["images"][0].update(neg_category_ids=["a"]), "must be a list of category ids"),
+    (lambda c, d: c["annotations"][0].update(area="x"), "annotation 1: 'area' must be a number"),
+    (lambda c, d: c["annotations"][0].update(area=-1), "annotation 1: 'area' must be a number"),
+    (lambda c, d: c["annotations"][0].update(iscrowd="x"), "annotation 1: 'iscrowd' must be 0"),
+    (lambda c, d: c["categories"][0].update(frequency=5), "category 1: 'frequency' must be a text"),
+    (lambda c, d: c["categories"][0].update(name="c2"), "two categories are called 'c2'"),
+    (lambda c, d: d.append(3), "result 6: this is not a JSON object"),
+    (lambda c, d: d[0].update(image_id=9), "result 0 .image 9.: its image is not in"),
+    (lambda c, d: d[0].update(image_id=True), "key 'image_id' must be a whole number"),
     (lambda c, d: d[0].update(category_id=9), "its category is not in the annotations"),
     (lambda c, d: d[0].update(score=float("nan")), "'score' must be a finite number"),
-    (lambda c, d: d[0].update(bbox=[1, 2, -3, 4]), "'bbox' must be x, y, w, h"),
+    (lambda c, d: d[0].update(bbox=[1, 2, -3, 4]), "'bbox' must be four finite numbers"),
 ]
 
 
@@ -138,12 +159,42 @@ def test_faulty_files_are_named(world, change, reason):
         (None, "must be a run-length encoding"),
         ({"size": [48, 64]}, "must be a run-length encoding"),
         ({"size": [64, 48], "counts": "a"}, "'size' of its mask must be that of the image"),
+        ({"size": 5, "counts": "a"}, "'size' of its mask must be that of the image"),
+        *(
+            ({"size": [48, 64], "counts": counts}, "'counts' of its mask must be runs that fill")
+            for counts in ("", "zzzz", "é", "P" * 500, [3, 4], [-1, 3073], [1.5], ["a"], [2**70])
+        ),
     ],
 )
 def test_faulty_masks_are_named(world, mask, reason):
     world[1][0]["segmentation"] = mask
     with pytest.raises(InputError, match=reason):
         evaluate("lvis", *world[2](), iou_type="segm")
+
+
+@pytest.mark.parametrize("shapes", [None, 5, [], [["a"]], [[1, 2, 3]], {"size": [48, 64]}])
+def test_faulty_masks_of_the_ground_truth_are_named(world, shapes):
+    world[0]["annotations"][0]["segmentation"] = shapes
+    with pytest.raises(InputError, match="annotation 1: 'segmentation' must be polygons"):
+        evaluate("lvis", *world[2](), iou_type="segm")
+
+
+@given(arrays(np.uint8, (7, 9), elements=st.integers(0, 1)), st.integers(0, 200), st.characters())
+def test_every_mask_is_taken_and_a_damaged_one_is_not(bits, place, letter):
+    counts = rle.encode(np.asfortranarray(bits))["counts"].decode()
+    assert _mask_fault({"size": [7, 9], "counts": counts}, (7, 9)) == ""
+    damaged = counts[: place % len(counts)] + letter
+    fault = _mask_fault({"size": [7, 9], "counts": damaged}, (7, 9))
+    assert fault == "" or "runs that fill 7 x 9" in fault
+    assert "runs that fill" in _mask_fault({"size": [7, 9], "counts": counts[:-1]}, (7, 9))
+
+
+def test_lenient_leaves_faulty_detections_out(world):
+    content, found, write = world
+    found += [dict(found[0], image_id=9)] * 30 + [dict(found[0], category_id=9)]
+    report = evaluate("lvis", *write(), lenient=True)
+    assert report["summary"]["all"]["AP"] == pytest.approx(100)
+    assert sorted(entry["count"] for entry in report["dropped"]) == [1, 30]
 
 
 def test_it_has_no_shards(world):

@@ -94,10 +94,22 @@ def test_perfect_tracks_score_full_marks_and_broken_identities_do_not(ann_file, 
     scores = broken.evaluate(9)
     assert scores["tao/base/AssocA"] == pytest.approx(100)
     assert scores["tao/novel/AssocA"] < 40
-    report = json.loads((tmp_path / "b" / "teta.json").read_text())
+    report = json.loads((tmp_path / "b" / "tao-ov.json").read_text())
     assert report["protocol"]["vocabulary"] == broken.vocabulary.fingerprint
     assert report["protocol"]["annotations_sha256"] == file_sha256(ann_file)
     assert report["protocol"]["provenance"]["vote_categories"] == "True"
+
+
+def test_detections_are_scored_too(ann_file, tmp_path):
+    target = TaoTrackMetric(
+        str(ann_file), str(ann_file), str(tmp_path / "c"), benchmarks=("tao", "lvis")
+    )
+    feed(target, 1, 2, 3)
+    scores = target.evaluate(9)
+    assert scores["tao/all/TrackAP"] == pytest.approx(100)
+    assert scores["tao/all/AP"] == scores["tao/novel/AP"] == pytest.approx(100)
+    written = {path.name for path in (tmp_path / "c").iterdir()}
+    assert {"tao.json", "lvis.json", "tao_track.columns.safetensors"} <= written
 
 
 def test_two_processes_write_the_bytes_of_one(ann_file, tmp_path):

@@ -160,7 +160,7 @@ def test_perfect_links_on_mot(folders):
     by_name = {row["name"]: row["summary"]["all"] for row in rows}
     assert by_name["perfect links"]["IDSW"] == 0
     assert by_name["perfect links"]["AssA"] > by_name["as tracked"]["AssA"]
-    perfect = by_name["perfect boxes, labels, links"]
+    perfect = by_name["perfect boxes, links"]
     assert perfect["IDF1"] == perfect["HOTA"] == perfect["MOTA"] == 100
 
 

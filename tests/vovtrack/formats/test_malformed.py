@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from vovtrack.cli.main import main
 from vovtrack.errors import InputError
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tao import read_annotations
@@ -25,7 +26,10 @@ GT = {
         {"id": f, "image_id": 10 + f, "track_id": 7, "category_id": 3, "video_id": 1, "bbox": box}
         for f, box in enumerate([[1, 2, 3, 4], [1.5, 2, 3, 4], [90, 40, 20, 20]])
     ],
-    "categories": [{"id": 3, "name": "cat", "frequency": "f"}, {"id": 4, "name": "dog"}],
+    "categories": [
+        {"id": 3, "name": "cat", "frequency": "f"},
+        {"id": 4, "name": "dog", "frequency": "r"},
+    ],
 }
 ROWS = [
     {
@@ -242,3 +246,26 @@ def test_one_reason_for_one_fault(tmp_path):
     assert len(read_results(packed(tmp_path, "a.json", json.dumps(data).encode()), problems)) == 0
     (listed,) = problems.listing()
     assert listed["count"] == 50 and len(listed["examples"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("option", "case"),
+    [
+        *(("--gt", case) for case in ANNOTATIONS),
+        *(("--pred", case) for case in (*STRUCTURE, *RECORDS)),
+    ],
+)
+def test_the_command_ends_with_one_sentence_and_writes_nothing(tmp_path, capsys, option, case):
+    data, _ = (ANNOTATIONS if option == "--gt" else STRUCTURE | RECORDS)[case]
+    files = {"--gt": ("gt.json", WHOLE), "--pred": ("pred.json", ROW)}
+    files[option] = (files[option][0], data)
+    words = ["evaluate", "--out", str(tmp_path / "out.json"), "--csv", str(tmp_path / "csv")]
+    for key, (name, content) in files.items():
+        (tmp_path / name).write_bytes(content)
+        words += [key, str(tmp_path / name)]
+    before = set(tmp_path.iterdir())
+    assert main(words) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and "Traceback" not in printed.err
+    assert printed.err.startswith(f"vovtrack evaluate: {tmp_path / files[option][0]}")
+    assert printed.err.count("\n") == 1 and set(tmp_path.iterdir()) == before

@@ -12,8 +12,9 @@ from vovtrack.errors import InputError
 from vovtrack.evaluation.lvis_ap import MAX_DETECTIONS, lvis_scores
 from vovtrack.evaluation.report import Scores
 from vovtrack.formats.hashing import file_sha256
-from vovtrack.formats.lvis import read_detections, read_ground_truth
+from vovtrack.formats.lvis import read_boxes, read_ground_truth, read_masks
 from vovtrack.formats.problems import Problems
+from vovtrack.formats.tao_results import TaoResults
 
 IOU_TYPES = ("bbox", "segm")
 
@@ -24,8 +25,7 @@ class LvisSource:
 
     Attributes:
         content: Annotations.
-        detections: Results that can be evaluated.
-        masks: Compare masks instead of boxes.
+        detections: Results that can be evaluated: boxes in columns, or masks as dicts.
     """
 
     videos: tuple[str, ...]
@@ -33,12 +33,11 @@ class LvisSource:
     families: tuple[str, ...]
     protocol: dict[str, Any]
     content: dict[str, Any]
-    detections: list[dict[str, Any]]
-    masks: bool
+    detections: TaoResults | list[dict[str, Any]]
 
     def scores(self) -> Scores:
         """Average precision of everything."""
-        return lvis_scores(self.content, self.detections, self.masks)
+        return lvis_scores(self.content, self.detections)
 
 
 def open_source(gt: Path, pred: Path, problems: Problems, *, iou_type: str = "bbox") -> LvisSource:
@@ -55,8 +54,9 @@ def open_source(gt: Path, pred: Path, problems: Problems, *, iou_type: str = "bb
     """
     if iou_type not in IOU_TYPES:
         raise InputError(f"iou_type '{iou_type}': expected one of {', '.join(IOU_TYPES)}.")
-    content = read_ground_truth(gt)
-    detections = read_detections(pred, content, problems, iou_type == "segm")
+    content = read_ground_truth(gt, masks=iou_type == "segm")
+    read = read_masks if iou_type == "segm" else read_boxes
+    detections = read(pred, content, problems)
     return LvisSource(
         videos=(),
         sizes=np.zeros(0, dtype=np.int64),
@@ -74,5 +74,4 @@ def open_source(gt: Path, pred: Path, problems: Problems, *, iou_type: str = "bb
         },
         content=content,
         detections=detections,
-        masks=iou_type == "segm",
     )

@@ -12,11 +12,16 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import track_ap
-from vovtrack.evaluation.benchmarks.tao_tables import Images, Predictions, ground_truth
+from vovtrack.evaluation.benchmarks.tao_tables import (
+    Images,
+    Predictions,
+    ground_truth,
+    videos_by_id,
+)
 from vovtrack.evaluation.boxes import BoxTable
 from vovtrack.evaluation.oracle import correct
 from vovtrack.evaluation.statistics import Statistics, from_videos
-from vovtrack.evaluation.teta import TETA, count_video, empty_columns
+from vovtrack.evaluation.teta import LOC_ALPHAS, TETA, count_video, empty_columns
 from vovtrack.formats.hashing import file_sha256
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tao import merged_categories, read_annotations
@@ -164,6 +169,7 @@ def open_source(
         "vocabulary": vocabulary.fingerprint,
         "classes": len(vocabulary),
         "max_detections": max_detections,
+        "thresholds": LOC_ALPHAS.round(2).tolist(),
     }
     images = Images(annotations)
     truth = ground_truth(annotations, images)
@@ -181,7 +187,7 @@ def open_source(
         "predicted": len(found),
         "predicted_on_frames_without_ground_truth": int(elsewhere.sum()),
     }
-    videos = tuple(video["name"] for video in annotations["videos"])
+    videos = tuple(video["name"] for video in videos_by_id(annotations))
     if repeated := [name for name, count in Counter(videos).items() if count > 1]:
         raise InputError(f"{gt}: two videos are called '{repeated[0]}'; names must be unique.")
     protocol["videos"] = len(videos)
@@ -223,7 +229,7 @@ def _track_data(
     areas = np.array([row.get("area", row["bbox"][2] * row["bbox"][3]) for row in rows], float)
     order = np.lexsort((images.times[place], images.videos[place]))
     lists = [
-        tuple(frozenset(video.get(key, ())) for video in annotations["videos"])
+        tuple(frozenset(video.get(key, ())) for video in videos_by_id(annotations))
         for key in ("neg_category_ids", "not_exhaustive_category_ids")
     ]
     return TrackData(
@@ -245,7 +251,7 @@ def _mixed_tracks(
     again = (keys[1:, :2] == keys[:-1, :2]).all(axis=1)
     mixed = {(int(video), int(track)) for video, track, _ in keys[1:][again]}
     for video, track in sorted(mixed):
-        name = annotations["videos"][video]["name"]
+        name = videos_by_id(annotations)[video]["name"]
         problems.report(
             pred,
             f"track {track} of video '{name}'",

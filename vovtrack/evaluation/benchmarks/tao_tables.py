@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,16 @@ from vovtrack.formats.tao_results import NO_VIDEO, TaoResults
 from vovtrack.structures import Vocabulary
 
 
+def videos_by_id(annotations: dict[str, Any]) -> list[dict[str, Any]]:
+    """The videos in the order in which the TAO toolkit pools their tracks."""
+    return sorted(annotations["videos"], key=itemgetter("id"))
+
+
 class Images:
     """Looks up video (by position) and time of images."""
 
     def __init__(self, annotations: dict[str, Any]) -> None:
-        position = {video["id"]: k for k, video in enumerate(annotations["videos"])}
+        position = {video["id"]: k for k, video in enumerate(videos_by_id(annotations))}
         rows = [
             (image["id"], position[image["video_id"]], image["frame_index"])
             for image in annotations["images"]

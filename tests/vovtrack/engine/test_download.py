@@ -1,0 +1,232 @@
+"""Fetching weights from a hub on this machine that breaks off, lies, stalls and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hub_server import FakeHub
+from huggingface_hub import constants
+
+from vovtrack.cli.main import main
+from vovtrack.engine import download
+from vovtrack.engine.download import LOCK, WEIGHTS, Hub, fetch, resolve_names
+from vovtrack.errors import InputError
+
+KEY = "our_trained_models/ovtrack_pair.pth"
+REMOTE = f"saved_models/{KEY}"
+
+
+@pytest.fixture
+def content() -> bytes:
+    return np.random.default_rng(0).bytes(400_000)
+
+
+@pytest.fixture
+def server(content, monkeypatch):
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1 << 14)
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
+    with FakeHub(files={REMOTE: content, "README.md": b"text"}) as hub:
+        yield hub
+
+
+def get(server, folder, names=("ovtrack_pair",), **options):
+    hub = Hub(server.repo, endpoint=server.endpoint, tries=3, pause=0.0)
+    return fetch(names, folder, options.pop("hub", hub), **options)
+
+
+def files(folder: Path) -> list[str]:
+    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return sorted(str(path.relative_to(folder)) for path in found)
+
+
+def test_a_file_arrives_verified_and_recorded(server, content, tmp_path):
+    told = []
+    (path,) = get(server, tmp_path, notice=told.append)
+    assert path == tmp_path / KEY and path.read_bytes() == content
+    record = json.loads((tmp_path / LOCK).read_text())[KEY]
+    assert record["sha256"] == server.sha256(REMOTE) and record["size"] == len(content)
+    assert files(tmp_path) == [LOCK, KEY]
+    served = server.served
+    get(server, tmp_path, notice=told.append)
+    assert told[0].endswith("fetched, verified") and told[1].endswith("already there, verified")
+    assert server.served == served
+
+
+def test_interrupted_at_ten_points_it_goes_on_where_it_stopped(server, content, tmp_path):
+    points = np.linspace(20_000, len(content) - 1000, 10).astype(int)
+    server.cuts = np.diff(points, prepend=0).tolist()
+    (path,) = get(server, tmp_path)
+    assert path.read_bytes() == content and not server.cuts
+    assert len(server.ranges) >= 9
+    assert server.served < len(content) + 11 * (1 << 14) + 20_000
+
+
+def test_a_killed_download_goes_on(content, tmp_path):
+    big = content * 64  # 25 MB; the hub's client keeps pieces of 10 MB
+    with FakeHub(files={REMOTE: big}, cuts=[15 << 20], stall=5.0) as hub:
+        words = ["download", "ovtrack_pair", "--to", str(tmp_path), "--repo", hub.repo]
+        command = [sys.executable, "-m", "vovtrack.cli", *words, "--endpoint", hub.endpoint]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        deadline = time.time() + 60
+        while hub.served < 15 << 20 and time.time() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / KEY).exists()
+        before = hub.served
+        assert subprocess.run(command, capture_output=True).returncode == 0
+        assert (tmp_path / KEY).read_bytes() == big
+        assert hub.served - before <= len(big) - (10 << 20) and hub.ranges
+
+
+def test_two_at_once(content, tmp_path):
+    with FakeHub(files={REMOTE: content}) as hub:
+        words = ["download", "ovtrack_pair", "--to", str(tmp_path), "--repo", hub.repo]
+        command = [sys.executable, "-m", "vovtrack.cli", *words, "--endpoint", hub.endpoint]
+        both = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
+        assert [process.wait() for process in both] == [0, 0]
+    assert (tmp_path / KEY).read_bytes() == content
+    assert files(tmp_path) == [LOCK, KEY]
+
+
+def test_wrong_content_never_gets_the_name(server, content, tmp_path):
+    server.stated_sha256[REMOTE] = "0" * 64
+    with pytest.raises(InputError, match="got content .* but the hub states 000000000000"):
+        get(server, tmp_path)
+    assert not (tmp_path / KEY).exists()
+
+
+def test_wrong_size_never_gets_the_name(server, content, tmp_path):
+    server.stated_size[REMOTE] = len(content) + 5
+    with pytest.raises(InputError, match="transfer failed|another size"):
+        get(server, tmp_path)
+    assert not (tmp_path / KEY).exists()
+
+
+def test_a_busy_hub_is_asked_again(server, content, tmp_path):
+    server.statuses = [(429, {"Retry-After": "0"}), (503, {})]
+    (path,) = get(server, tmp_path)
+    assert path.read_bytes() == content
+    server.statuses = [(500, {})] * 60
+    with pytest.raises(InputError, match="the hub answered 500, 3 times. Run the command again"):
+        get(server, tmp_path, force=True)
+
+
+def test_a_stalled_transfer_is_tried_again(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    with FakeHub(files={REMOTE: content}, drip=0.6) as hub:
+        (path,) = get(hub, tmp_path)
+    assert path.read_bytes() == content
+
+
+REFUSALS = [
+    (dict(repo="user/none"), "There is no repository 'user/none'"),
+    (dict(revision="v9"), "'user/weights' has no revision 'v9'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REFUSALS)
+def test_what_is_not_there_is_named(server, tmp_path, changes, reason):
+    hub = Hub(
+        **{"repo": server.repo, "endpoint": server.endpoint, "tries": 2, "pause": 0, **changes}
+    )
+    with pytest.raises(InputError, match=reason):
+        get(server, tmp_path, hub=hub)
+
+
+def test_a_repository_without_the_file_is_listed(server, tmp_path):
+    with pytest.raises(InputError, match="does not hold 'detpro_stage1.pth'; it holds: README.md"):
+        get(server, tmp_path, names=["detpro_stage1"])
+    server.files["old/ovtrack_pair.pth"] = server.files.pop(REMOTE)
+    server.files["new/ovtrack_pair.pth"] = b"other"
+    with pytest.raises(InputError, match="holds more than one 'ovtrack_pair.pth'"):
+        get(server, tmp_path)
+
+
+def test_no_answer_at_all(tmp_path):
+    hub = Hub("user/weights", endpoint="http://127.0.0.1:9", tries=2, pause=0)
+    with pytest.raises(InputError, match="Cannot get the list of files .* 2 times"):
+        fetch(["ovtrack_pair"], tmp_path, hub)
+
+
+def test_unknown_names():
+    assert resolve_names([]) == list(WEIGHTS)
+    assert resolve_names(["ovtrack_pair.pth", KEY]) == [KEY]
+    with pytest.raises(InputError, match="no weights 'ovtrack_pear'. Near names: ovtrack_pair"):
+        resolve_names(["ovtrack_pear"])
+
+
+def test_a_changed_file_is_noticed(server, content, tmp_path):
+    (path,) = get(server, tmp_path)
+    path.write_bytes(content[:-1] + b"x")
+    with pytest.raises(InputError, match="is not what was fetched .* --force"):
+        get(server, tmp_path)
+    get(server, tmp_path, force=True)
+    assert path.read_bytes() == content
+    server.files[REMOTE] = content[::-1]
+    path.unlink()
+    with pytest.raises(InputError, match="differs from the recorded one"):
+        get(server, tmp_path)
+    (tmp_path / LOCK).write_text("[]")
+    with pytest.raises(InputError, match="not a record of downloads"):
+        get(server, tmp_path)
+
+
+def test_carried_over_by_hand(content, tmp_path):
+    source, folder = tmp_path / "stick/deep", tmp_path / "saved"
+    source.mkdir(parents=True)
+    (source / "ovtrack_pair.pth").write_bytes(content)
+    (path,) = fetch(["ovtrack_pair"], folder, source=tmp_path / "stick")
+    assert path.read_bytes() == content and files(folder) == [LOCK, KEY]
+    fetch(["ovtrack_pair"], folder, offline=True)
+    with pytest.raises(InputError, match="holds no file 'detpro_stage1.pth'"):
+        fetch(["detpro_stage1"], folder, source=tmp_path / "stick")
+    (tmp_path / "stick/ovtrack_pair.pth").write_bytes(b"other")
+    path.unlink()
+    with pytest.raises(InputError, match="holds several different files"):
+        fetch(["ovtrack_pair"], folder, source=tmp_path / "stick")
+    (source / "ovtrack_pair.pth").write_bytes(b"other")
+    with pytest.raises(InputError, match="differs from the recorded one"):
+        fetch(["ovtrack_pair"], folder, source=tmp_path / "stick")
+    with pytest.raises(InputError, match="--offline forbids"):
+        fetch(["ovtrack_pair"], folder, offline=True)
+
+
+def test_no_room(server, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")(1, 1, 10)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(InputError, match="needs 0 MB, but only 0 MB are free"):
+        get(server, tmp_path)
+
+
+def test_the_command(server, content, tmp_path, capsys):
+    assert main(["download", "--list", "--to", str(tmp_path)]) == 0
+    listing = capsys.readouterr().out
+    assert all(key in listing for key in WEIGHTS)
+    words = ["--to", str(tmp_path), "--repo", server.repo, "--endpoint", server.endpoint]
+    assert main(["download", "ovtrack_pair", *words]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.strip() == str(tmp_path / KEY) and "fetched, verified" in printed.err
+    assert main(["download", *words]) == 2
+    assert "--list shows them" in capsys.readouterr().err
+    assert main(["download", "ovtrack_pear", *words]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_mirror_in_the_environment_is_used(server, content, tmp_path):
+    environment = {**os.environ, "HF_ENDPOINT": server.endpoint}
+    words = ["download", "ovtrack_pair", "--to", str(tmp_path), "--repo", server.repo]
+    done = subprocess.run(
+        [sys.executable, "-m", "vovtrack.cli", *words], env=environment, capture_output=True
+    )
+    assert done.returncode == 0 and (tmp_path / KEY).read_bytes() == content
