@@ -35,6 +35,7 @@ SCOPE_KEYS = ("default_scope", "_scope_")
 PACKAGES = ("vovtrack", "detpro", "ovtrack", "mmdet")
 """Packages that a data config may import parts from."""
 SCOPED_TYPE = re.compile(r"(mmengine|mmcv|mmdet)\.[A-Z]\w*")
+VARIABLE = re.compile(r"\{\{[^{}\n]*\}\}")
 OPT_IN = "If you trust its author, add --trust-config (in Python: trust_config=True)."
 
 
@@ -119,6 +120,10 @@ def _parse(path: Path) -> dict[str, Any]:
             raise InputError(f"Config '{path}' is no plain YAML: {reason}.") from None
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise InputError(f"Config '{path}' holds no mapping of names to values.")
+    if variable := VARIABLE.search(path.read_text(encoding="utf-8")):
+        raise InputError(
+            f"Config '{path}' uses '{variable[0]}', which only .py configs know: write it out."
+        )
     return content
 
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from vovtrack import __version__
 from vovtrack.engine.checkpoint import (
     STATE_DICT_NAMES,
     read_checkpoint,
@@ -41,7 +41,7 @@ STAGES = {
 """Training stage of the published files by name; keys alone do not tell 1 from 2, 3 from 4."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KeyMap:
     """Translation of key names by prefix. Our own names pass unchanged.
 
@@ -73,7 +73,7 @@ class KeyMap:
                     state_dict[ours] = value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """A family of checkpoints.
 
@@ -234,8 +234,7 @@ def _required(key: str, layout: Layout, found: Mapping[str, int]) -> bool:
 
 
 def convert(
-    source: str | Path,
-    layouts: Sequence[Layout],
+    source: str | Path, layouts: Sequence[Layout]
 ) -> tuple[Plan, dict[str, Tensor], dict[str, Any]]:
     """Read a checkpoint and translate it.
 
@@ -266,9 +265,16 @@ def convert(
         "dropped": _dropped(plan),
         "left behind": [name for name in others if name not in STATE_DICT_NAMES],
         "notes": list(notes),
-        "tool": f"vovtrack {__version__}",
+        "tool": _tool(),
     }
     return plan, ours, card
+
+
+def _tool() -> str:
+    try:
+        return f"vovtrack {version('vovtrack')}"
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "vovtrack, not installed"
 
 
 def _dropped(plan: Plan) -> list[dict[str, Any]]:

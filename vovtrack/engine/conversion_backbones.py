@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vovtrack.engine.conversion import KeyMap, Layout
+from vovtrack.errors import InputError
 
 OTHER_PART = "no part of the backbone"
 STEM = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
@@ -55,12 +56,17 @@ def detectron2_input(source: Mapping[str, Tensor], weights: dict[str, Tensor]) -
     Detectron2 feeds BGR images minus a mean, divided by a deviation that is 1 where the weights
     came from Caffe; a detector's file holds both. The project feeds RGB images divided by
     ``RGB_STD``. Reordering the input channels and scaling them by the ratio is exact.
+
+    Raises:
+        InputError: The file's mean or deviation is not one of three channels.
     """
     first = "backbone.conv1.weight"
     if first not in weights:
         return ()
     mean = source.get("pixel_mean", torch.tensor([103.53, 116.28, 123.675])).flatten().double()
     std = source.get("pixel_std", torch.ones(3)).flatten().double()
+    if mean.shape != (3,) or std.shape != (3,) or not (std > 0).all():
+        raise InputError("Its 'pixel_mean' and 'pixel_std' are not those of three channels.")
     kernel, bgr = weights[first].double(), bool(mean[0] < mean[2])
     if bgr:
         kernel, std = kernel.flip(1), std.flip(0)

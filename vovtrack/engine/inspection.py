@@ -95,12 +95,13 @@ def inspect_checkpoint(
         content = {"embeddings": content}
     weights = state_dict_of(content, path)
     layout = _layout_of(weights, layouts)
+    bank = _bank(weights) if layout is None else None
     facts += [
-        ("kind", _kind(weights, layout)),
+        ("kind", _kind(weights, layout, bank)),
         ("tensors", _amount(weights)),
         *_card_facts(metadata),
         *_meta_facts(content),
-        ("vocabulary", _vocabulary(content, metadata, weights)),
+        ("vocabulary", _vocabulary(content, metadata, bank)),
         *_clip_facts(weights),
         ("resume", _resume(content)),
     ]
@@ -133,14 +134,14 @@ def _layout_of(weights: Mapping[str, Any], layouts: Sequence[Layout]) -> Layout 
         return None
 
 
-def _kind(weights: Mapping[str, Tensor], layout: Layout | None) -> str:
+def _kind(weights: Mapping[str, Tensor], layout: Layout | None, bank: Tensor | None) -> str:
     for key, kind in OTHER_KINDS.items():
         if key in weights:
             return kind
     if layout is not None:
         own = all(layout.keys.translate(key)[0] == key for key in weights)
         return layout.what if own else f"{layout.what}; 'vovtrack convert' renames its keys"
-    if _bank(weights) is not None:
+    if bank is not None:
         return "text embeddings of a vocabulary"
     return "unknown"
 
@@ -187,10 +188,9 @@ def _meta_facts(content: Any) -> list[tuple[str, str]]:
     return facts
 
 
-def _vocabulary(content: Any, metadata: Mapping[str, str], weights: Mapping[str, Tensor]) -> str:
+def _vocabulary(content: Any, metadata: Mapping[str, str], bank: Tensor | None) -> str:
     names = _names(content, metadata)
     shown = f": {', '.join(names[:SHOWN_NAMES])}, ..." if names else ""
-    bank = _bank(weights)
     if bank is not None:
         return _shown(f"{bank.shape[0]} classes of {bank.shape[1]} dimensions{shown}")
     if names:
