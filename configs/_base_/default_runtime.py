@@ -6,6 +6,7 @@ custom_imports = dict(
         "vovtrack.datasets",
         "vovtrack.evaluation.metrics",
         "vovtrack.engine.hooks",
+        "vovtrack.engine.saving",
         "detpro",
         "ovtrack",
     ]
@@ -15,7 +16,7 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50),
     param_scheduler=dict(type="ParamSchedulerHook"),
-    checkpoint=dict(type="CheckpointHook", interval=1, max_keep_ckpts=3),
+    checkpoint=dict(type="VerifiedCheckpointHook", interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type="DistSamplerSeedHook"),
 )
 env_cfg = dict(

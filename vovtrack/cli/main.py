@@ -16,7 +16,10 @@ from collections.abc import Sequence
 from vovtrack import __version__
 from vovtrack.errors import InputError
 
-VERBS = ("synth", "train", "test", "track", "evaluate", "download", "convert", "doctor")
+VERBS = (
+    "synth", "train", "test", "track", "evaluate",
+    "download", "convert", "export", "publish", "doctor",
+)  # fmt: skip
 
 
 def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlparse
 
 import numpy as np
@@ -24,6 +24,7 @@ import torch
 from mmengine.fileio.backends import LocalBackend
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.runner import runner as mmengine_runner
 
 from vovtrack.compat import plain_yaml
 from vovtrack.compat.pickles import ITEM_BYTES
@@ -40,6 +41,7 @@ def install() -> None:
     """Make mmengine load checkpoints and YAML files as data, and write atomically."""
     mmengine_checkpoint._safe_torch_load = load_checkpoint_file
     mmengine_checkpoint.load_url = _load_url
+    mmengine_checkpoint.save_checkpoint = mmengine_runner.save_checkpoint = save_checkpoint
     LocalBackend.put = _put
     LocalBackend.put_text = _put_text
     plain_yaml.install()
@@ -209,14 +211,39 @@ _NAMED = {
 """What a checkpoint may mention."""
 
 
-def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
-    """Write bytes to a temporary file beside ``filepath`` and rename it."""
-    path = Path(filepath)
+def save_checkpoint(
+    checkpoint: dict,
+    filename: str | Path,
+    file_client_args: dict | None = None,
+    backend_args: dict | None = None,
+) -> None:
+    """Write a checkpoint as mmengine does, but straight into the file, and complete or not at all.
+
+    mmengine's own builds the whole file in memory first.
+
+    Args:
+        checkpoint: What to save.
+        filename: Local file.
+        file_client_args: Not for local files.
+        backend_args: Not for local files.
+
+    Raises:
+        InputError: The checkpoint is to go to another place than a local disk.
+    """
+    if file_client_args or (backend_args or {}).get("backend", "local") != "local":
+        raise InputError(f"Checkpoints are written to local files, not to '{filename}'.")
+    with _new_file(Path(filename)) as file:
+        torch.save(checkpoint, file)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A temporary file beside ``path`` that is synced and renamed if all goes well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(obj)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
@@ -224,6 +251,12 @@ def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
+    """Write bytes complete or not at all."""
+    with _new_file(Path(filepath)) as file:
+        file.write(obj)
 
 
 def _put_text(self: LocalBackend, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vovtrack import compat
 from vovtrack.compat.files import load_checkpoint_file
+from vovtrack.engine.saving import check_recorded
 from vovtrack.errors import InputError
 from vovtrack.formats.atomic import atomic_write
 
@@ -151,6 +152,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     problem = None
     for path in reversed(saved):
         try:
+            check_recorded(path)
             load_checkpoint_file(path, map_location="cpu")
             return path
         except InputError as error:

@@ -231,7 +231,7 @@ def _require_space(path: Path, size: int) -> None:
 def _list_files(hub: Hub) -> dict[str, Any]:
     """What the repository holds: its commit, and {name: size and hash}."""
     api = HfApi(endpoint=hub.endpoint)
-    info = _patiently(
+    info = patiently(
         hub,
         f"the list of files of '{hub.repo}'",
         lambda: api.model_info(hub.repo, revision=hub.revision, files_metadata=True),
@@ -283,7 +283,7 @@ def _transfer(remote: str, part: Path, size: int | None, commit: str, hub: Hub) 
                 displayed_filename=PurePosixPath(remote).name,
             )
 
-    _patiently(hub, f"'{remote}'", go_on)
+    patiently(hub, f"'{remote}'", go_on)
 
 
 def _remote_name(key: str, listing: dict[str, Any], hub: Hub) -> str:
@@ -298,8 +298,17 @@ def _remote_name(key: str, listing: dict[str, Any], hub: Hub) -> str:
     return (exact or found)[0]
 
 
-def _patiently(hub: Hub, what: str, ask: Callable[[], T]) -> T:
-    """Ask the hub, again after a while where it is busy or silent; say what went wrong."""
+def patiently(hub: Hub, what: str, ask: Callable[[], T]) -> T:
+    """Ask the hub, again after a while where it is busy or silent; say what went wrong.
+
+    Args:
+        hub: Whom, how often, and how long to wait in between.
+        what: What is asked for, in words.
+        ask: The request.
+
+    Raises:
+        InputError: It was refused, or not answered so many times.
+    """
     pause = hub.pause
     for last in [False] * (hub.tries - 1) + [True]:
         try:

@@ -21,6 +21,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs name
+import vovtrack.engine.saving  # noqa: F401  registers the loop and the checkpoint hook
 from vovtrack import compat
 from vovtrack.compat.files import check_checkpoint_file
 from vovtrack.engine.checkpoint import latest_checkpoint, load_checkpoint_into
