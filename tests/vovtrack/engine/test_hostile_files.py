@@ -17,7 +17,7 @@ import torch
 
 from detpro.models.convert import DETPRO
 from vovtrack.cli.main import main
-from vovtrack.engine.checkpoint import load_weights, save_weights
+from vovtrack.engine.checkpoint import latest_checkpoint, load_weights, save_weights
 from vovtrack.engine.conversion import convert
 from vovtrack.engine.inspection import inspect_checkpoint
 from vovtrack.errors import InputError
@@ -85,7 +85,7 @@ def test_memory_does_not_grow(corpus):
     script = """
         import json, resource, sys
         from pathlib import Path
-        from vovtrack.engine.checkpoint import load_weights
+        from vovtrack.engine.checkpoint import latest_checkpoint, load_weights
         from vovtrack.errors import InputError
 
         def peak():
@@ -116,6 +116,8 @@ COMMANDS = {
     "convert": ["convert", "{}", "{out}.safetensors"],
     "check": ["convert", "{}", "--check"],
     "doctor": ["doctor", "--checkpoint", "{}"],
+    "export": ["export", "--slim", "{}", "{out}.safetensors"],
+    "onnx": ["export", "--onnx", "{out}", "--checkpoint", "{}"],
 }
 SAMPLE = (
     "torch_posix.system.pth",
@@ -161,6 +163,16 @@ def test_the_launched_scripts_refuse_without_a_traceback(corpus, command, tmp_pa
     )
     assert done.returncode == 2, done.stderr
     assert "posix.system" in done.stderr and "Traceback" not in done.stderr
+    assert not canary.exists()
+
+
+def test_a_run_does_not_continue_from_it(corpus, tmp_path):
+    files, canary = corpus
+    for name in SAMPLE:
+        if name.endswith(".pth"):
+            (tmp_path / "epoch_1.pth").write_bytes((files[0].parent / name).read_bytes())
+            with pytest.raises(InputError, match="epoch_1"), pytest.warns(UserWarning):
+                latest_checkpoint(tmp_path)
     assert not canary.exists()
 
 
