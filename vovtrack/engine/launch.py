@@ -24,7 +24,7 @@ import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs nam
 import vovtrack.engine.saving  # noqa: F401  registers the loop and the checkpoint hook
 from vovtrack import compat
 from vovtrack.compat.files import check_checkpoint_file
-from vovtrack.engine.checkpoint import latest_checkpoint, load_checkpoint_into
+from vovtrack.engine.checkpoint import latest_checkpoint, load_checkpoint_into, load_weights
 from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.options import apply_options
 from vovtrack.errors import InputError
@@ -70,7 +70,8 @@ def train(
     if resume or cfg.get("resume"):
         _continue_run(cfg)
     if cfg.get("load_from") and "://" not in cfg.load_from:
-        check_checkpoint_file(cfg.load_from)
+        # The runner reads it only after the data set is indexed, which may take minutes.
+        load_weights(cfg.load_from)
     if amp:
         cfg.optim_wrapper.type = "AmpOptimWrapper"
         cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
