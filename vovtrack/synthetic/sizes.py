@@ -40,7 +40,7 @@ class WorldSize:
 
 SIZES = {
     "tiny": WorldSize(12, 6, 6, 2, 3, 13, 4, 2, 6),
-    "small": WorldSize(900, 100, 400, 12, 24, 45, 4, 8, 28),
+    "small": WorldSize(900, 400, 400, 12, 24, 45, 4, 8, 28),
     "large": WorldSize(4500, 500, 2000, 60, 120, 45, 4, 40, 28),
 }
 
