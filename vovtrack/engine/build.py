@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from torch import nn
 
+from vovtrack import compat
 from vovtrack.engine.checkpoint import load_checkpoint_into
 from vovtrack.engine.configs import REPOSITORY, find_config, read_config
 from vovtrack.engine.online import OVOnlineTracker, split_names
@@ -51,6 +53,35 @@ def load_tracker(
         model.set_classes(split_names(classes))
     model = prepare_for_speed(model.eval()).to(device)
     return OVOnlineTracker(model, scale=tuple(cfg.frame_scale), amp=amp)
+
+
+def load_model(
+    config_or_name: str | Path,
+    checkpoint: str | Path,
+    device: str = "cpu",
+    trust_config: bool = False,
+) -> tuple[nn.Module, Config]:
+    """Build the model of any config and load its weights.
+
+    Args:
+        config_or_name: As for :func:`load_tracker`.
+        checkpoint: Weights of all of its parameters.
+        device: Where the model goes.
+        trust_config: As for :func:`load_tracker`.
+
+    Returns:
+        The model in evaluation mode, and the config.
+
+    Raises:
+        InputError: Unknown config, missing or unfit checkpoint, unusable device.
+    """
+    compat.install()
+    cfg = read_config(find_config(config_or_name), trust_config)
+    if "model" not in cfg:
+        raise InputError(f"Config '{config_or_name}' has no 'model'.")
+    model = MODELS.build(_without_pretraining(cfg).model)
+    load_checkpoint_into(model, _existing(checkpoint))
+    return model.eval().to(_usable(device)), cfg
 
 
 def _read_tracker_config(path: Path, trust_config: bool) -> Config:

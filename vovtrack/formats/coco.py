@@ -47,6 +47,22 @@ def read_images(path: str | Path, vocabulary: Vocabulary) -> list[dict[str, Any]
     ]
 
 
+def image_paths(path: str | Path, root: str | Path) -> dict[int, str]:
+    """Image id -> file of the images of an annotation file, in its order.
+
+    Args:
+        path: JSON file.
+        root: Folder that the file names of the images refer to.
+
+    Raises:
+        InputError: Unreadable file, or images missing on disk.
+    """
+    images = _read(Path(path))["images"]
+    paths = {image["id"]: str(Path(root, _file_name(path, image))) for image in images}
+    require_files(list(paths.values()), str(path))
+    return paths
+
+
 def require_files(paths: list[str], ann_file: str) -> None:
     """Raise an :class:`InputError` that lists the files of ``paths`` that are not on disk."""
     missing = [path for path in paths if not Path(path).is_file()]
@@ -78,11 +94,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _file_name(path: str | Path, image: dict) -> str:
-    """LVIS v1 names its images by URL only."""
+    """LVIS v1 names its images by URL only; its folders tell COCO's splits, which LVIS mixes."""
     if "file_name" in image:
         return image["file_name"]
     if "coco_url" in image:
-        return image["coco_url"].rsplit("/", 1)[-1]
+        return "/".join(image["coco_url"].rsplit("/", 2)[-2:])
     raise InputError(
         f"Annotation file '{path}': image {image['id']} has neither 'file_name' nor 'coco_url'."
     )

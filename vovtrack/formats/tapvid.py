@@ -11,8 +11,6 @@ numpy arrays are understood, and those are rebuilt from their bytes.
 
 from __future__ import annotations
 
-import pickle
-import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,12 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vovtrack.errors import InputError
+from vovtrack.formats.array_pickle import DAMAGES, read_array_pickle
 from vovtrack.formats.opening import FileTree, open_binary
-
-_DAMAGES = (
-    pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, ValueError, TypeError,
-    OverflowError, RecursionError, UnicodeDecodeError, MemoryError, struct.error,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -141,7 +135,7 @@ def _read(path: str | Path) -> dict[str, Mapping[str, Any]]:
         return found
     with open_binary(path) as file:
         if path.suffix in (".pkl", ".pickle"):
-            return _unpickle(file, path)
+            return _videos(read_array_pickle(file, path, without="video"), path)
         grouped: dict[str, dict[str, Any]] = {}
         for key, array in _load_npz(file, path).items():
             video, slash, name = key.rpartition("/")
@@ -157,93 +151,15 @@ def _load_npz(file: BinaryIO, path: Path) -> dict[str, np.ndarray]:
             if isinstance(content, np.ndarray):
                 raise InputError(f"{path}: expected .npz, not a single array.")
             return {key: content[key] for key in content.files}
-    except (*_DAMAGES, zipfile.BadZipFile, OSError) as error:
+    except (*DAMAGES, zipfile.BadZipFile, OSError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: damaged, or not an .npz file ({error}).") from None
 
 
-class _RawArray:
-    """The state of a pickled numpy array, taken as data."""
-
-    def __setstate__(self, state: tuple) -> None:
-        _, shape, dtype, fortran, data = state
-        self.fill(data, dtype, shape, "F" if fortran else "C")
-
-    def fill(self, data: bytes, dtype: _RawDType, shape: tuple, order: str) -> None:
-        """Rebuild the array from its bytes."""
-        kind = np.dtype(dtype.name).newbyteorder(dtype.order)
-        if kind.kind not in "biufSU" or not isinstance(data, (bytes, bytearray)):
-            raise pickle.UnpicklingError(f"an array of {kind}")
-        self.array = np.frombuffer(bytes(data), kind).reshape(shape, order=order)
-
-
-class _RawDType:
-    """The name of a pickled numpy dtype."""
-
-    def __init__(self, name: str = "", *_: Any) -> None:
-        self.name, self.order = str(name), "="
-
-    def __setstate__(self, state: tuple) -> None:
-        self.order = state[1] if state[1] in "<>=" else "="
-
-
-def _new_array(*_: Any) -> _RawArray:
-    return _RawArray()
-
-
-def _from_buffer(data: bytes, dtype: _RawDType, shape: tuple, order: str) -> _RawArray:
-    """How new pickles store arrays."""
-    raw = _RawArray()
-    raw.fill(data, dtype, shape, order)
-    return raw
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """How old pickles store bytes."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"_codecs.encode to {encoding}")
-    return text.encode(encoding)
-
-
-# The Python unpickler keeps its memo in a dict: a file cannot make it allocate by number alone.
-class _ArraysOnly(pickle._Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("numpy", "dtype"):
-            return _RawDType
-        if (module, name) == ("numpy", "ndarray"):
-            return _RawArray
-        if (module, name) == ("_codecs", "encode"):
-            return _encode
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return _new_array
-        if name == "_frombuffer" and module in ("numpy.core.numeric", "numpy._core.numeric"):
-            return _from_buffer
-        raise pickle.UnpicklingError(f"it wants to run '{module}.{name}'")
-
-
-def _unpickle(file: BinaryIO, path: Path) -> dict[str, Mapping[str, Any]]:
-    try:
-        content = _plain(_ArraysOnly(file, encoding="latin1").load())
-    except _DAMAGES as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{path}: refused or damaged; a TAP-Vid pickle holds arrays only ({error})."
-        ) from None
+def _videos(content: Any, path: Path) -> dict[str, Mapping[str, Any]]:
     if isinstance(content, list):
         content = {f"{number:05d}": video for number, video in enumerate(content)}
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a dict or a list of videos.")
     return {str(name): video for name, video in content.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Replace raw arrays by arrays; videos, which are large, are left out."""
-    if isinstance(value, _RawArray):
-        return value.array
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if key != "video"}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value

@@ -11,6 +11,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,10 +115,24 @@ def encode_tokens(model: torch.nn.Module, tokens: Tensor) -> Tensor:
     if not causal or model.text_pool_type != "argmax":
         return model.encode_text(tokens)
     end = tokens.argmax(dim=1)
-    length = int(end.max()) + 1
-    x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
+    return encode_token_embeds(model, model.token_embedding(tokens[:, : int(end.max()) + 1]), end)
+
+
+def encode_token_embeds(model: open_clip.CLIP, embeds: Tensor, end: Tensor) -> Tensor:
+    """Run the causal text tower on token embeddings.
+
+    Args:
+        model: An open_clip model with a causal text tower that reads the end token.
+        embeds: (N, L, W) token embeddings, L at most the context length.
+        end: (N,) position of the end token.
+
+    Returns:
+        (N, D) sentence embeddings, not normalised.
+    """
+    length = embeds.shape[1]
+    x = embeds + model.positional_embedding[:length]
     x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
-    x = model.ln_final(x)[torch.arange(len(x), device=x.device), end]
+    x = model.ln_final(x)[torch.arange(len(x), device=x.device), end.to(x.device)]
     projection = model.text_projection
     return projection(x) if isinstance(projection, torch.nn.Module) else x @ projection
 
@@ -177,7 +192,7 @@ class ClipTextEncoder:
     @property
     def image_size(self) -> int:
         """Side in pixels of the square images that `encode_image` reads."""
-        return image_side(self._load()[0])
+        return image_side(self.load()[0])
 
     def encode(self, names: Sequence[str]) -> Tensor:
         """Embed class names: normalise per template, average over templates, normalise.
@@ -209,12 +224,18 @@ class ClipTextEncoder:
         Returns:
             (N, D) float32 on the CPU.
         """
-        model, _ = self._load()
+        model, _ = self.load()
         embeds = torch.zeros(len(images), self.embed_dim)
         for start in range(0, len(images), self.batch_size):
             rows = slice(start, start + self.batch_size)
             embeds[rows] = model.encode_image(images[rows].to(self.device)).float().cpu()
         return F.normalize(embeds, dim=-1) if normalize else embeds
+
+    @cached_property
+    def identity(self) -> tuple[str, str]:
+        """What architecture and weights are: names, or hashes of files. Moved files stay equal."""
+        model = _file_hash(self.model) if self._from_config else self.model
+        return model, _file_hash(self.pretrained) if self._from_file else self.pretrained
 
     @property
     def _from_config(self) -> bool:
@@ -236,7 +257,7 @@ class ClipTextEncoder:
 
     @torch.no_grad()
     def _encode(self, names: tuple[str, ...]) -> Tensor:
-        model, tokenizer = self._load()
+        model, tokenizer = self.load()
         total = torch.zeros(len(names), self.embed_dim)
         for template in self.templates:
             for start in range(0, len(names), self.batch_size):
@@ -249,12 +270,11 @@ class ClipTextEncoder:
 
     def _fingerprint(self, names: tuple[str, ...]) -> str:
         """Hash what determines the embeddings: architecture, weights, templates and names."""
-        model = _file_hash(self.model) if self._from_config else self.model
-        weights = _file_hash(self.pretrained) if self._from_file else self.pretrained
-        content = json.dumps([model, weights, self.templates, names])
+        content = json.dumps([*self.identity, self.templates, names])
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
-    def _load(self) -> tuple[torch.nn.Module, Tokenizer]:
+    def load(self) -> tuple[torch.nn.Module, Tokenizer]:
+        """The frozen open_clip model, on its device, and its tokenizer; read at the first call."""
         if self._loaded is None:
             model, tokenizer = self._load_file() if self._from_file else self._load_tag()
             self._loaded = model.eval().requires_grad_(False).to(self.device), tokenizer

@@ -1,0 +1,1 @@
+"""Regions of images and what CLIP sees of them: proposals, crops, the feature bank."""

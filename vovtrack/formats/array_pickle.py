@@ -1,0 +1,113 @@
+"""Pickles that hold numpy arrays in plain containers, read without letting them run anything.
+
+Of all that a pickle can name, only numpy arrays are understood, and those are rebuilt from their
+bytes.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from vovtrack.errors import InputError
+
+DAMAGES = (
+    pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, ValueError, TypeError,
+    OverflowError, RecursionError, UnicodeDecodeError, MemoryError, struct.error,
+)  # fmt: skip
+"""What unpickling a damaged file may raise."""
+
+
+class _RawArray:
+    """The state of a pickled numpy array, taken as data."""
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, data = state
+        self.fill(data, dtype, shape, "F" if fortran else "C")
+
+    def fill(self, data: bytes, dtype: _RawDType, shape: tuple, order: str) -> None:
+        """Rebuild the array from its bytes."""
+        kind = np.dtype(dtype.name).newbyteorder(dtype.order)
+        if kind.kind not in "biufSU" or not isinstance(data, (bytes, bytearray)):
+            raise pickle.UnpicklingError(f"an array of {kind}")
+        self.array = np.frombuffer(bytes(data), kind).reshape(shape, order=order)
+
+
+class _RawDType:
+    """The name of a pickled numpy dtype."""
+
+    def __init__(self, name: str = "", *_: Any) -> None:
+        self.name, self.order = str(name), "="
+
+    def __setstate__(self, state: tuple) -> None:
+        self.order = state[1] if state[1] in "<>=" else "="
+
+
+def _new_array(*_: Any) -> _RawArray:
+    return _RawArray()
+
+
+def _from_buffer(data: bytes, dtype: _RawDType, shape: tuple, order: str) -> _RawArray:
+    """How new pickles store arrays."""
+    raw = _RawArray()
+    raw.fill(data, dtype, shape, order)
+    return raw
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """How old pickles store bytes."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"_codecs.encode to {encoding}")
+    return text.encode(encoding)
+
+
+# The Python unpickler keeps its memo in a dict: a file cannot make it allocate by number alone.
+class _ArraysOnly(pickle._Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("numpy", "dtype"):
+            return _RawDType
+        if (module, name) == ("numpy", "ndarray"):
+            return _RawArray
+        if (module, name) == ("_codecs", "encode"):
+            return _encode
+        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            return _new_array
+        if name == "_frombuffer" and module in ("numpy.core.numeric", "numpy._core.numeric"):
+            return _from_buffer
+        raise pickle.UnpicklingError(f"it wants to run '{module}.{name}'")
+
+
+def read_array_pickle(file: BinaryIO, path: str | Path, without: str | None = None) -> Any:
+    """Read a pickle of numbers, texts and numpy arrays in dicts and lists.
+
+    Args:
+        file: The open file.
+        path: Its name, for messages.
+        without: Key of dicts whose value is left out, because it is large and not wanted.
+
+    Raises:
+        InputError: It is damaged, or names anything but arrays.
+    """
+    try:
+        return _plain(_ArraysOnly(file, encoding="latin1").load(), without)
+    except DAMAGES as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path}: refused or damaged; only arrays are read from a pickle ({error})."
+        ) from None
+
+
+def _plain(value: Any, without: str | None) -> Any:
+    """Replace raw arrays by arrays."""
+    if isinstance(value, _RawArray):
+        return value.array
+    if isinstance(value, dict):
+        return {key: _plain(item, without) for key, item in value.items() if key != without}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, without) for item in value]
+    return value
