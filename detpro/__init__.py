@@ -1,5 +1,5 @@
 """DetPro: open-vocabulary detection with a bank of text embeddings as classifier."""
 
-from detpro import datasets, models
+from detpro import datasets, models, prompts
 
-__all__ = ["datasets", "models"]
+__all__ = ["datasets", "models", "prompts"]

@@ -3,6 +3,7 @@
 from detpro.models.bbox_head import DualBranchBBoxHead
 from detpro.models.classifier import TextBankClassifier
 from detpro.models.detector import OpenVocabDetector
+from detpro.models.distillation import RegionDistillation
 from detpro.models.fusion import GeometricScoreFusion
 from detpro.models.roi_extractor import PreciseRoIExtractor
 from detpro.models.roi_head import OpenVocabRoIHead
@@ -13,5 +14,6 @@ __all__ = [
     "OpenVocabDetector",
     "OpenVocabRoIHead",
     "PreciseRoIExtractor",
+    "RegionDistillation",
     "TextBankClassifier",
 ]

@@ -60,6 +60,15 @@ class DualBranchBBoxHead(BBoxHead):
 
     def forward(self, roi_feats: Tensor) -> RegionOutputs:
         """Describe pooled regions (N, C, S, S); each branch reads the same pooled features."""
-        hidden, text_embeds = self.text_branch(roi_feats)
+        bbox_pred, text_embeds = self.describe_text(roi_feats)
         image_embeds = self.image_branch(roi_feats)[1] if self.image_branch else None
-        return RegionOutputs(self.fc_reg(hidden).float(), text_embeds, image_embeds)
+        return RegionOutputs(bbox_pred, text_embeds, image_embeds)
+
+    def describe_text(self, roi_feats: Tensor) -> tuple[Tensor, Tensor]:
+        """Box deltas (N, 4) and unit embeddings (N, D) of the text branch alone."""
+        hidden, embeds = self.text_branch(roi_feats)
+        return self.fc_reg(hidden).float(), embeds
+
+    def describe_image(self, roi_feats: Tensor) -> Tensor:
+        """Unit embeddings (N, D) of the branch that imitates CLIP: the text branch if alone."""
+        return (self.image_branch or self.text_branch)(roi_feats)[1]

@@ -31,18 +31,23 @@ class PreciseRoIExtractor(SingleRoIExtractor):
         """
         return tuple(feat.float().contiguous() for feat in feats[: self.num_inputs])
 
-    def forward(self, feats: Sequence[Tensor], rois: Tensor) -> Tensor:
+    def forward(
+        self, feats: Sequence[Tensor], rois: Tensor, level_map: Sequence[int] | None = None
+    ) -> Tensor:
         """Pool each region from the level that fits its size.
 
         Args:
             feats: FPN maps (B, C, h, w), as many as ``featmap_strides``.
             rois: (N, 5) image index and box (x1, y1, x2, y2), network-input pixels.
+            level_map: Level to pool from instead of each level; None keeps them.
 
         Returns:
             (N, C, S, S) float32.
         """
         rois = rois.float()
         levels = self.map_roi_levels(rois, len(feats))
+        if level_map is not None:
+            levels = levels.new_tensor(level_map)[levels]
         pooled = rois.new_empty(len(rois), self.out_channels, *self.roi_layers[0].output_size)
         for level, (feat, layer) in enumerate(zip(feats, self.roi_layers, strict=True)):
             rows = (levels == level).nonzero()[:, 0]

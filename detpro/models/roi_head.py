@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmdet.models.roi_heads import StandardRoIHead
@@ -34,6 +36,12 @@ class OpenVocabRoIHead(StandardRoIHead):
         thresholds: Probabilities from which all thresholds are derived for any vocabulary,
             arguments of :class:`VocabularyThresholds`; replaces ``score_factor``.
         train_on: ``base`` hides novel classes from the classifier in training, ``all`` does not.
+        distillation: Config of :class:`~detpro.models.distillation.RegionDistillation`; None
+            trains without a teacher.
+        state_attention: Config of :class:`~vovtrack.models.state_attention.StateAttention`, by
+            which regions count in the text loss; None counts all alike.
+        level_map: Levels of the pyramid from which regions of each level are pooled, for boxes
+            (``reg``) and for classes (``cls``); None pools both from the level of their size.
         **kwargs: Of mmdet's ``StandardRoIHead``.
     """
 
@@ -45,6 +53,9 @@ class OpenVocabRoIHead(StandardRoIHead):
         score_factor: float | None = 1.001,
         thresholds: dict | None = None,
         train_on: str = "base",
+        distillation: dict | None = None,
+        state_attention: dict | None = None,
+        level_map: dict[str, Sequence[int]] | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -54,6 +65,9 @@ class OpenVocabRoIHead(StandardRoIHead):
         self.score_factor = score_factor
         self.thresholds = None if thresholds is None else VocabularyThresholds(**thresholds)
         self.train_on = train_on
+        self.distillation = distillation and MODELS.build(distillation)
+        self.state_attention = state_attention and MODELS.build(state_attention)
+        self.level_map = level_map
         self.register_buffer("text_weights", torch.empty(0), persistent=False)
         self.register_buffer("hidden_classes", torch.empty(0, dtype=bool), persistent=False)
 
@@ -85,8 +99,26 @@ class OpenVocabRoIHead(StandardRoIHead):
             feats: FPN maps (B, C, h, w).
             rois: (N, 5) image index and box in network-input pixels.
         """
+        if self.level_map is None:
+            return self.bbox_head(self.pool(feats, rois))
+        bbox_pred, text_embeds = self.describe_text(feats, rois)
+        image_embeds = self.bbox_head.describe_image(self.pool(feats, rois))
+        return RegionOutputs(bbox_pred, text_embeds, image_embeds)
+
+    def describe_text(self, feats: tuple[Tensor, ...], rois: Tensor) -> tuple[Tensor, Tensor]:
+        """Box deltas (N, 4) and unit embeddings (N, D) of the text branch."""
+        if self.level_map is None:
+            return self.bbox_head.describe_text(self.pool(feats, rois))
+        deltas = self.bbox_head.describe_text(self.pool(feats, rois, self.level_map["reg"]))[0]
+        embeds = self.bbox_head.describe_text(self.pool(feats, rois, self.level_map["cls"]))[1]
+        return deltas, embeds
+
+    def pool(
+        self, feats: tuple[Tensor, ...], rois: Tensor, level_map: Sequence[int] | None = None
+    ) -> Tensor:
+        """Pooled features (N, C, S, S) of regions."""
         extractor = self.bbox_roi_extractor
-        return self.bbox_head(extractor(feats[: extractor.num_inputs], rois))
+        return extractor(feats[: extractor.num_inputs], rois, level_map)
 
     def class_probabilities(self, outputs: RegionOutputs) -> Tensor:
         """Probabilities of the C classes and the background, (N, C + 1) float32."""
@@ -110,7 +142,7 @@ class OpenVocabRoIHead(StandardRoIHead):
         batch_data_samples: list,
         rescale: bool = False,
     ) -> list[InstanceData]:
-        """Detect the objects of each image.
+        """Detect the objects of each image; with a mask head also their masks.
 
         Args:
             x: FPN maps (B, C, h, w).
@@ -129,10 +161,13 @@ class OpenVocabRoIHead(StandardRoIHead):
         per_image = zip(
             rois.split(counts), outputs.bbox_pred.split(counts), scores.split(counts), strict=True
         )
-        return [
-            self._detect(*parts, sample.metainfo, rescale)
-            for parts, sample in zip(per_image, batch_data_samples, strict=True)
+        metas = [sample.metainfo for sample in batch_data_samples]
+        found = [
+            # The mask head wants boxes in network-input pixels and rescales them itself.
+            self._detect(*parts, meta, rescale and not self.with_mask)
+            for parts, meta in zip(per_image, metas, strict=True)
         ]
+        return self.predict_mask(x, metas, found, rescale) if self.with_mask else found
 
     def _detect(
         self, rois: Tensor, deltas: Tensor, scores: Tensor, meta: dict, rescale: bool
@@ -152,22 +187,54 @@ class OpenVocabRoIHead(StandardRoIHead):
             return self.score_factor / (len(self.classifier.vocabulary) + 1)
         return self.test_cfg.score_thr
 
+    def loss(
+        self, x: tuple[Tensor, ...], rpn_results_list: list[InstanceData], batch_data_samples: list
+    ) -> dict:
+        """Losses of boxes, classes, masks and distillation, see mmdet's ``StandardRoIHead``."""
+        losses = super().loss(x, rpn_results_list, batch_data_samples)
+        if self.distillation is not None:
+            losses["kd_loss"] = self._distillation_loss(x, batch_data_samples)
+        return losses
+
+    def _distillation_loss(self, x: tuple[Tensor, ...], samples: list) -> Tensor:
+        """The branch that imitates CLIP, on regions that were encoded before."""
+        regions = [sample.regions for sample in samples]
+        rois = bbox2roi([found.bboxes for found in regions])
+        embeds = self.bbox_head.describe_image(self.pool(x, rois))
+        return self.distillation(embeds, torch.cat([found.embeds for found in regions]))
+
     def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list) -> dict:
         """Losses of the box branch: text classification and box regression.
 
         ``text_cls_loss`` is the mean cross-entropy over all sampled regions, background included
-        (DetPro, eq. 8); hidden classes do not compete.
+        (DetPro, eq. 8), or weighted by the state attention; hidden classes do not compete.
         """
         rois = bbox2roi([res.priors for res in sampling_results])
-        outputs = self.describe(x, rois)
-        classifier = self.classifier
-        logits = classifier.logits(outputs.text_embeds, classifier.train_temperature)
-        logits = logits.masked_fill(self.hidden_classes, torch.finfo(logits.dtype).min)
+        bbox_pred, embeds = self.describe_text(x, rois)
         labels, _, bbox_targets, bbox_weights = self.bbox_head.get_targets(
             sampling_results, self.train_cfg
         )
         losses = self.bbox_head.loss(
-            None, outputs.bbox_pred, rois, labels, None, bbox_targets, bbox_weights
+            None, bbox_pred, rois, labels, None, bbox_targets, bbox_weights
         )
-        losses["text_cls_loss"] = F.cross_entropy(logits, labels)
+        losses["text_cls_loss"] = self.text_loss(embeds, labels)
         return dict(loss_bbox=losses, bbox_feats=None)
+
+    def text_loss(self, embeds: Tensor, labels: Tensor) -> Tensor:
+        """Classification loss of regions.
+
+        Args:
+            embeds: (N, D) unit embeddings of the text branch.
+            labels: (N,) labels of the vocabulary, its length for background.
+        """
+        logits = self.classifier.logits(embeds, self.classifier.train_temperature)
+        hidden = torch.finfo(logits.dtype).min
+        if self.state_attention is None:
+            return F.cross_entropy(logits.masked_fill(self.hidden_classes, hidden), labels)
+        background = len(self.classifier.vocabulary)
+        weights = self.state_attention(embeds, labels, background)
+        logits = self.state_attention.scale_logits(logits, weights)
+        losses = F.cross_entropy(
+            logits.masked_fill(self.hidden_classes, hidden), labels, reduction="none"
+        )
+        return self.state_attention.reduce(losses, weights)

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 from vovtrack.errors import InputError
 from vovtrack.structures import Vocabulary
@@ -30,7 +31,8 @@ def read_images(path: str | Path, vocabulary: Vocabulary) -> list[dict[str, Any]
     Returns:
         The image records of the file in its order, each with ``instances``: ``bbox``
         (x1, y1, x2, y2) in image pixels, ``bbox_label``, ``ignore_flag``, and where the file has
-        them ``instance_id`` and ``mask`` (polygons).
+        them ``instance_id`` and ``mask`` (polygons); and with ``category_ids`` of all annotations,
+        also of those left out.
 
     Raises:
         InputError: Unreadable file or a missing key, named with its record.
@@ -41,7 +43,12 @@ def read_images(path: str | Path, vocabulary: Vocabulary) -> list[dict[str, Any]
     for annotation in content["annotations"]:
         by_image[annotation["image_id"]].append(annotation)
     return [
-        dict(image, file_name=_file_name(path, image), instances=_instances(image, found, labels))
+        dict(
+            image,
+            file_name=_file_name(path, image),
+            instances=_instances(image, found, labels),
+            category_ids=sorted({annotation["category_id"] for annotation in found}),
+        )
         for image in content["images"]
         for found in [by_image[image["id"]]]
     ]
@@ -98,7 +105,7 @@ def _file_name(path: str | Path, image: dict) -> str:
     if "file_name" in image:
         return image["file_name"]
     if "coco_url" in image:
-        return "/".join(image["coco_url"].rsplit("/", 2)[-2:])
+        return urlparse(image["coco_url"]).path.lstrip("/")
     raise InputError(
         f"Annotation file '{path}': image {image['id']} has neither 'file_name' nor 'coco_url'."
     )
@@ -110,6 +117,7 @@ def _instances(image: dict, annotations: list[dict], labels: dict[int, int]) -> 
         for annotation in annotations
         if annotation["category_id"] in labels
         and not annotation.get("ignore", False)
+        and annotation.get("area", 1) > 0
         and _is_visible(annotation["bbox"], image)
     ]
 

@@ -1,6 +1,7 @@
 """Networks and parts of networks that more than one system uses."""
 
 from vovtrack.models.clip import ClipTextEncoder
+from vovtrack.models.state_attention import StateAttention
 from vovtrack.models.text_bank import load_text_bank, save_text_bank
 
-__all__ = ["ClipTextEncoder", "load_text_bank", "save_text_bank"]
+__all__ = ["ClipTextEncoder", "StateAttention", "load_text_bank", "save_text_bank"]

@@ -31,6 +31,7 @@ class ContextPrompts:
             ``middle`` inside.
         full_length: Run CLIP's whole context instead of cutting it behind the longest sentence:
             the same result for more work.
+        ending: Stands behind the name; one token, or nothing.
 
     Raises:
         InputError: No names, a name too long, or an unknown position.
@@ -43,20 +44,21 @@ class ContextPrompts:
         num_context: int = 8,
         position: Position = "end",
         full_length: bool = False,
+        ending: str = ".",
     ) -> None:
         if position not in ("end", "middle", "front"):
             raise InputError(f"position is {position!r}, expected 'end', 'middle' or 'front'.")
         if not names or isinstance(names, str):
             raise InputError("prompt learning needs a list of class names.")
         self.model, tokenizer = clip.load()
-        sentences = [f"{PLACEHOLDER} " * num_context + name + "." for name in names]
+        sentences = [f"{PLACEHOLDER} " * num_context + name + ending for name in names]
         tokens = tokenizer(sentences)
         self._check(tokens, tokenizer, names, num_context)
         self.end = tokens.argmax(dim=1)
         self.length = tokens.shape[1] if full_length else int(self.end.max()) + 1
         tokens = tokens[:, : self.length].to(clip.device)
         self.tokens = tokens
-        self.num_context = num_context
+        self.num_context, self.ending = num_context, ending
         self.token_embeds = self.model.token_embedding(tokens).detach()
         self.order = self._order(position)
 
@@ -68,8 +70,7 @@ class ContextPrompts:
     def _order(self, position: Position) -> Tensor:
         """(C, L) which of [start, context, rest of the sentence] stands at each place."""
         count, place = self.num_context, torch.arange(self.length)
-        # Name tokens: between the context and the final "." and end tokens.
-        lengths = self.end - count - 2
+        lengths = self.end - count - 1 - len(self.ending)
         rows = []
         for length in lengths.tolist():
             context, name = place[1 : 1 + count], place[1 + count : 1 + count + length]
@@ -108,3 +109,11 @@ class ContextPrompts:
         embeds = torch.cat([start, shared, rest], dim=1)
         order = self.order[..., None].expand_as(embeds)
         return encode_token_embeds(self.model, embeds.gather(1, order), self.end)
+
+
+def word_embeds(clip: ClipTextEncoder, words: str) -> Tensor:
+    """Token embeddings (K, W) of the tokens of ``words``, start and end left out."""
+    model, tokenizer = clip.load()
+    tokens = tokenizer([words])[0]
+    inside = tokens[1 : int(tokens.argmax())]
+    return model.token_embedding(inside.to(clip.device)).detach().clone()

@@ -59,7 +59,7 @@ def test_lvis_images_without_file_name_are_named_by_their_url(root, tmp_path):
     (tmp_path / "ann.json").write_text(json.dumps(content))
     data = OpenVocabLVISDataset(
         ann_file=str(tmp_path / "ann.json"),
-        data_prefix=dict(img=str(root / "images" / "val")),
+        data_prefix=dict(img=str(root / "images")),
         visible="all",
     )
     assert len(data) == 6
