@@ -1,6 +1,7 @@
 """Stage 1 in the mini world: base classes, CLIP distilled into the image branch.
 
-Starts from the run of configs/mini/rpn.py; 'vovtrack features' makes proposals and bank.
+Starts from the run of configs/mini/detector.py, as self-supervised SoCo weights start it at full
+size; 'vovtrack features' makes the bank of its proposals.
 """
 
 _base_ = [
@@ -22,9 +23,10 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-train_cfg = dict(max_epochs=4)
+optim_wrapper = dict(optimizer=dict(lr=5e-4))
+train_cfg = dict(max_epochs=3)
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
-    dict(type="CosineAnnealingLR", T_max=4, eta_min=1e-5, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", T_max=3, eta_min=1e-5, convert_to_iter_based=True),
 ]
-load_from = "work_dirs/detpro/rpn/epoch_6.pth"
+load_from = "work_dirs/quickstart/detector/epoch_14.pth"

@@ -9,7 +9,7 @@ _base_ = [
 
 model = dict(
     type="OVTrack",
-    freeze_detector=True,
+    freeze=("backbone", "neck", "rpn_head", "roi_head"),
     frozen_bn="eval",
     track_head=dict(
         type="PairEmbedHead",

@@ -13,7 +13,13 @@ model = dict(
         pretrained="{{ fileDirname }}/../../saved_models/mini/clip_mini.safetensors",
     ),
     vocabulary=vocabulary,
+    # The mini CLIP knows the words of its own captions; from random vectors it learns half as well.
+    num_context=4,
+    init_words="a photo of a",
+    # 1 / (logit scale of the mini CLIP); OpenAI's is 100.
+    temperature=0.047,
 )
+optim_wrapper = dict(optimizer=dict(lr=2e-2))
 train_dataloader = dict(
     batch_size=128,
     num_workers=0,

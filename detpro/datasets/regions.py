@@ -31,8 +31,8 @@ class LoadRegionFeatures(BaseTransform):
         on_missing: What an image without features means: ``error``; ``skip``, which trains it
             without regions; or ``online``, which takes them from ``proposals`` and leaves the
             encoding to the model.
-        proposals: Regions of images that the bank lacks, for ``online``; with it the bank may be
-            None, then all images are encoded online.
+        proposals: Regions of images that the bank lacks, for ``online``.
+        load_feature: Read the bank; without it the model encodes the regions of all images.
     """
 
     def __init__(
@@ -41,17 +41,20 @@ class LoadRegionFeatures(BaseTransform):
         max_regions: int | None = 300,
         on_missing: Literal["error", "skip", "online"] = "error",
         proposals: str | None = None,
+        load_feature: bool = True,
     ) -> None:
         if on_missing not in ("error", "skip", "online"):
             raise InputError(f"on_missing is {on_missing!r}, expected 'error', 'skip' or 'online'.")
-        if on_missing == "online" and proposals is None:
-            raise InputError("on_missing='online' needs 'proposals', the regions to encode.")
-        if bank is None and on_missing != "online":
+        if load_feature and bank is None:
             raise InputError(
                 "LoadRegionFeatures has no bank: make one with 'vovtrack features extract', or "
-                "set on_missing='online' and proposals."
+                "set load_feature=False and proposals."
             )
-        self.bank = None if bank is None else RegionFeatureBank(bank)
+        if proposals is None and (on_missing == "online" or not load_feature):
+            raise InputError(
+                "LoadRegionFeatures needs 'proposals', the regions that are encoded online."
+            )
+        self.bank = RegionFeatureBank(bank) if load_feature else None
         self.max_regions = max_regions
         self.on_missing = on_missing
         self.proposals = None if proposals is None else RegionSet.load(proposals)
@@ -67,8 +70,8 @@ class LoadRegionFeatures(BaseTransform):
         key = results["img_id"]
         if self.bank is not None and (key in self.bank or self.on_missing == "error"):
             boxes, embeds = self.bank.of(key)
-        elif self.on_missing == "skip":
-            boxes, embeds = np.zeros((0, 4), np.float32), np.zeros((0, self.embed_dims))
+        elif self.bank is not None and self.on_missing == "skip":
+            boxes, embeds = np.zeros((0, 4), np.float32), np.zeros((0, self.bank.header.embed_dims))
         else:
             boxes, embeds = self.proposals.of(key)[0], None
         if self.max_regions is not None and len(boxes) > self.max_regions:
@@ -77,11 +80,6 @@ class LoadRegionFeatures(BaseTransform):
         results["regions"] = boxes
         results["region_embeds"] = embeds
         return results
-
-    @property
-    def embed_dims(self) -> int:
-        """D of the bank."""
-        return self.bank.header.embed_dims
 
 
 @TRANSFORMS.register_module()

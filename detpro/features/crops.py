@@ -113,7 +113,7 @@ def crop_regions(image: Tensor, bboxes: Tensor, side: int) -> Tensor:
     buckets = (sizes[order].double().log2() * _GROUPS_PER_DOUBLING).round().long()
     cuts = (buckets[1:] != buckets[:-1]).any(dim=1).nonzero()[:, 0] + 1
     for group in order.tensor_split(cuts.cpu()):
-        for rows in group.split(_GROUP_LIMIT):
+        for rows in group.split(_GROUP_LIMIT) if len(group) else ():
             read = tuple(sizes[rows].max(dim=0).values.tolist())
             crops[rows] = _resize(
                 pixels, low[rows], read, bboxes[rows], extents[rows], out[rows], skip[rows], side
@@ -137,7 +137,7 @@ def _resize(
     across = resize_weights(bboxes[:, 0], extents[:, 0], out[:, 0], skip[:, 0], columns, side)
     down = resize_weights(bboxes[:, 1], extents[:, 1], out[:, 1], skip[:, 1], rows, side)
     patches = patches.reshape(len(bboxes), -1, read[0])
-    narrow = torch.bmm(patches, across.transpose(1, 2)).round_().clamp_(0, 255)
+    narrow = torch.bmm(patches, across.transpose(1, 2)).add_(0.5).floor_().clamp_(0, 255)
     narrow = narrow.view(-1, 3, read[1], side).transpose(1, 2).reshape(-1, read[1], 3 * side)
-    square = torch.bmm(down, narrow).round_().clamp_(0, 255).to(torch.uint8)
+    square = torch.bmm(down, narrow).add_(0.5).floor_().clamp_(0, 255).to(torch.uint8)
     return square.view(-1, side, 3, side).transpose(1, 2)

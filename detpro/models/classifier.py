@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from vovtrack.errors import InputError
-from vovtrack.models.text_bank import load_text_bank
+from vovtrack.models.text_bank import load_text_bank, text_bank_names
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 
@@ -23,8 +23,8 @@ class TextBankClassifier(BaseModule):
 
     Args:
         embed_dims: Dimension D of the embeddings.
-        text_bank: File with the LVIS v1 rows (1203, D), or with one row per class of the
-            vocabulary. Read when the vocabulary is set; a missing file is reported on first use.
+        text_bank: File with the LVIS v1 rows (1203, D), with named rows, or with one row per
+            class of the vocabulary. A missing file is reported on first use.
         text_encoder: Config of an encoder with ``encode(names) -> (C, D)``, for vocabularies
             the file does not know.
         train_temperature: Divides cosines in training.
@@ -87,14 +87,32 @@ class TextBankClassifier(BaseModule):
 
     def _find_embeds(self) -> Tensor:
         vocabulary = self.vocabulary
-        lvis = Vocabulary.load("lvis_v1")
-        if self.text_bank and set(vocabulary.names) <= set(lvis.names):
-            rows = [lvis.label_of(i) for i in vocabulary.category_ids]
-            return load_text_bank(self.text_bank, len(lvis))[rows]
+        rows = self._file_rows() if self.text_bank else None
+        if rows is not None:
+            return load_text_bank(self.text_bank, rows[1])[rows[0]]
         if self.text_encoder is None:
             raise InputError(
                 f"No text embeddings for the {len(vocabulary)} classes {vocabulary.names[:3]}...: "
-                "set model.roi_head.classifier.text_bank to an embedding file of LVIS v1 or "
-                "model.roi_head.classifier.text_encoder to a CLIP text encoder."
+                "set model.roi_head.classifier.text_bank to an embedding file of these classes "
+                "('vovtrack prompts encode' makes one) or model.roi_head.classifier.text_encoder "
+                "to a CLIP text encoder."
             )
         return self.text_encoder.encode(vocabulary.names)
+
+    def _file_rows(self) -> tuple[list[int], int] | None:
+        """Rows of the file that hold the vocabulary, and how many it has; None if it does not."""
+        vocabulary, lvis = self.vocabulary, Vocabulary.load("lvis_v1")
+        names = text_bank_names(self.text_bank)
+        if names is not None:
+            places = {name: row for row, name in enumerate(names)}
+            if set(vocabulary.names) <= set(places):
+                return [places[name] for name in vocabulary.names], len(names)
+            return None
+        if set(vocabulary.names) <= set(lvis.names):
+            return [lvis.label_of(i) for i in vocabulary.category_ids], len(lvis)
+        # Without names nothing but the number of rows can be checked.
+        return (
+            None
+            if self.text_encoder is not None
+            else (list(range(len(vocabulary))), len(vocabulary))
+        )

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
+import torch
 from mmdet.models.detectors import TwoStageDetector
 from torch import Tensor
 
+from detpro.features.encoder import RegionEncoder
 from detpro.models.convert import convert_detector_keys
+from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
+
+DETECTOR_PARTS = ("backbone", "neck", "rpn_head", "roi_head")
+"""Parts that may be frozen."""
 
 
 @MODELS.register_module()
@@ -23,13 +30,90 @@ class OpenVocabDetector(TwoStageDetector):
     Args:
         vocabulary: The classes, anything :meth:`Vocabulary.load` takes: ``lvis_v1``,
             ``tao_validation``, ``tao_test``, an annotation file, or a list of names.
+        freeze: Parts that do not train, of ``backbone``, ``neck``, ``rpn_head``, ``roi_head``. With
+            ``rpn_head`` its losses are dropped.
+        frozen_bn: What batch statistics of frozen parts do in training: ``eval`` keeps them,
+            ``train`` lets them drift, as the released training does (its backbone excepted, whose
+            own ``norm_eval`` keeps them).
+        region_teacher: Config of the CLIP that encodes regions whose features were not loaded.
         **kwargs: Parts of mmdet's ``TwoStageDetector``.
+
+    Raises:
+        InputError: An unknown part or choice.
     """
 
-    def __init__(self, vocabulary: str | Sequence[str] | Vocabulary = "lvis_v1", **kwargs) -> None:
+    def __init__(
+        self,
+        vocabulary: str | Sequence[str] | Vocabulary = "lvis_v1",
+        freeze: Sequence[str] = (),
+        frozen_bn: Literal["eval", "train"] = "eval",
+        region_teacher: dict | None = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
+        unknown = set(freeze) - set(DETECTOR_PARTS)
+        if unknown or frozen_bn not in ("eval", "train"):
+            raise InputError(
+                f"freeze={tuple(freeze)}, frozen_bn={frozen_bn!r}: expected some of "
+                f"{DETECTOR_PARTS}, and 'eval' or 'train'."
+            )
+        self.freeze, self.frozen_bn = tuple(freeze), frozen_bn
+        for name in freeze:
+            getattr(self, name).requires_grad_(False)
+        self.region_encoder = region_teacher and RegionEncoder(MODELS.build(region_teacher))
         self._register_load_state_dict_pre_hook(self._convert_keys)
         self.set_classes(vocabulary)
+
+    def train(self, mode: bool = True) -> OpenVocabDetector:
+        """Set training mode; frozen batch statistics stay as ``frozen_bn`` says."""
+        super().train(mode)
+        if mode and self.frozen_bn == "eval":
+            for name in self.freeze:
+                getattr(self, name).eval()
+        return self
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """Losses of a batch, see mmdet's ``TwoStageDetector``.
+
+        Args:
+            batch_inputs: (B, 3, H, W) normalised images.
+            batch_data_samples: B samples with ``gt_instances`` in network-input pixels, and with
+                ``regions`` if the model distils.
+        """
+        self._encode_regions(batch_inputs, batch_data_samples)
+        if "rpn_head" not in self.freeze:
+            return super().loss(batch_inputs, batch_data_samples)
+        trained = {"backbone", "neck"} - set(self.freeze)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and bool(trained)):
+            feats = self.extract_feat(batch_inputs)
+        with torch.no_grad():
+            proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
+        return self.roi_head.loss(feats, proposals, batch_data_samples)
+
+    def _encode_regions(self, images: Tensor, samples: list) -> None:
+        """Add the teacher's embeddings to regions that came without."""
+        missing = [
+            number
+            for number, sample in enumerate(samples)
+            if "regions" in sample and "embeds" not in sample.regions
+        ]
+        if not missing:
+            return
+        if self.region_encoder is None:
+            raise InputError(
+                f"{len(missing)} of {len(samples)} images came without region features: make a "
+                "bank with 'vovtrack features extract', or set model.region_teacher to encode "
+                "them online."
+            )
+        raw = self.data_preprocessor
+        pixels = (images[missing] * raw.std + raw.mean).round().clamp(0, 255).to(torch.uint8)
+        boxes = [samples[number].regions.bboxes for number in missing]
+        # Padding would be seen as part of the picture.
+        sizes = [samples[number].img_shape for number in missing]
+        pictures = [p[:, :h, :w] for p, (h, w) in zip(pixels, sizes, strict=True)]
+        found = self.region_encoder.encode_images(pictures, boxes)
+        for number, embeds in zip(missing, found, strict=True):
+            samples[number].regions.embeds = embeds.to(images.device)
 
     @property
     def vocabulary(self) -> Vocabulary:

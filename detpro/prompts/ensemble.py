@@ -37,6 +37,20 @@ def ensemble_embeds(banks: Sequence[Tensor]) -> Tensor:
     return F.normalize(sum(F.normalize(bank, dim=1) for bank in flat), dim=1)
 
 
+def load_embeds(path: str | Path) -> Tensor:
+    """Read class embeddings (C, D) or (1, C, D) of any number of classes.
+
+    Raises:
+        InputError: Missing or unsafe file, or one without an embedding tensor.
+    """
+    content = load_checkpoint_file(path, map_location="cpu")
+    if isinstance(content, dict):
+        content = content.get("embeddings")
+    if not isinstance(content, Tensor) or content.ndim not in (2, 3):
+        raise InputError(f"'{path}' holds no class embeddings (C, D).")
+    return content.float()
+
+
 def load_context(path: str | Path) -> Tensor:
     """Read context vectors (K, W): a checkpoint of ``PromptLearner``, or a released tensor file.
 

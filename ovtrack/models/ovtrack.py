@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from mmdet.structures.bbox import bbox2roi, scale_boxes
 from mmengine.structures import InstanceData
-from torch import Tensor, nn
+from torch import Tensor
 
 from detpro.models import OpenVocabDetector
+from detpro.models.detector import DETECTOR_PARTS
 from ovtrack.models.convert import convert_tracker_keys
 from ovtrack.models.pairs import PairSampler
 from vovtrack.registry import MODELS
@@ -29,9 +29,8 @@ class OVTrack(OpenVocabDetector):
         track_head: Config of the embedding head.
         tracker: Config of the association rule.
         pair_sampler: Arguments of :class:`PairSampler`; None for a model that only tests.
-        freeze_detector: Train the embedding head alone.
-        frozen_bn: What batch statistics of the frozen detector do in training: ``eval`` keeps
-            them, ``train`` lets those of neck and box head drift, as the released training does.
+        freeze: Parts of the detector that do not train; by default all, so that the embedding
+            head trains alone.
         **kwargs: Of :class:`OpenVocabDetector`.
     """
 
@@ -40,31 +39,14 @@ class OVTrack(OpenVocabDetector):
         track_head: dict,
         tracker: dict,
         pair_sampler: dict | None = None,
-        freeze_detector: bool = True,
-        frozen_bn: Literal["eval", "train"] = "eval",
+        freeze: Sequence[str] = DETECTOR_PARTS,
         **kwargs,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(freeze=freeze, **kwargs)
         self.track_head = MODELS.build(track_head)
         self.tracker = MODELS.build(tracker)
         self.pair_sampler = None if pair_sampler is None else PairSampler(**pair_sampler)
-        self.freeze_detector = freeze_detector
-        self.frozen_bn = frozen_bn
-        if freeze_detector:
-            for module in self._detector_parts():
-                module.requires_grad_(False)
         self._apply_thresholds()
-
-    def _detector_parts(self) -> tuple[nn.Module, ...]:
-        return self.backbone, self.neck, self.rpn_head, self.roi_head
-
-    def train(self, mode: bool = True) -> OVTrack:
-        """Set training mode; frozen batch statistics stay as ``frozen_bn`` says."""
-        super().train(mode)
-        if mode and self.freeze_detector and self.frozen_bn == "eval":
-            for module in self._detector_parts():
-                module.eval()
-        return self
 
     def set_classes(
         self, classes: Sequence[str] | str | Path | Vocabulary, embeds: Tensor | None = None
@@ -95,7 +77,8 @@ class OVTrack(OpenVocabDetector):
             batch_data_samples: 2B samples with ``gt_instances`` (``bboxes`` in network-input
                 pixels, ``labels``, ``instances_ids``).
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_detector):
+        trained = set(DETECTOR_PARTS) - set(self.freeze)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and bool(trained)):
             feats = self.extract_feat(batch_inputs)
             proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
         regions, counts, targets = self.pair_sampler.sample(proposals, batch_data_samples)

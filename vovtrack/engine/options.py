@@ -49,7 +49,6 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "data.val.ann_file": ("val_dataloader.dataset.ann_file", "val_evaluator.ann_file"),
     "data.test.ann_file": ("test_dataloader.dataset.ann_file", "test_evaluator.ann_file"),
     "model.roi_head.prompt_path": ("model.roi_head.classifier.text_bank",),
-    "model.roi_head.load_feature": ("model.roi_head.distillation.load_feature",),
     "model.roi_head.spatial_learning_rate": ("model.spatial_loss.loss_weight",),
 }
 """Option name of the original command lines -> the keys of today's configs that it sets."""
@@ -68,8 +67,10 @@ CATEGORY_MASKS: dict[str, str] = {
 }
 """Boolean class masks of the original -> the vocabulary that takes their place."""
 
+LOAD_FEATURE = "model.roi_head.load_feature"
+"""Whether teacher features come from disk: today a choice of the data pipeline."""
+
 PARTS: dict[str, str] = {
-    "model.roi_head.distillation": "distillation part (detector training, stages 1 and 2)",
     "model.spatial_loss": "spatial loss (self-supervised training, stage 4)",
 }
 """Optional parts of a model whose options are understood although a config may lack the part."""
@@ -101,6 +102,7 @@ def apply_options(
     """
     notices: list[str] = []
     settings = _translate_masks(config, _split(cfg_options), notices)
+    settings = _translate_feature_source(config, settings, notices)
     settings = _rename(settings, RENAMED, notices)
     settings += _rename(_eval_keys(_split(eval_options)), RENAMED_EVAL, notices)
     for key, text in settings:
@@ -110,7 +112,7 @@ def apply_options(
 
 def dotted_keys(config: Config) -> list[str]:
     """All keys of a config as dotted paths, branches included, list items by their index."""
-    return list(_walk(config.to_dict()))
+    return [key for key, _ in _leaves(config.to_dict())]
 
 
 def _split(texts: Iterable[str]) -> list[tuple[str, str]]:
@@ -163,6 +165,28 @@ def _translate_masks(
     names = " and ".join(masks) or "vocabulary"
     notices.append(f"Option '{names}' is now '{' and '.join(keys)}' = '{chosen[0]}'.")
     return others + [(key, chosen[0]) for key in keys]
+
+
+def _translate_feature_source(
+    config: Config, settings: list[tuple[str, str]], notices: list[str]
+) -> list[tuple[str, str]]:
+    """Point the old switch at the transforms that load features."""
+    kept = [pair for pair in settings if pair[0] != LOAD_FEATURE]
+    chosen = [text for key, text in settings if key == LOAD_FEATURE]
+    if not chosen:
+        return kept
+    keys = [
+        key.removesuffix(".type") + ".load_feature"
+        for key, value in _leaves(config.to_dict())
+        if key.startswith("train_dataloader.") and value == "LoadRegionFeatures"
+    ]
+    if not keys:
+        raise InputError(
+            f"Option '{LOAD_FEATURE}={chosen[0]}': the training data of this config load no region "
+            "features; leave the option out."
+        )
+    notices.append(f"Option '{LOAD_FEATURE}' is now '{' and '.join(keys)}'.")
+    return kept + [(key, chosen[-1]) for key in keys]
 
 
 def _is_vocabulary_key(key: str) -> bool:
@@ -260,15 +284,16 @@ def _unknown(config: Config, key: str) -> str:
     return f"Unknown option '{key}': the config has no such key.{hint}"
 
 
-def _walk(node: Any, prefix: str = "") -> Iterator[str]:
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and their values, branches included."""
     items: Iterable[tuple[Any, Any]] = ()
     if isinstance(node, dict):
         items = node.items()
     elif isinstance(node, (list, tuple)):
         items = enumerate(node)
     for key, value in items:
-        yield f"{prefix}{key}"
-        yield from _walk(value, f"{prefix}{key}.")
+        yield f"{prefix}{key}", value
+        yield from _leaves(value, f"{prefix}{key}.")
 
 
 def _literal(text: str) -> Any:

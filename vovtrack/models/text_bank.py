@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vovtrack.compat.files import load_checkpoint_file
@@ -55,6 +56,29 @@ def load_text_bank(path: str | Path, num_classes: int) -> Tensor:
     if bad.any():
         raise InputError(f"{path}: row {int(bad.nonzero()[0])} is zero or not finite")
     return F.normalize(bank, dim=-1)
+
+
+def text_bank_names(path: str | Path) -> tuple[str, ...] | None:
+    """Class names written into a file of embeddings; None if it carries none.
+
+    Raises:
+        InputError: Missing or damaged file, or names that are no list of texts.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"the text embeddings {path} do not exist; correct the path")
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            names = json.loads((file.metadata() or {}).get("names", "null"))
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}); make it again") from None
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: 'names' is no list of class names; make the file again")
+    return tuple(names)
 
 
 def save_text_bank(path: str | Path, embeddings: Tensor, names: Sequence[str]) -> None:

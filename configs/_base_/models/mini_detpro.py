@@ -8,5 +8,11 @@ model = dict(
         # Half of the L1 distance of a region, as 256 is at 512 dimensions.
         distillation=dict(type="RegionDistillation", loss_weight=32.0),
         fusion=dict(_delete_=True, type="GeometricScoreFusion", alpha=1 / 3, novel_mask="novel"),
+        thresholds=None,
+        score_factor=None,
+    ),
+    # Several classes per region may count, as LVIS evaluates.
+    test_cfg=dict(
+        rcnn=dict(score_thr=1e-3, nms=dict(class_agnostic=False), max_per_img=100),
     ),
 )

@@ -4,7 +4,7 @@ _base_ = "openvocab_r50.py"
 
 model = dict(
     type="OVTrack",
-    freeze_detector=True,
+    freeze=("backbone", "neck", "rpn_head", "roi_head"),
     # The released training lets the statistics of neck and box head drift.
     frozen_bn="train",
     track_head=dict(

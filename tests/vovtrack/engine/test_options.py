@@ -121,7 +121,7 @@ def test_parse_time_variable_vocabulary_acts_where_it_is_used(config):
 @pytest.mark.parametrize(
     ("option", "part"),
     [
-        ("model.roi_head.load_feature=True", "distillation part"),
+        ("model.roi_head.load_feature=True", "load no region features"),
         ("model.roi_head.spatial_learning_rate=0.1", "spatial loss"),
     ],
 )
