@@ -237,6 +237,9 @@ class RegionFeatureBank:
             )
         number, first, last = self._places[image_id]
         shard = self._shard(number)
+        if first == last:
+            dims = self.header.embed_dims
+            return np.zeros((0, 4), np.float32), np.zeros((0, dims), np.float16)
         return tuple(shard.get_slice(name)[first:last] for name in ("bboxes", "features"))
 
     def _shard(self, number: int) -> safe_open:

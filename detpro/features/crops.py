@@ -3,7 +3,8 @@
 The published teacher cuts each region with Pillow, resizes its shorter side to the tower's input
 with Pillow's bicubic filter and keeps the central square. Here the same numbers come from two
 batched matrix products for many regions at once: resizing is linear and separable, and only the
-rows and columns that reach the central square are read.
+rows and columns that reach the central square are read. Values between the two passes are rounded
+as Pillow does; it chooses the order of the passes by cost, so a grey value may differ by one.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def train_and_test(out: Path, name: str, seed: int) -> None:
     start = [] if cell.start is None else [f"load_from={last(out / f'seed{seed}' / cell.start)}"]
     run([
         sys.executable, "tools/train.py", cell.config, "--work-dir", folder, "--seed", seed,
-        "--resume", "--cfg-options", *options, *start, "default_hooks.checkpoint.max_keep_ckpts=1",
+        "--resume", "--cfg-options", *options, *start, "default_hooks.checkpoint.max_keep_ckpts=2",
     ])  # fmt: skip
     run([
         sys.executable, "tools/test.py", cell.config, last(folder), "--work-dir", folder / "test",

@@ -14,7 +14,9 @@ import numpy as np
 
 from vovtrack.errors import InputError
 
-BUILT_IN = ("lvis_v1", "tao_validation", "tao_test")
+TRANSFER = ("coco", "coco_65", "voc", "objects365")
+"""Detection data sets that a detector of LVIS is tested on without training."""
+BUILT_IN = ("lvis_v1", "tao_validation", "tao_test", *TRANSFER)
 FUSION_MASKS = ("novel", "released", "none")
 _FREQUENCIES = ("f", "c", "r")
 # LVIS v1 misspells class 655; the class lists of open-vocabulary trackers, from which their text
@@ -129,7 +131,7 @@ class Vocabulary:
         if self.released is None:
             raise InputError(
                 "A released fusion mask exists only for the vocabularies "
-                f"{', '.join(BUILT_IN)}; use fusion_mask='novel' for other class lists."
+                "lvis_v1, tao_validation, tao_test; use fusion_mask='novel' for other class lists."
             )
         return self.released
 
@@ -139,6 +141,8 @@ class Vocabulary:
 
         Args:
             spec: ``"lvis_v1"`` (1203 classes), ``"tao_validation"`` (296), ``"tao_test"`` (357),
+                ``"coco"`` (80, 32 novel), ``"coco_65"`` (without the 15 novel ones that
+                open-vocabulary COCO never tests), ``"voc"`` (20, 5 novel), ``"objects365"`` (365),
                 the path of an annotation JSON (its ``categories`` in file order; novel where
                 ``frequency`` is "r"), a list of names, or a vocabulary (returned as it is).
 
@@ -150,6 +154,8 @@ class Vocabulary:
         if isinstance(spec, (str, Path)):
             if spec == "lvis_v1":
                 return _lvis_v1()
+            if spec in TRANSFER:
+                return _transfer(str(spec))
             if spec in BUILT_IN:
                 return _tao(str(spec).removeprefix("tao_"))
             return _from_annotations(Path(spec))
@@ -211,6 +217,12 @@ def _tao(split: str) -> Vocabulary:
     return Vocabulary(
         names, tuple(table["category_ids"]), lvis.novel[labels], table["released_mask"]
     )
+
+
+def _transfer(name: str) -> Vocabulary:
+    table = _packaged("transfer.json")[name]
+    novel = [known in table.get("novel", ()) for known in table["names"]]
+    return Vocabulary(tuple(table["names"]), tuple(table["category_ids"]), novel)
 
 
 def _from_annotations(path: Path) -> Vocabulary:

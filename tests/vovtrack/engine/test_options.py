@@ -118,16 +118,19 @@ def test_parse_time_variable_vocabulary_acts_where_it_is_used(config):
     assert config.model.vocabulary == config.val_evaluator.vocabulary == "tao_test"
 
 
-@pytest.mark.parametrize(
-    ("option", "part"),
-    [
-        ("model.roi_head.load_feature=True", "load no region features"),
-        ("model.roi_head.spatial_learning_rate=0.1", "spatial loss"),
-    ],
-)
-def test_option_of_an_absent_part_is_refused_with_the_reason(config, option, part):
-    with pytest.raises(InputError, match=f"this config has no {part}.*later releases"):
-        apply_options(config, [option])
+def test_option_of_an_absent_part_is_refused_with_the_reason(config):
+    with pytest.raises(InputError, match="this config has no spatial loss.*later releases"):
+        apply_options(config, ["model.roi_head.spatial_learning_rate=0.1"])
+
+
+def test_features_from_disk_are_a_choice_of_the_data(config):
+    with pytest.raises(InputError, match="load no region features"):
+        apply_options(config, ["model.roi_head.load_feature=True"])
+    pipeline = [dict(type="LoadCheckedImage"), dict(type="LoadRegionFeatures", load_feature=True)]
+    config.train_dataloader = dict(dataset=dict(dataset=dict(pipeline=pipeline)))
+    notices = apply_options(config, ["model.roi_head.load_feature=False"])
+    assert config.train_dataloader.dataset.dataset.pipeline[1].load_feature is False
+    assert "train_dataloader.dataset.dataset.pipeline.1.load_feature" in notices[0]
 
 
 def test_option_of_a_present_part_is_set(config):
