@@ -24,7 +24,7 @@ from mmdet.datasets.transforms import (
     PackDetInputs,
     RandomAffine,
 )
-from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
+from mmdet.structures.bbox import autocast_box_type
 
 from vovtrack.errors import InputError
 from vovtrack.registry import TRANSFORMS
@@ -115,28 +115,17 @@ class PairMosaic(Mosaic):
             instance of the same tile. ``position``: the same running number over the boxes of the
             four tiles, as in the released code; it is wrong for all boxes behind one that only
             one of the views has.
-        clip_to: ``tile`` cuts boxes to the part of their tile that is seen, and drops those
-            without any. ``canvas`` cuts them to the whole image, as in the released code: boxes
-            of objects that were cropped away lie over the neighbouring tile.
         **kwargs: Of mmdet's ``Mosaic``; ``img_scale`` is (width, height) of a tile.
 
     Raises:
-        InputError: Unknown ``identity`` or ``clip_to``.
+        InputError: Unknown ``identity``.
     """
 
     num_mixed = 3
 
-    def __init__(
-        self,
-        identity: Identity = "instance",
-        clip_to: Literal["tile", "canvas"] = "tile",
-        **kwargs,
-    ) -> None:
-        if clip_to not in ("tile", "canvas"):
-            raise InputError(f"clip_to is {clip_to!r}, expected 'tile' or 'canvas'.")
+    def __init__(self, identity: Identity = "instance", **kwargs) -> None:
         super().__init__(**kwargs)
         self.identity = check_identity(identity)
-        self.clip_to = clip_to
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
@@ -152,8 +141,6 @@ class PairMosaic(Mosaic):
             for scale, (paste, crop) in zip(scales, self._pasted, strict=True)
         ]
         results["homography_matrix"] = np.stack(steps) @ np.stack(matrices)
-        if self.clip_to == "tile":
-            _clip_to_tiles(results, np.array([paste for paste, _ in self._pasted], np.float32))
         return results
 
     def _scale(self, tile: dict) -> float:
@@ -216,7 +203,9 @@ class PairMixUp(BaseTransform):
         for key in (*_PER_BOX, "gt_ignore_flags"):
             results[key] = np.concatenate([results[key], other[key]])
         results["gt_bboxes"].clip_((height, width))
-        _keep(results, results["gt_bboxes"].is_inside((height, width)).numpy())
+        inside = results["gt_bboxes"].is_inside((height, width)).numpy()
+        for key in ("gt_bboxes", "gt_ignore_flags", *_PER_BOX):
+            results[key] = results[key][inside]
         return results
 
     def _draw_homography(self, size: tuple[int, int], target: tuple[int, int]) -> np.ndarray:
@@ -281,19 +270,3 @@ def source_homography(results: dict) -> np.ndarray:
 
 def _scale_and_shift(scale: float, x: float, y: float) -> np.ndarray:
     return np.array([[scale, 0, x], [0, scale, y], [0, 0, 1]], np.float32)
-
-
-def _clip_to_tiles(results: dict, tiles: np.ndarray) -> None:
-    """Cut the boxes to the rectangles (4, 4) of their tiles; drop those with nothing left."""
-    boxes = results["gt_bboxes"].numpy()
-    own = tiles[results["gt_sources"]]
-    boxes = np.concatenate(
-        [np.maximum(boxes[:, :2], own[:, :2]), np.minimum(boxes[:, 2:], own[:, 2:])], axis=1
-    )
-    results["gt_bboxes"] = HorizontalBoxes(boxes)
-    _keep(results, (boxes[:, 2:] > boxes[:, :2]).all(axis=1))
-
-
-def _keep(results: dict, rows: np.ndarray) -> None:
-    for key in ("gt_bboxes", "gt_ignore_flags", *_PER_BOX):
-        results[key] = results[key][rows]
