@@ -91,7 +91,10 @@ class ImagePairDataset(BaseDetDataset):
     def filter_data(self) -> list[dict]:
         """Leave out images of which a side is shorter than ``filter_cfg["min_size"]``."""
         min_size = (self.filter_cfg or {}).get("min_size", 0)
-        return [key for key in self.data_list if min(key["width"], key["height"]) >= min_size]
+        keys = [key for key in self.data_list if min(key["width"], key["height"]) >= min_size]
+        if not keys:
+            raise InputError(f"'{self.ann_file}': no image has {min_size} pixels on each side.")
+        return keys
 
     def _locator(self) -> Callable[[str], str]:
         """From the file name of an image to its path, or the address of one in an HDF5 file."""
