@@ -223,7 +223,12 @@ class PairMixUp(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackIdentityInputs(PackDetInputs):
-    """mmdet's ``PackDetInputs`` that also packs identities, sources and the homography."""
+    """mmdet's ``PackDetInputs`` that also packs identities, sources and the homography.
+
+    Args:
+        meta_keys: Keys for the meta information of the sample; by default mmdet's and
+            ``homography_matrix``.
+    """
 
     mapping_table = dict(
         PackDetInputs.mapping_table, gt_instances_ids="instances_ids", gt_sources="sources"
