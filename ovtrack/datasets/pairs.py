@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from mmdet.datasets import BaseDetDataset
-from mmdet.datasets.transforms import PackDetInputs
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
+from torch.utils.data import Dataset
 
+from ovtrack.datasets.archive import open_images
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_images, require_files
 from vovtrack.registry import DATASETS, TRANSFORMS
 from vovtrack.structures import Vocabulary
+
+_MAX_ID = 2**31 - 1
+_MAX_DRAWS = 1000
 
 
 @DATASETS.register_module()
@@ -22,35 +28,53 @@ class ImagePairDataset(BaseDetDataset):
     """Key images of a CocoVID file, each with a reference image of the same video.
 
     The two views pass the pipeline independently and keep their instance ids, by which the model
-    matches them: never by position. Images without a partner that shares an object are left out
-    and counted in the log; a pair whose views lost their common objects in the pipeline is drawn
-    again.
+    matches them. Images without a partner that shares an object are left out and counted in the
+    log; a pair whose views lost their common objects in the pipeline is drawn again.
+
+    ``data_prefix``: ``img`` is the folder of the images; ``twins`` (optional) holds generated
+    images by their base names, a folder or an HDF5 file of encoded images: what it has is read
+    from there.
 
     Args:
         vocabulary: What :meth:`Vocabulary.load` takes; by default the categories of the file.
         max_gap: The reference is at most this many frames away from the key.
-        **kwargs: Of mmengine's ``BaseDataset``.
+        include_self: The key itself may be its own reference, in two different augmentations: a
+            still, a video of one frame, always is. Otherwise stills are left out.
+        **kwargs: Of mmengine's ``BaseDataset``. ``filter_cfg=dict(min_size=32)`` leaves out images
+            of which a side is shorter.
 
     Raises:
-        InputError: Broken file, an instance without id, an id twice in one image, images missing
-            on disk, or no pair with an object in common.
+        InputError: Broken file, an instance without id or with one that is no whole number >= 0,
+            an id twice in one image, images missing on disk, or no pair with an object in common.
     """
 
-    def __init__(self, vocabulary: str | None = None, max_gap: int = 1, **kwargs) -> None:
+    def __init__(
+        self,
+        vocabulary: str | None = None,
+        max_gap: int = 1,
+        include_self: bool = False,
+        **kwargs,
+    ) -> None:
         self._vocabulary_spec = vocabulary
         self.max_gap = max_gap
+        self.include_self = include_self
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read the file; a key image without any partner is left out."""
         vocabulary = Vocabulary.load(self._vocabulary_spec or self.ann_file)
         self._metainfo["classes"] = vocabulary.names
-        records = [self._parse(record) for record in read_images(self.ann_file, vocabulary)]
-        require_files([record["img_path"] for record in records], self.ann_file)
+        locate = self._locator()
+        records = [self._parse(image, locate) for image in read_images(self.ann_file, vocabulary)]
+        paths = [record["img_path"] for record in records]
+        require_files([path for path in paths if "://" not in path], self.ann_file)
         videos = defaultdict(list)
         for record in records:
-            videos[record["video_id"]].append(record)
-        keys = [dict(r, references=self._references(r, videos[r["video_id"]])) for r in records]
+            videos[record["video_id"]].append((record, _identities(record)))
+        keys = [
+            dict(record, references=self._references(record, videos[record["video_id"]]))
+            for record in records
+        ]
         keys = [key for key in keys if key["references"]]
         if not keys:
             raise InputError(
@@ -64,60 +88,144 @@ class ImagePairDataset(BaseDetDataset):
             )
         return keys
 
-    def _parse(self, record: dict) -> dict:
-        place = f"'{self.ann_file}': image {record['id']}"
+    def filter_data(self) -> list[dict]:
+        """Leave out images of which a side is shorter than ``filter_cfg["min_size"]``."""
+        min_size = (self.filter_cfg or {}).get("min_size", 0)
+        keys = [key for key in self.data_list if min(key["width"], key["height"]) >= min_size]
+        if not keys:
+            raise InputError(f"'{self.ann_file}': no image has {min_size} pixels on each side.")
+        return keys
+
+    def _locator(self) -> Callable[[str], str]:
+        """From the file name of an image to its path, or the address of one in an HDF5 file."""
+        folder = self.data_prefix["img"]
+        twins = open_images(self.data_prefix["twins"]) if self.data_prefix.get("twins") else {}
+        return lambda name: twins.get(os.path.basename(name)) or os.path.join(folder, name)
+
+    def _parse(self, image: dict, locate: Callable[[str], str]) -> dict:
+        place = f"'{self.ann_file}': image {image['id']}"
         for key in ("video_id", "frame_id"):
-            if key not in record:
+            if key not in image:
                 raise InputError(f"{place} lacks the key '{key}': expected a CocoVID file.")
-        if any("instance_id" not in instance for instance in record["instances"]):
-            raise InputError(f"{place}: an annotation lacks the key 'instance_id'.")
-        ids = [instance["instance_id"] for instance in record["instances"]]
-        if len(set(ids)) < len(ids):
-            raise InputError(f"{place}: two annotations have the same 'instance_id'.")
+        seen = set()
+        for instance in image["instances"]:
+            if "instance_id" not in instance:
+                raise InputError(f"{place}: an annotation lacks the key 'instance_id'.")
+            own = instance["instance_id"]
+            if not isinstance(own, int) or not 0 <= own <= _MAX_ID:
+                raise InputError(
+                    f"{place}: 'instance_id' is {own!r}, expected a whole number from 0 to "
+                    f"{_MAX_ID}."
+                )
+            if own in seen:
+                raise InputError(f"{place}: two annotations have the same 'instance_id' {own}.")
+            seen.add(own)
+        kept = ("bbox", "bbox_label", "ignore_flag", "instance_id")
         return dict(
-            img_id=record["id"],
-            img_path=os.path.join(self.data_prefix["img"], record["file_name"]),
-            height=record["height"],
-            width=record["width"],
-            video_id=record["video_id"],
-            frame_id=record["frame_id"],
-            instances=record["instances"],
+            img_id=image["id"],
+            img_path=locate(image["file_name"]),
+            height=image["height"],
+            width=image["width"],
+            video_id=image["video_id"],
+            frame_id=image["frame_id"],
+            instances=[{key: i[key] for key in kept} for i in image["instances"]],
         )
 
-    def _references(self, key: dict, video: list[dict]) -> list[dict]:
-        """Other images near the key that show one of its objects."""
-        ids = _identities(key)
-        return [
-            other
-            for other in video
-            if 0 < abs(other["frame_id"] - key["frame_id"]) <= self.max_gap
-            and ids & _identities(other)
+    def _references(self, key: dict, video: list[tuple[dict, set[int]]]) -> list[dict]:
+        """Images near the key that show one of its objects."""
+        near = [
+            (other, ids)
+            for other, ids in video
+            if abs(other["frame_id"] - key["frame_id"]) <= self.max_gap
+            and (other is not key or self.include_self)
         ]
+        own = _identities(key)
+        return [other for other, ids in near if own & ids]
 
     def prepare_data(self, idx: int) -> dict | None:
         """Pass key and reference through the pipeline; None if they share no object any more."""
-        key = self.get_data_info(idx)
-        references = key.pop("references")
-        reference = references[np.random.randint(len(references))]
-        views = [self.pipeline(dict(view)) for view in (key, reference)]
-        if any(view is None for view in views):
-            return None
-        key_ids, reference_ids = (v["data_samples"].gt_instances.instances_ids for v in views)
-        if not set(key_ids.tolist()) & set(reference_ids.tolist()):
-            return None
-        return {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
+        return pack_pair([self.pipeline(view) for view in draw_pair(self.get_data_info(idx))])
+
+
+@DATASETS.register_module()
+class MixedPairDataset(Dataset):
+    """Pairs that are mixed with other pairs: key with keys, reference with references.
+
+    The same other pairs are mixed into both views, each view by itself, so that the objects of the
+    others match too.
+
+    Args:
+        dataset: Config of an :class:`ImagePairDataset`, or of a ``ClassBalancedDataset`` of one;
+            its own pipeline is not used.
+        load: Transforms that read one view.
+        mix: Transform of one view and as many others as its ``num_mixed`` says
+            (:class:`PairMosaic`, :class:`PairMixUp`).
+        pipeline: Transforms of the mixed view, the last one packs it.
+    """
+
+    def __init__(
+        self, dataset: dict, load: Sequence[dict], mix: dict, pipeline: Sequence[dict]
+    ) -> None:
+        self.dataset = DATASETS.build(dataset)
+        self.load = Compose(load)
+        self.mix = TRANSFORMS.build(mix)
+        self.pipeline = Compose(pipeline)
+        self.metainfo = self.dataset.metainfo
+
+    def full_init(self) -> None:
+        """Read the annotations, if the inner data set has not yet."""
+        self.dataset.full_init()
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def get_data_info(self, idx: int) -> dict:
+        """Key image of an item, with its references."""
+        return self.dataset.get_data_info(idx)
+
+    def __getitem__(self, idx: int) -> dict:
+        for _ in range(_MAX_DRAWS):
+            item = self._prepare(idx)
+            if item is not None:
+                return item
+            idx = np.random.randint(len(self))
+        raise InputError(
+            f"The views of {_MAX_DRAWS} pairs in a row have no object in common after the "
+            "pipeline: check boxes, scale and min_gt_bbox_wh."
+        )
+
+    def _prepare(self, idx: int) -> dict | None:
+        others = np.random.randint(len(self), size=self.mix.num_mixed)
+        pairs = [draw_pair(self.get_data_info(i)) for i in (idx, *others.tolist())]
+        return pack_pair([self._view(images) for images in zip(*pairs, strict=True)])
+
+    def _view(self, images: Sequence[dict]) -> dict | None:
+        loaded = [self.load(image) for image in images]
+        mixed = self.mix(dict(loaded[0], mix_results=loaded[1:]))
+        del mixed["mix_results"]
+        return self.pipeline(mixed)
+
+
+def draw_pair(item: dict) -> tuple[dict, dict]:
+    """Key image of an item and one of its references, drawn with equal chances."""
+    key = {name: value for name, value in item.items() if name != "references"}
+    references = item["references"]
+    return key, dict(references[np.random.randint(len(references))])
+
+
+def pack_pair(views: Sequence[dict | None]) -> dict | None:
+    """Join two packed views; None if one was given up or they share no object."""
+    if any(view is None for view in views):
+        return None
+    key, reference = (view["data_samples"].gt_instances.instances_ids for view in views)
+    if not set(key.tolist()) & set(reference.tolist()):
+        return None
+    return {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
 
 
 def _identities(record: dict) -> set[int]:
     """Ids of the objects of an image; crowds are regions to ignore, not objects."""
     return {i["instance_id"] for i in record["instances"] if not i["ignore_flag"]}
-
-
-@TRANSFORMS.register_module()
-class PackIdentityInputs(PackDetInputs):
-    """mmdet's ``PackDetInputs`` that also packs ``gt_instances.instances_ids``."""
-
-    mapping_table = dict(PackDetInputs.mapping_table, gt_instances_ids="instances_ids")
 
 
 @FUNCTIONS.register_module()

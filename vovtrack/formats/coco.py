@@ -37,7 +37,13 @@ def read_images(path: str | Path, vocabulary: Vocabulary) -> list[dict[str, Any]
     Raises:
         InputError: Unreadable file or a missing key, named with its record.
     """
-    content = _read(Path(path))
+    return images_of(read_annotations(path), vocabulary, path)
+
+
+def images_of(
+    content: dict[str, Any], vocabulary: Vocabulary, path: str | Path
+) -> list[dict[str, Any]]:
+    """As :func:`read_images`, of a file that is read already; ``path`` is for messages."""
     labels = {category: label for label, category in enumerate(vocabulary.category_ids)}
     by_image: dict[int, list[dict]] = defaultdict(list)
     for annotation in content["annotations"]:
@@ -80,7 +86,14 @@ def require_files(paths: list[str], ann_file: str) -> None:
         )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_annotations(path: str | Path) -> dict[str, Any]:
+    """Read an annotation file and check that its records have what the format requires.
+
+    Raises:
+        InputError: Unreadable file, a missing key, or an annotation whose image or category the
+            file does not list.
+    """
+    path = Path(path)
     try:
         content = json.loads(path.read_text())
     except FileNotFoundError:
@@ -97,6 +110,14 @@ def _read(path: Path) -> dict[str, Any]:
                         f"Annotation file '{path}': {section[:-1]} {record.get('id', '?')} lacks "
                         f"the key '{key}'."
                     )
+    for key, section in (("image_id", "images"), ("category_id", "categories")):
+        known = {record["id"] for record in content[section]}
+        for annotation in content["annotations"]:
+            if annotation[key] not in known:
+                raise InputError(
+                    f"Annotation file '{path}': annotation {annotation['id']} has {key} "
+                    f"{annotation[key]}, which is not among its {section}."
+                )
     return content
 
 

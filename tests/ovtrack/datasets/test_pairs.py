@@ -103,7 +103,7 @@ def test_images_without_partner_are_left_out_and_counted(root, tmp_path, monkeyp
     def separate(content):
         for annotation in content["annotations"]:
             if annotation["video_id"] == 1:
-                annotation["instance_id"] = -annotation["id"]
+                annotation["instance_id"] = 10**6 + annotation["id"]
 
     told = []
     monkeypatch.setattr("ovtrack.datasets.pairs.print_log", lambda text, **_: told.append(text))

@@ -1,0 +1,27 @@
+"""``vovtrack prepare``: bring data into the form that training and testing read.
+
+A sub-verb is a module ``vovtrack/cli/prepare_<name>.py`` that looks like a verb's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+HELP = "bring data into the form that training and testing read"
+SUBVERBS = ("pairs",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the sub-verbs and their options."""
+    subparsers = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    for name in SUBVERBS:
+        module = importlib.import_module(f"vovtrack.cli.prepare_{name}")
+        part = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(part)
+        part.set_defaults(prepare=module.run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the sub-verb."""
+    return args.prepare(args)
