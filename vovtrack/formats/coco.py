@@ -70,7 +70,7 @@ def image_paths(path: str | Path, root: str | Path) -> dict[int, str]:
     Raises:
         InputError: Unreadable file, or images missing on disk.
     """
-    images = _read(Path(path))["images"]
+    images = read_annotations(path)["images"]
     paths = {image["id"]: str(Path(root, _file_name(path, image))) for image in images}
     require_files(list(paths.values()), str(path))
     return paths

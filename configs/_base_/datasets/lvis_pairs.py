@@ -23,7 +23,7 @@ train_dataloader = dict(
             dataset=dict(
                 type="ImagePairDataset",
                 ann_file="data/tao/annotations/" + pairs + ".json",
-                data_prefix=dict(img="data/lvis/train2017", twins="data/tao/" + pairs + ".h5"),
+                data_prefix=dict(img="data/lvis_v1/train2017", twins="data/tao/" + pairs + ".h5"),
                 include_self=True,
                 filter_cfg=dict(min_size=32),
             ),

@@ -54,7 +54,7 @@ def write_stills(folder: Path, count: int = 6, masks: bool = True) -> Path:
         annotations.append(small)
         name = f"{number:06d}.jpg"
         cv2.imwrite(str(folder / "images" / name), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
-        url = f"http://images.invalid/train/{name}"
+        url = f"http://images.invalid/{name}"
         images.append(dict(id=number, coco_url=url, width=SIZE[0], height=SIZE[1]))
     categories = [
         dict(id=number, name=f"disc {number}", frequency="fcr"[number - 1]) for number in (1, 2, 3)
