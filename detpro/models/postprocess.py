@@ -11,7 +11,7 @@ from torchvision.ops import nms
 
 def best_class_nms(
     bboxes: Tensor, scores: Tensor, score_thr: float, iou_threshold: float, max_per_img: int
-) -> InstanceData:
+) -> tuple[InstanceData, Tensor]:
     """Class-agnostic suppression with the best class of each region.
 
     Equals suppression over all (region, class) pairs irrespective of class, because the pairs of
@@ -26,28 +26,31 @@ def best_class_nms(
         max_per_img: Keep this many best.
 
     Returns:
-        Detections with ``bboxes``, ``scores``, ``labels``, best first.
+        Detections with ``bboxes``, ``scores``, ``labels``, best first, and the region (n,) of each.
     """
     best, labels = scores.max(dim=1)
     candidates = (best > score_thr).nonzero()[:, 0]
     kept = nms(bboxes[candidates], best[candidates], iou_threshold)[:max_per_img]
     chosen = candidates[kept]
-    return InstanceData(bboxes=bboxes[chosen], scores=best[chosen], labels=labels[chosen])
+    found = InstanceData(bboxes=bboxes[chosen], scores=best[chosen], labels=labels[chosen])
+    return found, chosen
 
 
 def classwise_nms(
     bboxes: Tensor, scores: Tensor, score_thr: float, iou_threshold: float, max_per_img: int
-) -> InstanceData:
+) -> tuple[InstanceData, Tensor]:
     """Suppression inside each class, one region may yield several classes (TAO track AP).
 
     Arguments and result as :func:`best_class_nms`.
     """
     with_background = torch.cat([scores, scores.new_zeros(len(scores), 1)], dim=1)
-    dets, labels = multiclass_nms(
+    dets, labels, places = multiclass_nms(
         bboxes,
         with_background,
         score_thr,
         dict(type="nms", iou_threshold=iou_threshold),
         max_per_img,
+        return_inds=True,
     )
-    return InstanceData(bboxes=dets[:, :4], scores=dets[:, 4], labels=labels)
+    found = InstanceData(bboxes=dets[:, :4], scores=dets[:, 4], labels=labels)
+    return found, places // scores.shape[1]

@@ -153,31 +153,48 @@ class OpenVocabRoIHead(StandardRoIHead):
         Returns:
             Per image ``bboxes`` (n, 4), ``scores``, ``labels``, best first.
         """
+        metas = [sample.metainfo for sample in batch_data_samples]
+        # The mask head wants boxes in network-input pixels and rescales them itself.
+        found = self.detect(x, rpn_results_list, metas, rescale and not self.with_mask)
+        for instances in found:
+            instances.pop("probabilities")
+        return self.predict_mask(x, metas, found, rescale) if self.with_mask else found
+
+    def detect(
+        self,
+        x: tuple[Tensor, ...],
+        rpn_results_list: list[InstanceData],
+        metas: list[dict],
+        rescale: bool = False,
+    ) -> list[InstanceData]:
+        """As :meth:`predict` without masks, with ``probabilities`` (n, C + 1) of each region."""
         proposals = [res.bboxes for res in rpn_results_list]
         rois = bbox2roi(proposals)
         outputs = self.describe(x, rois)
-        scores = self.class_scores(self.class_probabilities(outputs))
+        probabilities = self.class_probabilities(outputs)
         counts = [len(p) for p in proposals]
         per_image = zip(
-            rois.split(counts), outputs.bbox_pred.split(counts), scores.split(counts), strict=True
+            rois.split(counts),
+            outputs.bbox_pred.split(counts),
+            probabilities.split(counts),
+            metas,
+            strict=True,
         )
-        metas = [sample.metainfo for sample in batch_data_samples]
-        found = [
-            # The mask head wants boxes in network-input pixels and rescales them itself.
-            self._detect(*parts, meta, rescale and not self.with_mask)
-            for parts, meta in zip(per_image, metas, strict=True)
-        ]
-        return self.predict_mask(x, metas, found, rescale) if self.with_mask else found
+        return [self._detect(*parts, rescale) for parts in per_image]
 
     def _detect(
-        self, rois: Tensor, deltas: Tensor, scores: Tensor, meta: dict, rescale: bool
+        self, rois: Tensor, deltas: Tensor, probabilities: Tensor, meta: dict, rescale: bool
     ) -> InstanceData:
         bboxes = self.bbox_head.bbox_coder.decode(rois[:, 1:], deltas, max_shape=meta["img_shape"])
         if rescale:
             bboxes = scale_boxes(bboxes, [1 / s for s in meta["scale_factor"]])
-        cfg = self.test_cfg
+        cfg, scores = self.test_cfg, self.class_scores(probabilities)
         suppress = best_class_nms if cfg.nms.get("class_agnostic", False) else classwise_nms
-        return suppress(bboxes, scores, self._score_thr(), cfg.nms.iou_threshold, cfg.max_per_img)
+        found, regions = suppress(
+            bboxes, scores, self._score_thr(), cfg.nms.iou_threshold, cfg.max_per_img
+        )
+        found.probabilities = probabilities[regions]
+        return found
 
     def _score_thr(self) -> float:
         derived = self.score_thresholds()

@@ -1,5 +1,6 @@
-"""Association data: image pairs."""
+"""Association data: image pairs, and clips of raw video."""
 
+from ovtrack.datasets.clips import RawClipDataset, clip_collate
 from ovtrack.datasets.pairs import ImagePairDataset, MixedPairDataset, pair_collate
 from ovtrack.datasets.transforms import (
     PackIdentityInputs,
@@ -16,6 +17,8 @@ __all__ = [
     "PairFilterAnnotations",
     "PairMixUp",
     "PairMosaic",
+    "RawClipDataset",
     "TrackRandomAffine",
+    "clip_collate",
     "pair_collate",
 ]

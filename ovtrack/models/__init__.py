@@ -2,6 +2,13 @@
 
 from ovtrack.models.losses import PairMarginL2Loss, UnbiasedMultiPosCELoss
 from ovtrack.models.ovtrack import OVTrack
+from ovtrack.models.self_supervised import SelfSupervisedOVTrack
 from ovtrack.models.track_head import PairEmbedHead
 
-__all__ = ["OVTrack", "PairEmbedHead", "PairMarginL2Loss", "UnbiasedMultiPosCELoss"]
+__all__ = [
+    "OVTrack",
+    "PairEmbedHead",
+    "PairMarginL2Loss",
+    "SelfSupervisedOVTrack",
+    "UnbiasedMultiPosCELoss",
+]

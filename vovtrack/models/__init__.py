@@ -1,7 +1,16 @@
 """Networks and parts of networks that more than one system uses."""
 
 from vovtrack.models.clip import ClipTextEncoder
+from vovtrack.models.cycle_loss import CycleConsistencyLoss
+from vovtrack.models.spatial_loss import SpatialConsistencyLoss
 from vovtrack.models.state_attention import StateAttention
 from vovtrack.models.text_bank import load_text_bank, save_text_bank
 
-__all__ = ["ClipTextEncoder", "StateAttention", "load_text_bank", "save_text_bank"]
+__all__ = [
+    "ClipTextEncoder",
+    "CycleConsistencyLoss",
+    "SpatialConsistencyLoss",
+    "StateAttention",
+    "load_text_bank",
+    "save_text_bank",
+]

@@ -19,6 +19,7 @@ SECTIONS = (
     "tao_train",
     "tao_validation",
     "raw",
+    "tao_shifted",
 )
 NOVEL_SHARE = 0.4
 _SOURCE = "MiniWorld"
@@ -98,6 +99,7 @@ def scene_count(section: str, size: WorldSize) -> int:
         "tao_train": size.train_videos,
         "tao_validation": size.val_videos,
         "raw": size.raw_clips,
+        "tao_shifted": size.shifted_videos,
     }[section]
 
 
@@ -110,8 +112,8 @@ def image_folder(section: str) -> str:
 
 def video_name(section: str, index: int) -> str:
     """Return the name of a clip, which is also its folder below `image_folder`."""
-    split = {"tao_train": "train/", "tao_validation": "val/", "raw": ""}[section]
-    return f"{split}{_SOURCE}/v_{index + 1:04d}"
+    splits = {"tao_train": "train/", "tao_validation": "val/", "tao_shifted": "shifted/", "raw": ""}
+    return f"{splits[section]}{_SOURCE}/v_{index + 1:04d}"
 
 
 def scene_rng(seed: int, section: str, index: int) -> np.random.Generator:
@@ -132,9 +134,9 @@ def recipe_of(section: str, size: WorldSize) -> SceneRecipe:
     crowd = {"min_objects": 5, "max_objects": 8, "lookalikes": 0.45}
     if section == "tao_train":
         return SceneRecipe(num_frames=size.video_frames, **crowd, **frame)
-    if section == "tao_validation":
-        novel = NOVEL_SHARE
-        return SceneRecipe(num_frames=size.video_frames, novel_share=novel, **crowd, **frame)
+    if section in ("tao_validation", "tao_shifted"):
+        crowd |= {"novel_share": NOVEL_SHARE, "shifted": section == "tao_shifted"}
+        return SceneRecipe(num_frames=size.video_frames, **crowd, **frame)
     novel = NOVEL_SHARE / 2
     return SceneRecipe(size.raw_frames, novel_share=novel, shifted=True, **crowd, **frame)
 

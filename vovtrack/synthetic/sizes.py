@@ -21,6 +21,7 @@ class WorldSize:
         stride: Every ``stride``-th frame of a TAO-style video is annotated, the first included.
         raw_clips: Unlabelled clips of the shifted domain.
         raw_frames: Frames per raw clip.
+        shifted_videos: TAO-style validation videos of the shifted domain.
         width: Image width in pixels.
         height: Image height in pixels.
     """
@@ -34,14 +35,15 @@ class WorldSize:
     stride: int
     raw_clips: int
     raw_frames: int
+    shifted_videos: int
     width: int = 256
     height: int = 192
 
 
 SIZES = {
-    "tiny": WorldSize(12, 6, 6, 2, 3, 13, 4, 2, 6),
-    "small": WorldSize(900, 400, 400, 12, 24, 45, 4, 8, 28),
-    "large": WorldSize(4500, 500, 2000, 60, 120, 45, 4, 40, 28),
+    "tiny": WorldSize(12, 6, 6, 2, 3, 13, 4, 2, 14, 1),
+    "small": WorldSize(900, 400, 400, 12, 24, 45, 4, 24, 28, 12),
+    "large": WorldSize(4500, 500, 2000, 60, 120, 45, 4, 120, 28, 60),
 }
 
 

@@ -127,7 +127,7 @@ def _write_annotations(root: Path, scenes: dict[str, list[SceneRecord]], size: W
         "lvis/annotations/val.json": lvis_file(scenes["lvis_val"], kinds, size),
         "pairs/annotations/train.json": pairs_file(scenes["pairs_train"], kinds, size),
     }
-    for section in ("tao_train", "tao_validation"):
+    for section in ("tao_train", "tao_validation", "tao_shifted"):
         name = f"tao/annotations/{section.removeprefix('tao_')}.json"
         files[name] = tao_file(section, scenes[section], kinds, size)
     for name, content in files.items():

@@ -62,14 +62,16 @@ def test_best_class_nms_equals_suppression_over_all_pairs(seed):
     flat = scores.reshape(-1)
     pairs = (flat > thr).nonzero()[:, 0]
     kept = pairs[nms(bboxes[pairs // c], flat[pairs], 0.5)][:20]
-    dets = best_class_nms(bboxes, scores, thr, 0.5, 20)
+    dets, regions = best_class_nms(bboxes, scores, thr, 0.5, 20)
     assert dets.labels.tolist() == (kept % c).tolist()
     assert torch.equal(dets.bboxes, bboxes[kept // c])
     assert torch.equal(dets.scores, flat[kept])
 
 
 def test_classwise_nms_may_report_a_region_twice():
-    dets = classwise_nms(torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[0.6, 0.4]]), 0.1, 0.5, 10)
+    boxes, scores = torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([[0.6, 0.4]])
+    dets, regions = classwise_nms(boxes, scores, 0.1, 0.5, 10)
+    assert regions.tolist() == [0, 0]
     assert dets.labels.tolist() == [0, 1]
 
 

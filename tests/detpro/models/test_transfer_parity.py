@@ -68,13 +68,14 @@ def test_scores_and_detections(name, run):
         F.normalize(CASE[f"{name}/embed_text"], dim=1),
         F.normalize(CASE[f"{name}/embed_image"], dim=1),
     )
-    scores = head.class_scores(head.class_probabilities(outputs)).detach()
+    probabilities = head.class_probabilities(outputs).detach()
+    scores = head.class_scores(probabilities)
     expected = CASE[f"{name}/{run}/scores"][:, :-1]
     close(scores, expected[:, known], 1e-5)
     absent = torch.ones(expected.shape[1], dtype=bool).index_fill(0, known, False)
     assert (expected[:, absent] == 0).all()
     counts = case["num_proposals"]
-    parts = zip(outputs.bbox_pred.split(counts), scores.split(counts), strict=True)
+    parts = zip(outputs.bbox_pred.split(counts), probabilities.split(counts), strict=True)
     for image, (deltas, values) in enumerate(parts):
         boxes = CASE[f"{name}/proposals_{image}"]
         rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1)
@@ -86,6 +87,8 @@ def test_scores_and_detections(name, run):
         assert torch.equal(known[found.labels], CASE[f"{name}/{run}/det_labels_{image}"])
         assert (found.bboxes - recorded[:, :4]).abs().max() < 1e-3
         close(found.scores, recorded[:, 4], 1e-5)
+        own = found.probabilities.gather(1, found.labels[:, None])[:, 0]
+        assert torch.equal(own, found.scores)
 
 
 def test_the_split_of_coco_is_the_published_one():

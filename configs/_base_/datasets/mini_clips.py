@@ -1,0 +1,36 @@
+"""Raw clips of the mini world, a domain of other textures, blur and light."""
+
+_base_ = "mini_tao.py"
+
+train_pipeline = [
+    dict(type="LoadCheckedImage"),
+    dict(type="RandomFlip", prob=0.5),
+    dict(
+        type="RandomResize", scale={{_base_.frame_scale}}, ratio_range=(0.8, 1.25), keep_ratio=True
+    ),
+    dict(type="YOLOXHSVRandomAug"),
+    dict(
+        type="PackIdentityInputs",
+        meta_keys=(
+            "img_id", "img_path", "ori_shape", "img_shape", "scale_factor", "homography_matrix",
+            "video", "frame_index", "clip_length",
+        ),
+    ),
+]  # fmt: skip
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=True),
+    collate_fn=dict(type="clip_collate"),
+    dataset=dict(
+        type="RepeatDataset",
+        times=4,
+        dataset=dict(
+            type="RawClipDataset",
+            data_root={{_base_.data_root}},
+            folders=["raw/MiniWorld"],
+            pipeline=train_pipeline,
+        ),
+    ),
+)

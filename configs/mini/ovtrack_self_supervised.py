@@ -1,0 +1,35 @@
+"""Stage 4 in the mini world, corrected: the embedding head goes on with raw clips.
+
+All clusters count, cycles start at the frame with fewer objects, boxes are compared in source
+coordinates between neighbouring frames, frozen means frozen, and the learning rate learns.
+"""
+
+_base_ = [
+    "../_base_/models/mini_ovtrack.py",
+    "../_base_/datasets/mini_clips.py",
+    "../_base_/schedules/mini.py",
+    "../_base_/default_runtime.py",
+]
+
+model = dict(
+    type="SelfSupervisedOVTrack",
+    clusters="each",
+    coordinates="source",
+    cycle_loss=dict(type="CycleConsistencyLoss", terms=("pair", "triple"), start="smaller"),
+    spatial_loss=dict(
+        type="SpatialConsistencyLoss",
+        iou_thr=0.7,
+        neg_iou_thr=0.3,
+        frame_gap=1,
+        include_self=False,
+        balanced=True,
+        loss_weight=0.1,
+    ),
+)
+optim_wrapper = dict(optimizer=dict(lr=1e-4))
+train_cfg = dict(max_epochs=3)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=20),
+    dict(type="CosineAnnealingLR", T_max=3, eta_min=1e-6, convert_to_iter_based=True),
+]
+load_from = "work_dirs/quickstart/ovtrack/epoch_5.pth"
