@@ -104,6 +104,7 @@ def apply_options(
     settings = _translate_masks(config, _split(cfg_options), notices)
     settings = _translate_feature_source(config, settings, notices)
     settings = _rename(settings, RENAMED, notices)
+    settings = [(_inside_wrappers(config, key), text) for key, text in settings]
     settings += _rename(_eval_keys(_split(eval_options)), RENAMED_EVAL, notices)
     for key, text in settings:
         _set(config, key, text)
@@ -136,6 +137,19 @@ def _rename(
         value = os.path.abspath(text) if key in PATHS else text
         renamed += [(target, value) for target in targets or (key,)]
     return renamed
+
+
+def _inside_wrappers(config: Config, key: str) -> str:
+    """The same key of the data set inside of those that wrap it (``dataset.dataset``)."""
+    while ".dataset." in key:
+        head, _, tail = key.rpartition(".dataset.")
+        *path, last = key.split(".")
+        found = [c for c in _find(config, path, last) if _accepts(c, last)]
+        wrapped = [c for c in _find(config, head.split("."), "dataset") if isinstance(c, dict)]
+        if found or not any("dataset" in c.get("dataset", {}) for c in wrapped):
+            return key
+        key = f"{head}.dataset.dataset.{tail}"
+    return key
 
 
 def _eval_keys(settings: list[tuple[str, str]]) -> list[tuple[str, str]]:

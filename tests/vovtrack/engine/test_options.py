@@ -123,6 +123,17 @@ def test_option_of_an_absent_part_is_refused_with_the_reason(config):
         apply_options(config, ["model.roi_head.spatial_learning_rate=0.1"])
 
 
+def test_data_options_reach_the_data_set_inside_of_wrappers(config):
+    inner = dict(type="ImagePairDataset", ann_file="a.json")
+    config.train_dataloader = dict(
+        dataset=dict(
+            type="MixedPairDataset", dataset=dict(type="ClassBalancedDataset", dataset=inner)
+        )
+    )
+    apply_options(config, ["data.train.ann_file=b.json"])
+    assert config.train_dataloader.dataset.dataset.dataset.ann_file.endswith("/b.json")
+
+
 def test_features_from_disk_are_a_choice_of_the_data(config):
     with pytest.raises(InputError, match="load no region features"):
         apply_options(config, ["model.roi_head.load_feature=True"])
