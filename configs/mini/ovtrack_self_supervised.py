@@ -15,6 +15,7 @@ model = dict(
     type="SelfSupervisedOVTrack",
     clusters="each",
     coordinates="source",
+    score_thr=0.3,
     cycle_loss=dict(type="CycleConsistencyLoss", terms=("pair", "triple"), start="smaller"),
     spatial_loss=dict(
         type="SpatialConsistencyLoss",

@@ -7,6 +7,7 @@ model = dict(
     frozen_bn="train",
     clusters="modal",
     coordinates="input",
+    score_thr=None,
     cycle_loss=dict(start="larger"),
     spatial_loss=dict(
         iou_thr=0.95, neg_iou_thr=None, frame_gap=None, include_self=True, balanced=False

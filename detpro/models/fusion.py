@@ -23,6 +23,8 @@ class GeometricScoreFusion:
             numbers), ``novel`` the true one, ``none`` treats all classes as base.
         fixed_text_weight: Exponent of the text branch for all classes, for vocabularies
             without a base/novel split; None uses the mask.
+        image_temperature: Divides the cosines of the image branch, which are as sure as the CLIP
+            that it imitates; None takes the classifier's.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class GeometricScoreFusion:
         alpha: float = 1 / 3,
         novel_mask: str = "novel",
         fixed_text_weight: float | None = None,
+        image_temperature: float | None = None,
     ) -> None:
         if novel_mask not in ("released", "novel", "none"):
             raise InputError(
@@ -38,6 +41,7 @@ class GeometricScoreFusion:
         self.alpha = alpha
         self.novel_mask = novel_mask
         self.fixed_text_weight = fixed_text_weight
+        self.image_temperature = image_temperature
 
     def text_weights(self, vocabulary: Vocabulary) -> Tensor:
         """(C + 1,) exponents of the text branch; the image branch gets the rest."""

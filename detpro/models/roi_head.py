@@ -126,7 +126,8 @@ class OpenVocabRoIHead(StandardRoIHead):
         text_logits = classifier.logits(outputs.text_embeds, classifier.test_temperature)
         if self.fusion is None:
             return torch.softmax(text_logits, dim=1)
-        image_logits = classifier.logits(outputs.image_embeds, classifier.test_temperature)
+        temperature = self.fusion.image_temperature or classifier.test_temperature
+        image_logits = classifier.logits(outputs.image_embeds, temperature)
         return self.fusion(text_logits, image_logits, self.text_weights)
 
     def class_scores(self, probabilities: Tensor) -> Tensor:

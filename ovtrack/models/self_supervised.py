@@ -9,6 +9,7 @@ import torch
 from mmdet.structures.bbox import HorizontalBoxes, bbox2roi
 from mmengine.structures import InstanceData
 from torch import Tensor
+from torchvision.ops import nms
 
 from detpro.models.detector import DETECTOR_PARTS
 from ovtrack.models.ovtrack import OVTrack
@@ -53,6 +54,10 @@ class SelfSupervisedOVTrack(OVTrack):
             of them, every one in the share of its objects.
         coordinates: Where boxes of different frames are compared: ``input``, pixels of the
             separately augmented frames, as released; ``source``, pixels of the original frames.
+        score_thr: Objects with a smaller score do not take part; None takes all that the detector
+            reports, which at its low threshold is mostly background.
+        max_overlap: Objects that overlap a better one by a larger IoU do not take part, for both
+            may show one thing; the tracker leaves them out at 0.3. None takes all.
         cluster_seed: Of the clustering.
         **kwargs: Of :class:`OVTrack`.
 
@@ -67,6 +72,8 @@ class SelfSupervisedOVTrack(OVTrack):
         num_clusters: int = 8,
         clusters: Literal["modal", "each"] = "modal",
         coordinates: Literal["input", "source"] = "input",
+        score_thr: float | None = None,
+        max_overlap: float | None = None,
         cluster_seed: int = 42,
         **kwargs,
     ) -> None:
@@ -81,6 +88,8 @@ class SelfSupervisedOVTrack(OVTrack):
         self.num_clusters = num_clusters
         self.clusters = clusters
         self.coordinates = coordinates
+        self.score_thr = score_thr
+        self.max_overlap = max_overlap
         self.cluster_seed = cluster_seed
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
@@ -100,6 +109,7 @@ class SelfSupervisedOVTrack(OVTrack):
         with torch.no_grad():
             proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
             found = self.roi_head.detect(feats, proposals, metas)
+            found = [self._select(instances) for instances in found]
         rois = bbox2roi([instances.bboxes for instances in found])
         embeds = self.embed(feats, rois).split([len(instances) for instances in found])
         length = metas[0]["clip_length"]
@@ -109,7 +119,19 @@ class SelfSupervisedOVTrack(OVTrack):
                 _chunks(embeds, length), _chunks(found, length), _chunks(metas, length), strict=True
             )
         ]
-        return {name: sum(loss[name] for loss in losses) / len(losses) for name in losses[0]}
+        means = {name: sum(loss[name] for loss in losses) / len(losses) for name in losses[0]}
+        if len(rois) == 0:
+            # Several processes wait for each other's gradients, so there must be some.
+            means["loss_cycle"] += 0 * sum(p.sum() for p in self.track_head.parameters())
+        return means
+
+    def _select(self, instances: InstanceData) -> InstanceData:
+        """The detections of a frame that take part."""
+        if self.score_thr is not None:
+            instances = instances[instances.scores >= self.score_thr]
+        if self.max_overlap is not None:
+            instances = instances[nms(instances.bboxes, instances.scores, self.max_overlap)]
+        return instances
 
     def _objects(
         self, embeds: Sequence[Tensor], found: Sequence[InstanceData], metas: Sequence[dict]

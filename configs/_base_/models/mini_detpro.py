@@ -7,7 +7,14 @@ model = dict(
         bbox_head=dict(image_branch=True),
         # Half of the L1 distance of a region, as 256 is at 512 dimensions.
         distillation=dict(type="RegionDistillation", loss_weight=32.0),
-        fusion=dict(_delete_=True, type="GeometricScoreFusion", alpha=1 / 3, novel_mask="novel"),
+        fusion=dict(
+            _delete_=True,
+            type="GeometricScoreFusion",
+            alpha=1 / 3,
+            novel_mask="novel",
+            # 1 / (logit scale of the mini CLIP).
+            image_temperature=0.047,
+        ),
         thresholds=None,
         score_factor=None,
     ),

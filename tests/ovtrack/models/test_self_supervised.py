@@ -1,0 +1,147 @@
+"""One step of stage 4: what trains, what drifts, and clips with nothing to compare."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+
+import vovtrack.models  # noqa: F401  registers the losses
+from ovtrack.models.self_supervised import ClipObjects, to_source
+from vovtrack.errors import InputError
+from vovtrack.registry import MODELS
+
+FRAMES = 4
+SIZE = (96, 128)
+
+
+def make(repo_root, name="ovtrack_self_supervised", **changes):
+    cfg = Config.fromfile(repo_root / f"configs/mini/{name}.py").model
+    cfg.update(changes)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg)
+    model.init_weights()
+    classes = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+    model.set_classes(model.vocabulary, F.normalize(classes, dim=1))
+    # An untrained detector is sure of nothing.
+    model.roi_head.thresholds = None
+    model.roi_head.score_factor = None
+    model.test_cfg.rcnn.score_thr = model.roi_head.test_cfg.score_thr = 0.0
+    model.score_thr = None
+    return model.train()
+
+
+def batch(clips: int, matrix=None):
+    inputs = torch.randn(clips * FRAMES, 3, *SIZE, generator=torch.Generator().manual_seed(1))
+    metas = dict(
+        img_shape=SIZE, pad_shape=SIZE, ori_shape=SIZE, scale_factor=(1.0, 1.0),
+        clip_length=FRAMES, batch_input_shape=SIZE,
+    )  # fmt: skip
+    if matrix is not None:
+        metas["homography_matrix"] = matrix
+    return inputs, [DetDataSample(metainfo=metas) for _ in range(clips * FRAMES)]
+
+
+@pytest.fixture(scope="module")
+def model(repo_root):
+    return make(repo_root)
+
+
+def test_only_the_embedding_head_trains_and_nothing_drifts(model):
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    losses = model.loss(*batch(2))
+    assert set(losses) == {"loss_cycle", "loss_spatial"}
+    sum(losses.values()).backward()
+    trained = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert trained and all(name.startswith("track_head.") for name in trained)
+    assert len(trained) == len(list(model.track_head.parameters()))
+    for name, value in model.named_buffers():
+        assert torch.equal(value, before[name]), name
+
+
+def test_statistics_of_neck_and_box_head_drift_as_released(repo_root):
+    model = make(repo_root, "ovtrack_self_supervised_released")
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    model.loss(*batch(1))
+    changed = {
+        name for name, value in model.named_buffers() if not torch.equal(value, before[name])
+    }
+    assert {name.split(".")[0] for name in changed} == {"neck", "roi_head"}
+
+
+def test_a_batch_is_the_mean_of_its_clips(model):
+    inputs, samples = batch(2)
+    together = model.loss(inputs, samples)
+    alone = [model.loss(inputs[s], samples[s]) for s in (slice(0, FRAMES), slice(FRAMES, None))]
+    for name, value in together.items():
+        mean = sum(part[name] for part in alone) / 2
+        assert value.item() == pytest.approx(mean.item(), rel=1e-3)
+
+
+def test_clips_without_detections_add_nothing(model):
+    inputs, samples = batch(1)
+    model.score_thr = 2.0
+    losses = model.loss(inputs, samples)
+    model.score_thr = None
+    assert all(value.item() == 0 for value in losses.values())
+    model.zero_grad()
+    sum(losses.values()).backward()
+    assert all(p.grad is not None and not p.grad.any() for p in model.track_head.parameters())
+
+
+def objects(counts, classes=3):
+    generator = torch.Generator().manual_seed(0)
+
+    def rows(n, d):
+        return torch.rand(n, d, generator=generator)
+
+    return ClipObjects(
+        [rows(n, 8).requires_grad_() for n in counts],
+        [torch.cat([corner := rows(n, 2) * 50, corner + 20], dim=1) for n in counts],
+        [rows(n, 1)[:, 0] for n in counts],
+        [F.one_hot(torch.arange(n) % classes, classes + 1).float() for n in counts],
+    )
+
+
+@pytest.mark.parametrize("clusters", ["modal", "each"])
+@pytest.mark.parametrize("counts", [(0, 0, 0, 0), (1, 0, 0, 0), (1, 1, 1, 1), (5, 0, 7, 2)])
+def test_any_number_of_objects(model, clusters, counts):
+    found = objects(counts)
+    model.clusters = clusters
+    losses = model.clip_loss(found)
+    model.clusters = "each"
+    total = sum(losses.values())
+    grads = torch.autograd.grad(total, found.embeds, allow_unused=True)
+    assert total.isfinite()
+    assert all(grad is None or grad.isfinite().all() for grad in grads)
+
+
+def test_objects_of_different_clusters_are_not_compared(model):
+    found = objects((6, 6, 6))
+    everything = model.clip_loss(found)["loss_cycle"]
+    members = [torch.arange(6) % 3 == k for k in range(3)]
+    parts = [model.cycle_loss([rows[member] for rows in found.embeds]) for member in members]
+    model.num_clusters = 3
+    assert model.clip_loss(found)["loss_cycle"].item() == pytest.approx(
+        (sum(parts) / 3).item(), abs=1e-6
+    )
+    model.num_clusters = 8
+    assert everything.isfinite()
+
+
+def test_boxes_return_to_the_original_frame():
+    flip = np.array([[-2.0, 0, 200], [0, 2, 0], [0, 0, 1]])
+    boxes = torch.tensor([[10.0, 20, 30, 50]])
+    found = to_source(boxes, dict(homography_matrix=flip))
+    assert torch.allclose(found, torch.tensor([[85.0, 10, 95, 25]]))
+    assert torch.equal(to_source(boxes, {}), boxes)
+    assert to_source(boxes[:0], dict(homography_matrix=flip)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("wrong", [dict(clusters="largest"), dict(coordinates="world")])
+def test_unknown_choices(repo_root, wrong):
+    with pytest.raises(InputError, match="expected 'modal' or 'each'"):
+        make(repo_root, **wrong)
