@@ -8,6 +8,8 @@ from typing import Literal
 
 import torch
 from mmdet.models.detectors import TwoStageDetector
+from mmdet.structures.bbox import bbox2roi, scale_boxes
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from detpro.features.encoder import RegionEncoder
@@ -89,6 +91,41 @@ class OpenVocabDetector(TwoStageDetector):
         with torch.no_grad():
             proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
         return self.roi_head.loss(feats, proposals, batch_data_samples)
+
+    @torch.no_grad()
+    def judge_states(self, batch_inputs: Tensor, batch_data_samples: list) -> list[InstanceData]:
+        """Detections and how trackable they look to the state attention.
+
+        Args:
+            batch_inputs: (B, 3, H, W) normalised images.
+            batch_data_samples: B samples with ``img_shape`` and ``scale_factor``.
+
+        Returns:
+            Per image ``bboxes`` (n, 4) in original pixels, ``scores``, ``labels`` and
+            ``state_weights`` (n,) in [0, 1].
+
+        Raises:
+            InputError: The model has no state attention.
+        """
+        attention = self.roi_head.state_attention
+        if attention is None:
+            raise InputError(
+                "This model has no state attention: use a config of stage 2, for example "
+                "configs/mini/detpro_state.py."
+            )
+        feats = self.extract_feat(batch_inputs)
+        proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
+        metas = [sample.metainfo for sample in batch_data_samples]
+        found = self.roi_head.detect(feats, proposals, metas)
+        rois = bbox2roi([instances.bboxes for instances in found])
+        embeds = self.roi_head.describe_text(feats, rois)[1]
+        weights = attention.clamp(attention.probability(embeds))
+        for instances, own, meta in zip(
+            found, weights.split([len(i) for i in found]), metas, strict=True
+        ):
+            instances.state_weights = own
+            instances.bboxes = scale_boxes(instances.bboxes, [1 / s for s in meta["scale_factor"]])
+        return found
 
     def _encode_regions(self, images: Tensor, samples: list) -> None:
         """Add the teacher's embeddings to regions that came without."""

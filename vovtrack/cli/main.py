@@ -17,7 +17,7 @@ from vovtrack import __version__
 from vovtrack.errors import InputError
 
 VERBS = (
-    "synth", "prepare", "train", "test", "track", "evaluate", "features", "prompts",
+    "synth", "prepare", "train", "test", "track", "evaluate", "features", "prompts", "draw",
     "download", "convert", "export", "publish", "doctor",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vovtrack.visualization.palette import track_color
+from vovtrack.visualization.palette import state_color, track_color
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 REFERENCE_SIDE = 720
@@ -111,3 +111,30 @@ def _draw_label(
     ink = (0, 0, 0) if bright else (255, 255, 255)
     origin = (left + pad, top + pad + text_height)
     cv2.putText(canvas, text, origin, FONT, scale, ink, weight, cv2.LINE_AA)
+
+
+def draw_states(frame: np.ndarray, bboxes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Tint regions by how trackable they look: orange for weight 0 over to blue for weight 1.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB; it is not changed.
+        bboxes: (n, 4) (x1, y1, x2, y2), pixels of the frame.
+        weights: (n,) in [0, 1].
+
+    Returns:
+        A new frame; each box is filled lightly, outlined, and labelled with its weight.
+    """
+    canvas = frame.copy()
+    unit = min(frame.shape[:2]) / REFERENCE_SIDE
+    thickness = max(1, round(2 * unit))
+    # Small boxes last, or large ones would hide them.
+    areas = (bboxes[:, 2] - bboxes[:, 0]) * (bboxes[:, 3] - bboxes[:, 1])
+    for i in np.argsort(-areas, kind="stable"):
+        color = state_color(float(weights[i]))
+        x1, y1, x2, y2 = (int(round(float(v))) for v in bboxes[i])
+        inside = canvas[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
+        inside[:] = (0.75 * inside + 0.25 * np.array(color)).astype(np.uint8)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
+        size = max(0.35, 0.6 * unit)
+        _draw_label(canvas, f"{weights[i]:.2f}", (x1, y1), color, size, thickness)
+    return canvas

@@ -20,3 +20,9 @@ PALETTE = (
 def track_color(track_id: int) -> tuple[int, int, int]:
     """RGB colour of a track: the same for the same id, different for ids close to it."""
     return PALETTE[track_id % len(PALETTE)]
+
+
+def state_color(weight: float) -> tuple[int, int, int]:
+    """RGB between orange (0, hard to track) and blue (1, easy); distinct to colour-blind eyes."""
+    hard, easy = PALETTE[5], PALETTE[4]
+    return tuple(round(h + weight * (e - h)) for h, e in zip(hard, easy, strict=True))
