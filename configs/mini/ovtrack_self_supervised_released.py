@@ -7,7 +7,9 @@ model = dict(
     frozen_bn="train",
     clusters="modal",
     coordinates="input",
+    num_clusters=8,
     score_thr=None,
+    max_overlap=None,
     cycle_loss=dict(start="larger"),
     spatial_loss=dict(
         iou_thr=0.95, neg_iou_thr=None, frame_gap=None, include_self=True, balanced=False
