@@ -37,6 +37,7 @@ class BankHeader:
         shards: Number of shards.
         source: ``extracted`` here, or ``imported`` from a released archive, whose crops were
             taken of augmented images.
+        precision: Of CLIP's image tower.
         schema: Version of the layout.
     """
 
@@ -46,6 +47,7 @@ class BankHeader:
     embed_dims: int
     shards: int
     source: str = "extracted"
+    precision: str = "float32"
     schema: int = SCHEMA
 
     def difference(self, other: BankHeader) -> str | None:
@@ -57,6 +59,7 @@ class BankHeader:
             "embed_dims": "another embedding size",
             "shards": "another number of shards",
             "source": "another source",
+            "precision": "another precision",
             "schema": "another version of the layout",
         }
         ours, theirs = asdict(self), asdict(other)

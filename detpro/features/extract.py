@@ -68,7 +68,7 @@ def extract_bank(
     groups = _groups(regions, images_per_shard)
     header = BankHeader(
         encoder.clip.identity, regions.fingerprint, encoder.scales, encoder.clip.embed_dim,
-        len(groups),
+        len(groups), precision=encoder.clip.image_dtype,
     )  # fmt: skip
     start_bank(folder, header)
     mine = [n for n in range(rank, len(groups), world_size) if not shard_is_complete(folder, n)]

@@ -39,7 +39,7 @@ class Row:
 
 ROWS = {
     "iou": Row("overlap alone", "", start="stage3", test_options=(
-        "model.tracker.type=IoUTracker",)),
+        "model.tracker={'type':'IoUTracker'}",)),
     "random": Row("appearance, random head", PAIRS, ("optim_wrapper.optimizer.lr=0.0",
         "train_cfg.max_epochs=1", "train_dataloader.dataset.indices=12"), None),
     "stage3": Row("stage 3", PAIRS, start=None),

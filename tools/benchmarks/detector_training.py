@@ -19,7 +19,8 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from mmdet.structures import DetDataSample
-from mmengine.config import Config
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config, ConfigDict
 from mmengine.structures import InstanceData
 from PIL import Image
 from torchvision.transforms.functional import center_crop
@@ -28,7 +29,6 @@ import detpro  # noqa: F401  registers the models
 import vovtrack.models  # noqa: F401
 from detpro.features.crops import enlarge_boxes, integer_boxes
 from detpro.features.encoder import RegionEncoder
-from vovtrack import compat
 from vovtrack.models.clip import CLIP_MEAN, CLIP_STD, ClipTextEncoder
 from vovtrack.models.context_prompts import ContextPrompts
 from vovtrack.registry import MODELS
@@ -92,11 +92,14 @@ def one_by_one(clip: ClipTextEncoder, picture: np.ndarray, boxes: torch.Tensor) 
 
 def features(args: argparse.Namespace) -> None:
     """Regions per second, one by one and together."""
-    clip = RandomClip(VIT, "openai", batch_size=64) if args.vit else ClipTextEncoder(**MINI)
+    make = RandomClip if args.vit else ClipTextEncoder
+    names = dict(model=VIT, pretrained="openai") if args.vit else MINI
+    clip = make(**names, batch_size=64)
+    fast_clip = make(**names, batch_size=64, image_dtype=args.precision)
     size = (640, 480) if args.vit else (256, 192)
     picture, boxes = make_image(*size, args.regions)
     image = torch.from_numpy(picture.transpose(2, 0, 1).copy())
-    encoder = RegionEncoder(clip)
+    encoder = RegionEncoder(fast_clip)
     slow, expected = timed(lambda: one_by_one(clip, picture, boxes), args.repeats)
     fast, (found,) = timed(lambda: encoder.encode_images([image], [boxes]), args.repeats)
     crop, _ = timed(lambda: encoder.crops(image, boxes), args.repeats)
@@ -138,7 +141,7 @@ def step(args: argparse.Namespace) -> None:
     torch.manual_seed(0)
     ours = MODELS.build(cfg)
     ours.set_classes(ours.vocabulary, F.normalize(torch.randn(1203, 512), dim=1))
-    plain = MODELS.build(plain_mask_rcnn(cfg))
+    plain = MODELS.build(ConfigDict(plain_mask_rcnn(cfg)))
     inputs, samples = make_batch(args)
 
     def train(model):
@@ -197,10 +200,8 @@ def plain_mask_rcnn(cfg: Config) -> dict:
     return dict(type="MaskRCNN", roi_head=roi_head, **{key: model[key] for key in keys})
 
 
-def make_batch(args: argparse.Namespace) -> tuple[torch.Tensor, list[DetDataSample]]:
+def make_batch(args: argparse.Namespace) -> tuple[torch.Tensor, list]:
     """Random images with objects, masks and regions."""
-    from mmdet.structures.mask import BitmapMasks
-
     shape, samples = (args.height, args.width), []
     for number in range(2):
         _, boxes = make_image(args.width, args.height, 8)
@@ -220,11 +221,11 @@ def make_batch(args: argparse.Namespace) -> tuple[torch.Tensor, list[DetDataSamp
 
 def main() -> None:
     """Run one benchmark."""
-    compat.install()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("features", "prompts", "step"))
     parser.add_argument("--vit", action="store_true", help="features: a full-size random CLIP")
     parser.add_argument("--regions", type=int, default=300, help="per image")
+    parser.add_argument("--precision", default="bfloat16", help="features: of the joint way")
     parser.add_argument("--classes", type=int, default=200, help="prompts: class names")
     parser.add_argument("--height", type=int, default=320)
     parser.add_argument("--width", type=int, default=448)

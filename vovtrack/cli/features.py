@@ -33,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("base", "all"),
         help="encode the annotated boxes of base or all classes",
     )
+    extract.add_argument(
+        "--precision", choices=("float32", "bfloat16", "float16"), default="float32",
+        help="of CLIP's image tower (default: float32)",
+    )  # fmt: skip
     extract.add_argument("--images-per-shard", type=int, default=1000, metavar="N")
     extract.add_argument("--crops-per-batch", type=int, default=2048, metavar="N")
 
@@ -73,7 +77,8 @@ def build_clip_encoder(args: argparse.Namespace):
     """The CLIP that the arguments name."""
     from vovtrack.models.clip import ClipTextEncoder
 
-    return ClipTextEncoder(args.clip, args.clip_weights, device=args.device)
+    precision = getattr(args, "precision", "float32")
+    return ClipTextEncoder(args.clip, args.clip_weights, device=args.device, image_dtype=precision)
 
 
 def run(args: argparse.Namespace) -> int:

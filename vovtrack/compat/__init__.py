@@ -47,8 +47,21 @@ def install() -> None:
             if not name.startswith("_"):
                 setattr(extension, name, operator)
         sys.modules[EXTENSION] = extension
+        _repair_early_imports()
     files.install()
     mmengine.logging.print_log = _print_log
+
+
+def _repair_early_imports() -> None:
+    """Give modules of mmdet their operators, which they replaced by refusals if imported before."""
+    early = [(n, m) for n, m in list(sys.modules.items()) if n.startswith("mmdet.") and m]
+    if not early:
+        return
+    served = importlib.import_module("mmcv.ops")
+    for name, module in early:
+        for key, value in list(vars(module).items()):
+            if getattr(value, "__module__", None) == name and hasattr(served, key):
+                setattr(module, key, getattr(served, key))
 
 
 def operator_backend() -> str:
