@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -65,11 +66,9 @@ class PromptLearner(BaseModel):
         self.clip = MODELS.build(clip)
         self.loss_of = prompt_loss(mode)
         self.temperature = temperature
-        names = [clean_name(n) if clean else n for n in self.vocabulary.names]
-        self.prompts = ContextPrompts(self.clip, names, num_context, position, full_length)
-        base = [n for n, novel in zip(names, self.vocabulary.novel, strict=True) if not novel]
-        self.base_prompts = ContextPrompts(self.clip, base, num_context, position, full_length)
-        width = self.prompts.context_dims
+        self.layout = dict(num_context=num_context, position=position, full_length=full_length)
+        self.words = [clean_name(n) if clean else n for n in self.vocabulary.names]
+        width = self.clip.token_dims
         if init_words is None:
             start = init_std * torch.randn(num_context, width)
         else:
@@ -82,11 +81,27 @@ class PromptLearner(BaseModel):
         self.context = nn.Parameter(start)
         self.background_context = None
         if mode == "learn":
-            self.background_prompt = ContextPrompts(self.clip, [""], BACKGROUND_CONTEXT, ending="")
             self.background_context = nn.Parameter(
                 init_std * torch.randn(BACKGROUND_CONTEXT, width)
             )
         self.register_buffer("class_weights", torch.empty(0), persistent=False)
+
+    @cached_property
+    def prompts(self) -> ContextPrompts:
+        """Sentences of all classes; CLIP is read when they are first asked for."""
+        return ContextPrompts(self.clip, self.words, **self.layout)
+
+    @cached_property
+    def base_prompts(self) -> ContextPrompts:
+        """Sentences of the base classes."""
+        novel = self.vocabulary.novel
+        base = [word for word, is_novel in zip(self.words, novel, strict=True) if not is_novel]
+        return ContextPrompts(self.clip, base, **self.layout)
+
+    @cached_property
+    def background_prompt(self) -> ContextPrompts:
+        """The sentence of mode ``learn``: a context and no name."""
+        return ContextPrompts(self.clip, [""], BACKGROUND_CONTEXT, ending="")
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None, mode: str = "tensor"):
         """Classify features.

@@ -15,8 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="weights to test")
     parser.add_argument(
         "--eval",
-        choices=("track", "bbox"),
-        help="what to evaluate: tracks, or boxes alone; default is what the config evaluates",
+        nargs="+",
+        choices=("track", "bbox", "segm"),
+        help="what to evaluate: tracks, boxes, masks; default is what the config evaluates",
     )
     parser.add_argument(
         "--eval-options",

@@ -85,7 +85,7 @@ def test(
     work_dir: str | Path | None = None,
     seed: int | None = None,
     launcher: str = "none",
-    evaluate: str | None = None,
+    evaluate: str | Sequence[str] | None = None,
     format_only: bool = False,
     out: str | Path | None = None,
     cfg_options: Sequence[str] = (),
@@ -100,7 +100,8 @@ def test(
         work_dir: Folder of logs and results; default as for :func:`train`.
         seed: Seed of every random generator; default is the config's.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
-        evaluate: ``track`` runs the config's ``test_evaluator``, ``bbox`` its ``bbox_evaluator``.
+        evaluate: ``track``, or ``bbox`` and ``segm``: what to evaluate of what the config can;
+            a tracking config evaluates boxes by its ``bbox_evaluator``.
         format_only: Write the result files and skip the evaluation.
         out: JSON file for the metrics.
         cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
@@ -126,12 +127,8 @@ def test(
     )
     if cfg.get("test_dataloader") is None or cfg.get("test_evaluator") is None:
         raise InputError(f"Config '{config}' has no test part (test_dataloader, test_evaluator).")
-    if evaluate == "bbox":
-        if cfg.get("bbox_evaluator") is None:
-            raise InputError(
-                f"Config '{config}' has no bbox_evaluator, so boxes alone have no metric."
-            )
-        cfg.test_evaluator = cfg.bbox_evaluator
+    if evaluate:
+        _choose_evaluation(cfg, [evaluate] if isinstance(evaluate, str) else list(evaluate))
     cfg.load_from = str(checkpoint)
     runner = _build_runner(cfg, launcher, seed)
     # mmengine itself would go on with a checkpoint that fits in part.
@@ -142,6 +139,20 @@ def test(
         with atomic_write(out) as file:
             json.dump(metrics, file, indent=1)
     return metrics
+
+
+def _choose_evaluation(cfg: Config, wanted: list[str]) -> None:
+    """Let the evaluator of a config judge ``track``, or ``bbox`` and ``segm``."""
+    evaluator = cfg.test_evaluator
+    if evaluator.get("type") == "LvisDetectionMetric" and set(wanted) <= {"bbox", "segm"}:
+        evaluator.iou_types = tuple(wanted)
+    elif wanted == ["bbox"] and cfg.get("bbox_evaluator") is not None:
+        cfg.test_evaluator = cfg.bbox_evaluator
+    elif wanted != ["track"] or evaluator.get("type") == "LvisDetectionMetric":
+        raise InputError(
+            f"--eval {' '.join(wanted)}: this config evaluates by {evaluator.get('type')} "
+            f"{'and has' if cfg.get('bbox_evaluator') else 'without'} a bbox_evaluator."
+        )
 
 
 def load_config(
@@ -216,6 +227,8 @@ def _connect_processes(cfg: Config, launcher: str) -> None:
         raise InputError("The slurm launcher needs GPUs; without, use tools/dist_*.sh.")
     _tell("No CUDA device: the processes share the CPU (gloo).")
     dist_cfg["backend"] = "gloo"
+    if cfg.pop("sync_bn", None):
+        _tell("Batch statistics are not synchronised on CPUs: each process keeps its own.")
     cfg.model_wrapper_cfg = {
         "type": "MMDistributedDataParallel",
         "device_ids": None,

@@ -22,6 +22,7 @@ from torch import Tensor
 from vovtrack.compat.files import check_checkpoint_file
 from vovtrack.errors import InputError
 from vovtrack.formats.hashing import file_sha256
+from vovtrack.models.folded_tokenizer import FoldedTokenizer
 from vovtrack.models.prompts import resolve_templates
 from vovtrack.models.text_bank import load_text_bank, save_text_bank
 from vovtrack.registry import MODELS
@@ -38,40 +39,6 @@ IMAGE_DTYPES = ("float32", "bfloat16", "float16")
 _WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
 Tokenizer = Callable[[Sequence[str]], Tensor]
-
-
-class FoldedTokenizer:
-    """CLIP's own tokenizer with its 49408 token ids folded into a small table.
-
-    A mini text tower cannot afford a row for each id. Ordinary ids are taken modulo the number of
-    rows, so every text has tokens and no word is unknown; words never trained on hit rows that
-    still hold their small random initial value (or share the row of a trained word, with
-    probability trained words / rows): such names get an embedding, but one without meaning.
-    Padding keeps id 0; start and end keep the two highest ids, because CLIP reads the sentence
-    embedding at the highest id.
-
-    Args:
-        vocab_size: Rows of the small token table.
-        context_length: Length of every token row.
-    """
-
-    def __init__(self, vocab_size: int, context_length: int) -> None:
-        from open_clip import SimpleTokenizer
-
-        self._tokenizer = SimpleTokenizer(context_length=context_length)
-        self.vocab_size = vocab_size
-        self.sot_token_id = vocab_size - 2
-        self.eot_token_id = vocab_size - 1
-
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Return (N, context_length) int64 token ids below `vocab_size`."""
-        ids = self._tokenizer(list(texts))
-        length = ids.argmax(dim=1, keepdim=True) + 1
-        folded = ids % (self.vocab_size - 3) + 1
-        folded[ids == self._tokenizer.sot_token_id] = self.sot_token_id
-        folded[ids == self._tokenizer.eot_token_id] = self.eot_token_id
-        folded[torch.arange(ids.shape[1]) >= length] = 0
-        return folded
 
 
 def build_clip(config: str | Path) -> tuple[open_clip.CLIP, Tokenizer]:
@@ -196,6 +163,12 @@ class ClipTextEncoder:
         if self._from_config:
             return int(_read_model_config(self.model)["embed_dim"])
         return int(_named_model_config(self.model)["embed_dim"])
+
+    @property
+    def token_dims(self) -> int:
+        """Width of the text tower's token embeddings; known without loading any weight."""
+        read = _read_model_config if self._from_config else _named_model_config
+        return int(read(self.model)["text_cfg"]["width"])
 
     @property
     def image_size(self) -> int:
