@@ -195,6 +195,8 @@ _ALLOWED = [
 _HISTORY = f"{HistoryBuffer.__module__}.{HistoryBuffer.__name__}"
 _CALLED = {
     *("_codecs.encode", "collections.OrderedDict", "torch.Size", "torch.device"),
+    # The milestones of step schedules.
+    "collections.Counter",
     *(f"torch._utils._rebuild_{what}" for what in ("parameter", "tensor_v2", "tensor_v3")),
     "torch._utils._rebuild_tensor",
     *(item[1] for item in _ALLOWED if isinstance(item, tuple)),
