@@ -221,8 +221,7 @@ def _set(config: Config, key: str, text: str) -> None:
     for part, name in PARTS.items():
         if key.startswith(f"{part}.") and not any(_find(config, part.split("."), "")):
             raise InputError(
-                f"Option '{key}={text}': this config has no {name}. Parts that the README lists "
-                "under later releases cannot be set yet; leave the option out."
+                f"Option '{key}={text}': this config has no {name}; leave the option out."
             )
     *path, last = key.split(".")
     containers = [c for c in _find(config, path, last) if _accepts(c, last)]

@@ -119,7 +119,7 @@ def test_parse_time_variable_vocabulary_acts_where_it_is_used(config):
 
 
 def test_option_of_an_absent_part_is_refused_with_the_reason(config):
-    with pytest.raises(InputError, match="this config has no spatial loss.*later releases"):
+    with pytest.raises(InputError, match="this config has no spatial loss.*leave the option out"):
         apply_options(config, ["model.roi_head.spatial_learning_rate=0.1"])
 
 
