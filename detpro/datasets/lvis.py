@@ -6,7 +6,9 @@ import os
 from typing import Literal
 
 from mmdet.datasets import BaseDetDataset
+from mmengine.logging import print_log
 
+from detpro.datasets.regions import LoadRegionFeatures
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_images, require_files
 from vovtrack.registry import DATASETS
@@ -81,7 +83,20 @@ class OpenVocabLVISDataset(BaseDetDataset):
                 f"(visible={self.visible!r})."
             )
         require_files([image["img_path"] for image in images], self.ann_file)
+        self._check_features([image["img_id"] for image in images])
         return images
+
+    def _check_features(self, image_ids: list[int]) -> None:
+        """Tell before training which images a feature bank of the pipeline lacks."""
+        for transform in self.pipeline.transforms:
+            if isinstance(transform, LoadRegionFeatures) and not self.test_mode:
+                missing = transform.check_images(image_ids)
+                if missing:
+                    print_log(
+                        f"{missing} of {len(image_ids)} images of '{self.ann_file}' have no "
+                        f"region features (on_missing={transform.on_missing!r}).",
+                        logger="current",
+                    )
 
     def _parse(self, record: dict, shown: set[int], hidden: set[int]) -> dict:
         instances = [i for i in record["instances"] if i["bbox_label"] not in hidden]

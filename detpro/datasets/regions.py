@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -31,7 +32,8 @@ class LoadRegionFeatures(BaseTransform):
         on_missing: What an image without features means: ``error``; ``skip``, which trains it
             without regions; or ``online``, which takes them from ``proposals`` and leaves the
             encoding to the model.
-        proposals: Regions of images that the bank lacks, for ``online``.
+        proposals: Regions of images that the bank lacks, for ``online``; otherwise the regions that
+            the bank must have been made of.
         load_feature: Read the bank; without it the model encodes the regions of all images.
     """
 
@@ -58,8 +60,25 @@ class LoadRegionFeatures(BaseTransform):
         self.max_regions = max_regions
         self.on_missing = on_missing
         self.proposals = None if proposals is None else RegionSet.load(proposals)
-        if self.bank is not None and self.proposals is not None:
+        if self.bank is not None and self.proposals is not None and on_missing != "online":
             self.bank.check(regions=self.proposals.fingerprint)
+
+    def check_images(self, image_ids: Sequence[int]) -> int:
+        """Count the images of a data set that the bank lacks, before anything is trained.
+
+        Raises:
+            InputError: There are some and ``on_missing`` is ``error``.
+        """
+        if self.bank is None:
+            return len(image_ids)
+        missing = [key for key in image_ids if key not in self.bank]
+        if missing and self.on_missing == "error":
+            raise InputError(
+                f"The feature bank '{self.bank.folder}' lacks {len(missing)} of {len(image_ids)} "
+                f"images, the first {missing[0]}: extract it for this annotation file, or set "
+                "on_missing='skip' or 'online'."
+            )
+        return len(missing)
 
     def transform(self, results: dict) -> dict:
         """Add the regions of the image ``img_id``.

@@ -1,43 +1,50 @@
-"""Cycle consistency of objects over the frames of a clip, without labels."""
+"""Self-supervision of embeddings: whoever walks through a clip must come back to the start."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 
-TERMS = ("pair", "triple")
-
 
 @MODELS.register_module()
-class CycleConsistencyLoss(nn.Module):
-    """Going from one frame to another and back must lead every object to itself.
+class CycleConsistencyLoss(BaseModule):
+    r"""Soft assignments from frame to frame and back must be the identity.
 
-    Soft assignments between the objects of two frames are softmaxes whose temperature follows the
-    number of candidates; their product, there and back, should be the identity by a margin
-    (VOVTrack, Qian et al., ICCV 2025, association by cycle consistency; after Wang et al., "CycAs",
-    ECCV 2020). ``pair`` goes there and back between two frames, ``triple`` through a third one.
-    All pairs and triples of a clip are evaluated in batched products.
+    For the cosines A (p, q) between the objects of two frames, ``M = s(A) s(A^T)`` walks from the
+    first frame to the second and back, where s is a softmax over the rows with the factor
+    ``ln(n delta / (1 - delta)) / eps`` for n columns. Every diagonal entry of M shall exceed every
+    other entry of its row and of its column by a margin; the hinges are averaged over the 2p of
+    them. The term ``pair`` is the mean over all pairs of frames; ``triple`` is the mean over all
+    pairs and all third frames k, with the product of the cosines i to k and k to j for A. This is
+    the cycle consistency of VOVTrack (Qian et al., 2024, self-supervised association) with the
+    adaptive temperature of its equations.
+
+    All walks of a clip are one batch of matrix products. An empty frame is defined: see ``start``.
 
     Args:
-        margin: By which an object must be more likely than any other.
-        delta: Softmax mass that the best of n equal candidates may lose.
-        eps: Difference of cosines at which it does; with ``delta`` it sets the temperature.
-        terms: ``pair``, ``triple`` or both; each is a mean over its cycles.
-        start: Which frame of a cycle starts it. ``larger`` is the released choice: objects that
-            the other frame lacks can never return, and against an empty frame the loss is the
-            constant ``margin``. ``smaller`` asks only what can be answered.
+        margin: Least lead of the diagonal.
+        delta: Share of the weight that the softmax shall give to a perfect match.
+        eps: Difference of cosines at which it shall do so.
+        terms: Which of ``"pair"`` and ``"triple"`` to add up.
+        start: The frame of a pair where walks start. ``"larger"``, the released behaviour: that
+            with more objects, of which some can never come back, and a pair with one empty frame
+            costs the constant ``margin``. ``"smaller"``: that with fewer objects, and a walk from,
+            to or through an empty frame costs nothing, because there is nobody to walk. In both,
+            a walk between two empty frames costs nothing. Equally large: the earlier frame.
         loss_weight: Factor of the loss.
 
     Raises:
-        InputError: Unknown terms or start.
+        InputError: If a term or a start has another name.
     """
 
     def __init__(
@@ -45,18 +52,18 @@ class CycleConsistencyLoss(nn.Module):
         margin: float = 0.5,
         delta: float = 0.5,
         eps: float = 0.1,
-        terms: Sequence[str] = TERMS,
+        terms: Sequence[str] = ("pair", "triple"),
         start: Literal["larger", "smaller"] = "larger",
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if not terms or set(terms) - set(TERMS) or start not in ("larger", "smaller"):
-            raise InputError(
-                f"terms={tuple(terms)}, start={start!r}: expected some of {TERMS}, and 'larger' or "
-                "'smaller'."
-            )
+        if not terms or set(terms) - {"pair", "triple"}:
+            raise InputError(f"terms must be of 'pair' and 'triple', got {terms!r}")
+        if start not in ("larger", "smaller"):
+            raise InputError(f"start must be 'larger' or 'smaller', got {start!r}")
         self.margin = margin
-        self.delta, self.eps = delta, eps
+        self.delta = delta
+        self.eps = eps
         self.terms = tuple(terms)
         self.start = start
         self.loss_weight = loss_weight
@@ -65,71 +72,78 @@ class CycleConsistencyLoss(nn.Module):
         """Compute the loss of one clip.
 
         Args:
-            embeds: T tensors (n_t, D), the objects of each frame; lengths are free, even 0.
+            embeds: T tensors (n_t, D), the embeddings of the objects of each frame, in any scale.
 
         Returns:
-            Scalar; 0 (with a graph) where no cycle can be made.
+            Scalar, in float32 at least; 0 (with a graph) for fewer than two frames with objects
+            to compare, and for the triples of a clip of two frames.
         """
-        counts = torch.tensor([len(rows) for rows in embeds], device=embeds[0].device)
-        objects = F.normalize(_pad(embeds), dim=2)
-        cosines = torch.einsum("ind,jmd->ijnm", objects, objects)
-        total = objects.sum() * 0.0
+        if len(embeds) == 0:
+            raise InputError("a clip needs at least one frame, got an empty list of embeddings")
+        # In order of size every pair (i, j) with i < j starts at i; equals keep their order.
+        embeds = sorted(embeds, key=len, reverse=self.start == "larger")
+        sizes = torch.tensor([len(e) for e in embeds], device=embeds[0].device)
+        if max(len(e) for e in embeds) == 0:
+            return torch.cat(embeds).sum()
+        with torch.autocast(embeds[0].device.type, enabled=False):
+            frames = pad_sequence(embeds, batch_first=True)
+            frames = frames.to(torch.promote_types(frames.dtype, torch.float32))
+            return self.loss_weight * self._total(F.normalize(frames, dim=2), sizes)
+
+    def _total(self, frames: Tensor, sizes: Tensor) -> Tensor:
+        """Sum of the terms: (T, N, D) unit rows padded with zeros, (T,) numbers of objects."""
+        num_frames, width, _ = frames.shape
+        flat = frames.flatten(0, 1)
+        cosines = (flat @ flat.T).view(num_frames, width, num_frames, width)
+        cosines = cosines.transpose(1, 2).flatten(0, 1)  # (T * T, N, N)
+        pairs = list(combinations(range(num_frames), 2))
+        total = frames.new_zeros(())
         if "pair" in self.terms:
-            first, second = _index(itertools.combinations(range(len(embeds)), 2), counts, 2)
-            total = total + self._mean(cosines[first, second], counts[first], counts[second])
-        if "triple" in self.terms and len(embeds) > 2:
-            cycles = (
-                (i, j, k)
-                for i, j in itertools.combinations(range(len(embeds)), 2)
-                for k in range(len(embeds))
-                if k not in (i, j)
+            i, j = _columns(pairs, 2, frames.device)
+            similarity = cosines.index_select(0, i * num_frames + j)
+            total = total + self._mean_of_walks(similarity, sizes[i], sizes[j])
+        if "triple" in self.terms:
+            triples = [(i, j, k) for i, j in pairs for k in range(num_frames) if k not in (i, j)]
+            i, j, k = _columns(triples, 3, frames.device)
+            similarity = torch.bmm(
+                cosines.index_select(0, i * num_frames + k),
+                cosines.index_select(0, k * num_frames + j),
             )
-            first, second, middle = _index(cycles, counts, 3)
-            through = cosines[first, middle] @ cosines[middle, second]
-            total = total + self._mean(through, counts[first], counts[second])
-        return self.loss_weight * total
+            total = total + self._mean_of_walks(similarity, sizes[i], sizes[j], sizes[k])
+        return total
 
-    def _mean(self, similarity: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Mean round-trip loss of C cycles (C, N, N) with ``rows`` and ``columns`` objects."""
-        turn = rows < columns if self.start == "larger" else rows > columns
-        similarity = torch.where(turn[:, None, None], similarity.transpose(1, 2), similarity)
-        rows, columns = torch.where(turn, columns, rows), torch.where(turn, rows, columns)
-        losses = self._round_trip(similarity, rows, columns)
-        # From a larger frame to an empty one is a cycle without answer, between empty ones none.
-        counted = rows > 0
-        return (losses * counted).sum() / counted.sum().clamp(min=1)
+    def _mean_of_walks(
+        self, similarity: Tensor, starts: Tensor, ends: Tensor, via: Tensor | None = None
+    ) -> Tensor:
+        """Mean cost of B walks: (B, N, N) similarities, (B,) numbers of objects on the way."""
+        index = torch.arange(similarity.shape[1], device=similarity.device)
+        rows, columns = index < starts[:, None], index < ends[:, None]  # (B, N), False is padding
+        there = self._assign(similarity, columns[:, None], ends, dim=2)
+        back = self._assign(similarity, rows[:, :, None], starts, dim=1).mT
+        returns = there @ back
+        own = returns.diagonal(dim1=1, dim2=2)
+        # Shares are never negative, so that zeros on the diagonal and in the padding are neutral.
+        others = returns * (rows[:, :, None] & (index[:, None] != index)).to(returns.dtype)
+        best_of_row, best_of_column = others.max(dim=2).values, others.max(dim=1).values
+        hinges = (best_of_row + self.margin - own).relu() + (
+            best_of_column + self.margin - own
+        ).relu()
+        costs = (hinges * rows).sum(dim=1) / (2 * starts).clamp(min=1)
+        if self.start == "larger":
+            costs = torch.where(ends > 0, costs, self.margin * (starts > 0))
+        elif via is not None:
+            costs = costs * (via > 0)
+        return costs.sum() / max(len(costs), 1)
 
-    def _round_trip(self, similarity: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        place = torch.arange(similarity.shape[1], device=similarity.device)
-        row_mask, column_mask = place < rows[:, None], place < columns[:, None]
-        there = self._assign(similarity, columns, column_mask)
-        back = self._assign(similarity.transpose(1, 2), rows, row_mask)
-        inside = row_mask[:, :, None] & row_mask[:, None, :]
-        returned = (there * row_mask[:, :, None]) @ (back * column_mask[:, :, None])
-        home = returned.diagonal(dim1=1, dim2=2)
-        others = returned - torch.diag_embed(home)
-        others = torch.where(inside, others, 0.0)
-        excess = (others.amax(dim=2) + self.margin - home).clamp(min=0)
-        excess = excess + (others.amax(dim=1) + self.margin - home).clamp(min=0)
-        return (excess * row_mask).sum(dim=1) / (2 * rows.clamp(min=1))
-
-    def _assign(self, similarity: Tensor, candidates: Tensor, mask: Tensor) -> Tensor:
-        """Softmax over the valid columns; rows without any are 0."""
-        odds = self.delta / (1 - self.delta)
-        scale = (odds * candidates.clamp(min=1)).log() / self.eps
-        logits = similarity * scale[:, None, None]
-        valid = mask[:, None, :]
-        weights = torch.softmax(logits.masked_fill(~valid, torch.finfo(logits.dtype).min), dim=2)
-        return weights * valid
+    def _assign(self, similarity: Tensor, valid: Tensor, counts: Tensor, dim: int) -> Tensor:
+        """Softmax of (B, N, N) similarities over a dimension of ``counts`` (B,) valid entries."""
+        odds = self.delta / (1 - self.delta) * counts.clamp(min=1)
+        scale = (odds.log() / self.eps).to(similarity.dtype)[:, None, None]
+        # A finite value: a row without any valid entry stays free of NaN.
+        excluded = (~valid).to(similarity.dtype) * torch.finfo(similarity.dtype).min
+        return torch.addcmul(excluded, similarity, scale).softmax(dim=dim)
 
 
-def _pad(embeds: Sequence[Tensor]) -> Tensor:
-    """(T, N, D) with zeros behind the objects of each frame; N is at least 1."""
-    padded = torch.nn.utils.rnn.pad_sequence([rows.float() for rows in embeds], batch_first=True)
-    return padded if padded.shape[1] else F.pad(padded, (0, 0, 0, 1))
-
-
-def _index(cycles, counts: Tensor, width: int) -> Tensor:
-    """(width, C) frame numbers."""
-    listed = torch.tensor(list(cycles), dtype=torch.long, device=counts.device)
-    return listed.view(-1, width).T
+def _columns(rows: list[tuple[int, ...]], width: int, device: torch.device) -> Tensor:
+    """Index tuples as (width, B) tensor, also for no tuples."""
+    return torch.tensor(rows, dtype=torch.long, device=device).view(-1, width).T
