@@ -19,6 +19,7 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     checkpoint=dict(type="VerifiedCheckpointHook", interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type="DistSamplerSeedHook"),
+    finite_loss=dict(type="FiniteLossHook"),
 )
 env_cfg = dict(
     cudnn_benchmark=False,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
+import torch
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from vovtrack.errors import InputError
 from vovtrack.formats.hashing import file_sha256
 from vovtrack.registry import HOOKS
 
@@ -31,6 +34,36 @@ class ContinueTestHook(Hook):
             runner.test_dataloader.sampler.skip(done[0])
             if is_main_process():
                 runner.logger.info("%d videos are already done and skipped.", len(done[0]))
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stops a training whose loss is no number any more; the last checkpoint stays the good one."""
+
+    priority = "VERY_HIGH"
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Look at the losses of a step.
+
+        Raises:
+            InputError: One is infinite or no number; its name and the images of the batch.
+        """
+        broken = [
+            name
+            for name, value in (outputs or {}).items()
+            if isinstance(value, torch.Tensor) and not torch.isfinite(value).all()
+        ]
+        if broken:
+            samples = data_batch.get("data_samples", []) if isinstance(data_batch, dict) else []
+            paths = [getattr(sample, "img_path", "?") for sample in samples]
+            raise InputError(
+                f"Epoch {runner.epoch + 1}, step {batch_idx + 1}: {', '.join(broken)} is no finite "
+                f"number on {', '.join(paths[:8]) or 'this batch'}. The last checkpoint in "
+                f"'{runner.work_dir}' is from before; look at these images, or lower "
+                "optim_wrapper.optimizer.lr and train with --resume."
+            )
 
 
 def describe_run(runner: Runner) -> str:
