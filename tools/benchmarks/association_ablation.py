@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from ablation_runs import last, run, table_row
 
 PAIRS, CLIPS = "configs/mini/ovtrack.py", "configs/mini/ovtrack_self_supervised.py"
 RELEASED = "configs/mini/ovtrack_self_supervised_released.py"
@@ -108,19 +107,6 @@ def test(out: Path, name: str, seed: int) -> None:
         ])  # fmt: skip
 
 
-def last(folder: Path) -> str:
-    """The newest checkpoint of a run."""
-    return (folder / "last_checkpoint").read_text().strip()
-
-
-def run(command: list) -> None:
-    """Run a command; its output goes to the run's own logs."""
-    words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(words)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-
-
 def make_table(out: Path, seeds: list[int], rows: list[str]) -> str:
     """Mean and spread (standard deviation over seeds) in points."""
     metrics = [f"all/{m}" for m in ("TETA", "LocA", "AssocA", "ClsA")]
@@ -132,10 +118,8 @@ def make_table(out: Path, seeds: list[int], rows: list[str]) -> str:
         for name in rows:
             files = [out / f"seed{seed}" / name / f"{which}.json" for seed in seeds]
             found = [json.loads(path.read_text()) for path in files]
-            values = np.array([[run[f"tao/{m}"] for m in metrics] for run in found])
-            spread = values.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(len(metrics))
-            cells = [f"{m:.1f} ± {s:.1f}" for m, s in zip(values.mean(axis=0), spread, strict=True)]
-            lines.append(f"| {ROWS[name].title} | {' | '.join(cells)} |")
+            values = [[report[f"tao/{m}"] for m in metrics] for report in found]
+            lines.append(table_row(ROWS[name].title, values))
         lines.append("")
     return "\n".join(lines)
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from ablation_runs import last, run, table_row
 
 TEXT_ONLY = (
     "model.roi_head.distillation=None",
@@ -92,19 +91,6 @@ def train_and_test(out: Path, name: str, seed: int) -> None:
     ])  # fmt: skip
 
 
-def last(folder: Path) -> str:
-    """The newest checkpoint of a run."""
-    return (folder / "last_checkpoint").read_text().strip()
-
-
-def run(command: list) -> None:
-    """Run a command; its output goes to the run's own logs."""
-    words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(words)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-
-
 def make_table(out: Path, seeds: list[int], cells: list[str]) -> str:
     """Mean and spread (standard deviation over seeds) of box AP in points."""
     lines = ["| trained with | AP | base AP | novel AP |", "|---|---:|---:|---:|"]
@@ -114,10 +100,7 @@ def make_table(out: Path, seeds: list[int], cells: list[str]) -> str:
             report = out / f"seed{seed}" / name / "results" / "lvis_bbox.json"
             summary = json.loads(report.read_text())["summary"]
             rows.append([summary[group]["AP"] for group in ("all", "base", "novel")])
-        values = np.array(rows)
-        spread = values.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(3)
-        numbers = [f"{m:.1f} ± {s:.1f}" for m, s in zip(values.mean(axis=0), spread, strict=True)]
-        lines.append(f"| {CELLS[name].title} | {' | '.join(numbers)} |")
+        lines.append(table_row(CELLS[name].title, rows))
     return "\n".join(lines) + "\n"
 
 
