@@ -20,7 +20,7 @@ AFTER = [
     AFFINE,
     dict(type="mmdet.RandomFlip", prob=0.5),
     dict(
-        type="mmdet.RandomChoiceResize",
+        type="RandomChoiceResize",
         scales=[(300, 200), (240, 160)],
         resize_type="mmdet.Resize",
         keep_ratio=True,
