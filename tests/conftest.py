@@ -43,3 +43,11 @@ def golden_path() -> Path:
 def golden(golden_path: Path):
     """Load one recorded file by name."""
     return lambda name: np.load(golden_path / name)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory) -> Path:
+    """A rendered tiny world."""
+    from vovtrack.synthetic import write_world
+
+    return write_world(tmp_path_factory.mktemp("w") / "world", size="tiny", workers=1)

@@ -6,6 +6,7 @@ custom_imports = dict(
         "vovtrack.datasets",
         "vovtrack.evaluation.metrics",
         "vovtrack.evaluation.metrics_lvis",
+        "vovtrack.evaluation.metrics_observations",
         "vovtrack.engine.hooks",
         "vovtrack.engine.saving",
         "detpro",

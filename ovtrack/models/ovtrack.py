@@ -14,6 +14,7 @@ from detpro.models import OpenVocabDetector
 from detpro.models.detector import DETECTOR_PARTS
 from ovtrack.models.convert import convert_tracker_keys
 from ovtrack.models.pairs import PairSampler
+from ovtrack.trackers.linking import link
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 
@@ -31,6 +32,8 @@ class OVTrack(OpenVocabDetector):
         pair_sampler: Arguments of :class:`PairSampler`; None for a model that only tests.
         freeze: Parts of the detector that do not train; by default all, so that the embedding
             head trains alone.
+        keep_observations: Return also ``observations``, what the tracker was given, with this
+            many largest class probabilities of each detection; 0 returns none.
         **kwargs: Of :class:`OpenVocabDetector`.
     """
 
@@ -40,9 +43,11 @@ class OVTrack(OpenVocabDetector):
         tracker: dict,
         pair_sampler: dict | None = None,
         freeze: Sequence[str] = DETECTOR_PARTS,
+        keep_observations: int = 0,
         **kwargs,
     ) -> None:
         super().__init__(freeze=freeze, **kwargs)
+        self.keep_observations = keep_observations
         self.track_head = MODELS.build(track_head)
         self.tracker = MODELS.build(tracker)
         self.pair_sampler = None if pair_sampler is None else PairSampler(**pair_sampler)
@@ -57,10 +62,14 @@ class OVTrack(OpenVocabDetector):
             self._apply_thresholds()
 
     def _apply_thresholds(self) -> None:
+        thresholds = self._thresholds()
+        if thresholds:
+            self.tracker.set_thresholds(**thresholds)
+
+    def _thresholds(self) -> dict[str, float]:
+        """Scores for being linked and for starting a track; empty if the config gives constants."""
         derived = self.roi_head.score_thresholds()
-        if derived is not None:
-            self.tracker.obj_score_thr = derived.match
-            self.tracker.init_score_thr = derived.init
+        return {} if derived is None else dict(match=derived.match, init=derived.init)
 
     def embed(self, feats: tuple[Tensor, ...], rois: Tensor) -> Tensor:
         """Appearance embeddings (N, D) of ``rois`` (N, 5), network-input pixels."""
@@ -101,13 +110,28 @@ class OVTrack(OpenVocabDetector):
         feats = self.extract_feat(batch_inputs)
         proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
         feats = self.roi_head.bbox_roi_extractor.prepare(feats)
-        detections = self.roi_head.predict(feats, proposals, batch_data_samples, rescale=rescale)
+        metas = [sample.metainfo for sample in batch_data_samples]
+        detections = self.roi_head.detect(feats, proposals, metas, rescale)
         embeds = self._embed_detections(feats, detections, batch_data_samples, rescale)
         for sample, dets, rows in zip(batch_data_samples, detections, embeds, strict=True):
             sample.set_metainfo(dict(vocabulary=self.vocabulary.fingerprint))
+            probabilities = dets.pop("probabilities")
             sample.pred_instances = dets
-            sample.pred_track_instances = self._track(dets, rows, sample.frame_id)
+            found = to_host(InstanceData(**dict(dets.items()), embeds=rows))
+            if self.keep_observations:
+                sample.set_metainfo(dict(thresholds=self._thresholds()))
+                sample.observations = self._observe(found, probabilities)
+            if sample.frame_id == 0:
+                self.tracker.reset()
+            sample.pred_track_instances = link(self.tracker, found, sample.frame_id)
         return batch_data_samples
+
+    def _observe(self, found: InstanceData, probabilities: Tensor) -> InstanceData:
+        count = min(self.keep_observations, probabilities.shape[1] - 1)
+        top_scores, top_labels = probabilities[:, :-1].float().topk(count)
+        return InstanceData(
+            **dict(found.items()), top_scores=top_scores.cpu(), top_labels=top_labels.cpu()
+        )
 
     def _embed_detections(
         self, feats: tuple[Tensor, ...], detections: list, samples: list, rescaled: bool
@@ -117,15 +141,6 @@ class OVTrack(OpenVocabDetector):
             for dets, sample in zip(detections, samples, strict=True)
         ]
         return self.embed(feats, bbox2roi(boxes)).split([len(b) for b in boxes])
-
-    def _track(self, detections: InstanceData, embeds: Tensor, frame_id: int) -> InstanceData:
-        if frame_id == 0:
-            self.tracker.reset()
-        found = InstanceData(**dict(detections.items()), embeds=embeds)
-        tracked = self.tracker.update(to_host(found), frame_id)
-        tracked = tracked[tracked.instances_id >= 0]
-        tracked.pop("embeds")
-        return tracked
 
     def _convert_keys(self, state_dict: dict, prefix: str, *args) -> None:
         super()._convert_keys(state_dict, prefix, *args)

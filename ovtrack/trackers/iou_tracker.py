@@ -32,6 +32,9 @@ class IoUTracker:
         """Start a new video: no tracks, ids from 0."""
         self.memory.reset()
 
+    def set_thresholds(self, match: float, init: float) -> None:
+        """Not used: whatever was detected is linked."""
+
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
         """Link the detections of one frame, ``bboxes`` (n, 4); adds ``instances_id`` (n,)."""
         bboxes = instances.bboxes.numpy(force=True).astype(np.float32)

@@ -78,6 +78,11 @@ class OVTracker:
         """Start a new video: no tracks, ids from 0."""
         self.memory.reset()
 
+    def set_thresholds(self, match: float, init: float) -> None:
+        """Take the thresholds of a vocabulary: ``obj_score_thr`` and ``init_score_thr``."""
+        self.obj_score_thr = match
+        self.init_score_thr = init
+
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
         """Link the detections of one frame to tracks.
 

@@ -13,19 +13,12 @@ from detpro.features.regions import RegionSet
 from vovtrack.formats.coco import image_paths, read_images
 from vovtrack.models.clip import ClipTextEncoder
 from vovtrack.structures import Vocabulary
-from vovtrack.synthetic import write_world
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = dict(
     model=str(ROOT / "configs/mini/clip_mini.json"),
     pretrained=str(ROOT / "saved_models/mini/clip_mini.safetensors"),
 )
-
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory) -> Path:
-    """A rendered tiny world."""
-    return write_world(tmp_path_factory.mktemp("w") / "world", size="tiny", workers=1)
 
 
 @pytest.fixture(scope="session")

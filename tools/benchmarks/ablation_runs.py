@@ -18,8 +18,8 @@ def run(command: Iterable) -> None:
 
 
 def last(folder: Path) -> str:
-    """The newest checkpoint of a run."""
-    return (folder / "last_checkpoint").read_text().strip()
+    """The newest checkpoint of a run, also where the folder was moved since."""
+    return str(folder / Path((folder / "last_checkpoint").read_text().strip()).name)
 
 
 def table_row(title: str, values: Sequence[Sequence[float]]) -> str:

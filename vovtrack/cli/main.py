@@ -17,8 +17,8 @@ from vovtrack import __version__
 from vovtrack.errors import InputError
 
 VERBS = (
-    "synth", "prepare", "train", "test", "track", "evaluate", "features", "prompts", "draw",
-    "download", "convert", "export", "publish", "doctor",
+    "synth", "prepare", "train", "test", "track", "replay", "evaluate", "features", "prompts",
+    "draw", "download", "convert", "export", "publish", "doctor",
 )  # fmt: skip
 
 

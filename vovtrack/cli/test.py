@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format-only", action="store_true", help="write the result files, do not evaluate"
     )
     parser.add_argument("--out", metavar="FILE", help="write the metrics to this JSON file")
+    parser.add_argument(
+        "--observations",
+        metavar="DIR",
+        help="keep all detections with their embeddings there, for 'vovtrack replay'",
+    )
     add_run_arguments(parser)
 
 
@@ -45,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         eval_options=args.eval_options,
         format_only=args.format_only,
         out=args.out,
+        observations=args.observations,
         work_dir=args.work_dir,
         seed=args.seed,
         launcher=args.launcher,

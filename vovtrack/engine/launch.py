@@ -32,6 +32,8 @@ from vovtrack.formats.atomic import atomic_write
 
 PROCESS_TIMEOUT = 72_000
 """Seconds that processes wait for each other: evaluation on one of them may take hours."""
+TOP_CLASSES = 5
+"""Class probabilities that observations keep of each detection, where the config does not say."""
 
 
 def train(
@@ -88,6 +90,7 @@ def test(
     evaluate: str | Sequence[str] | None = None,
     format_only: bool = False,
     out: str | Path | None = None,
+    observations: str | Path | None = None,
     cfg_options: Sequence[str] = (),
     eval_options: Sequence[str] = (),
     trust_config: bool = False,
@@ -104,6 +107,8 @@ def test(
             a tracking config evaluates boxes by its ``bbox_evaluator``.
         format_only: Write the result files and skip the evaluation.
         out: JSON file for the metrics.
+        observations: Folder in which to keep all detections with their embeddings, for
+            ``vovtrack replay``.
         cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
         eval_options: ``key=value`` texts for the evaluator (``resfile_path=DIR``).
         trust_config: Run a ``.py`` config from outside of the project.
@@ -129,6 +134,8 @@ def test(
         raise InputError(f"Config '{config}' has no test part (test_dataloader, test_evaluator).")
     if evaluate:
         _choose_evaluation(cfg, [evaluate] if isinstance(evaluate, str) else list(evaluate))
+    if observations is not None:
+        _keep_observations(cfg, observations)
     cfg.load_from = str(checkpoint)
     runner = _build_runner(cfg, launcher, seed)
     # mmengine itself would go on with a checkpoint that fits in part.
@@ -153,6 +160,23 @@ def _choose_evaluation(cfg: Config, wanted: list[str]) -> None:
             f"--eval {' '.join(wanted)}: this config evaluates by {evaluator.get('type')} "
             f"{'and has' if cfg.get('bbox_evaluator') else 'without'} a bbox_evaluator."
         )
+
+
+def _keep_observations(cfg: Config, folder: str | Path) -> None:
+    """Let the model keep what its tracker is given, and a second evaluator write it down."""
+    evaluator = cfg.test_evaluator
+    if evaluator.get("type") != "TaoTrackMetric":
+        raise InputError("--observations needs a config that tests a tracker (TaoTrackMetric).")
+    cfg.model.setdefault("keep_observations", TOP_CLASSES)
+    cfg.test_evaluator = [
+        evaluator,
+        dict(
+            type="StoreObservations",
+            ann_file=evaluator.ann_file,
+            vocabulary=evaluator.vocabulary,
+            out_dir=str(folder),
+        ),
+    ]
 
 
 def load_config(

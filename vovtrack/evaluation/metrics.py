@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
@@ -14,6 +14,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from vovtrack.errors import InputError
+from vovtrack.evaluation.frame_order import FrameOrder, check_classes
 from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.report import write_report
 from vovtrack.evaluation.tables import summary_rows, text_table
@@ -39,7 +40,9 @@ class TaoTrackMetric(BaseMetric):
             report ``<benchmark>.json`` for every benchmark.
         benchmarks: What to compute: ``tao-ov`` (TETA, base and novel apart), ``tao`` (TETA and
             the AP of tracks) from the tracks, ``lvis`` (AP of boxes) from the detections.
-        vote_categories: Give all boxes of a track its most frequent category.
+        category_vote: Give all boxes of a track one category: by ``count`` its most frequent one
+            (as published), by ``score`` the one with the largest sum of scores; None leaves each
+            box its own.
         format_only: Write the result files and do not evaluate.
         prefix: Prefix of the metric names.
     """
@@ -49,10 +52,10 @@ class TaoTrackMetric(BaseMetric):
     def __init__(
         self,
         ann_file: str,
-        vocabulary: str | Sequence[str],
+        vocabulary: str | Sequence[str] | Vocabulary,
         out_dir: str,
         benchmarks: Sequence[str] = ("tao-ov",),
-        vote_categories: bool = True,
+        category_vote: Literal["count", "score"] | None = "count",
         format_only: bool = False,
         prefix: str | None = None,
     ) -> None:
@@ -61,12 +64,12 @@ class TaoTrackMetric(BaseMetric):
         self.vocabulary = Vocabulary.load(vocabulary)
         self.out_dir = Path(out_dir)
         self.benchmarks = tuple(benchmarks)
-        self.vote_categories = vote_categories
+        self.category_vote = category_vote
         self.format_only = format_only
         self._writers: dict[str, TaoResultWriter] = {}
         self._tracks: list[dict] = []
         self._detections: list[dict] = []
-        self._expected: tuple[int, int] | None = None
+        self._order = FrameOrder()
 
     def begin(self, run: str) -> frozenset[int]:
         """Open the result files for the run that ``run`` describes.
@@ -83,7 +86,7 @@ class TaoTrackMetric(BaseMetric):
             run=run,
             annotations_sha256=file_sha256(self.ann_file),
             vocabulary=self.vocabulary.fingerprint,
-            vote_categories=str(self.vote_categories),
+            category_vote=str(self.category_vote),
         )
         names = ("tao_track.json", "tao_bbox.json")
         self._writers = {
@@ -100,12 +103,8 @@ class TaoTrackMetric(BaseMetric):
                 or a frame is not the next one of its video.
         """
         for sample in data_samples:
-            if sample["vocabulary"] != self.vocabulary.fingerprint:
-                raise InputError(
-                    "The model's classes differ from the evaluator's: set the same vocabulary in "
-                    "model.vocabulary and test_evaluator.vocabulary."
-                )
-            self._expect(sample)
+            check_classes(sample, self.vocabulary)
+            self._order.check(sample)
             self._tracks += self._rows(sample, "pred_track_instances")
             self._detections += self._rows(sample, "pred_instances")
             if sample["frame_id"] == sample["video_length"] - 1:
@@ -122,17 +121,6 @@ class TaoTrackMetric(BaseMetric):
                     f"which is {'not in' if known is None else repr(known) + ' in'} "
                     f"'{self.ann_file}': choose the vocabulary of that file."
                 )
-
-    def _expect(self, sample: dict) -> None:
-        """A tracker that saw only some frames, or saw them in disorder, has no valid results."""
-        video, frame = sample["video_id"], sample["frame_id"]
-        expected = self._expected or (video, 0)
-        if (video, frame) != expected:
-            raise InputError(
-                f"Frame {frame} of video {video} came where frame {expected[1]} of video "
-                f"{expected[0]} was expected: set test_dataloader.sampler.type to 'VideoSampler'."
-            )
-        self._expected = (video, frame + 1) if frame + 1 < sample["video_length"] else None
 
     def _rows(self, sample: dict, field: str) -> list[dict]:
         for name in ("bboxes", "scores"):
@@ -160,7 +148,9 @@ class TaoTrackMetric(BaseMetric):
     def _store(self, video_id: int) -> None:
         if not self._writers:
             self.begin("")
-        rows = vote_track_categories(self._tracks) if self.vote_categories else self._tracks
+        rows = self._tracks
+        if self.category_vote is not None:
+            rows = vote_track_categories(rows, self.category_vote)
         self._writers["tao_track.json"].write_video(video_id, rows)
         self._writers["tao_bbox.json"].write_video(video_id, self._detections)
         self._tracks, self._detections = [], []

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -60,15 +60,27 @@ def rows_from_sequence(sequence: TrackSequence, track_id_offset: int = 0) -> lis
     ]
 
 
-def vote_track_categories(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give every track its most frequent category; of equally frequent ones the smallest id.
+def vote_track_categories(
+    rows: Iterable[dict[str, Any]], by: Literal["count", "score"] = "count"
+) -> list[dict[str, Any]]:
+    """Give every track one category; of equally good ones the smallest id. Rows keep their order.
 
-    The "track class consistency" of published open-vocabulary TAO results. Rows keep their order.
+    The "track class consistency" of published open-vocabulary TAO results counts boxes.
+
+    Args:
+        rows: Result rows.
+        by: ``count`` takes the most frequent category, ``score`` the largest sum of scores.
+
+    Raises:
+        InputError: ``by`` is something else.
     """
+    if by not in ("count", "score"):
+        raise InputError(f"A category vote is by 'count' or 'score', not {by!r}.")
     rows = list(rows)
-    votes: dict[tuple, Counter] = defaultdict(Counter)
+    votes: dict[tuple, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in rows:
-        votes[row["video_id"], row["track_id"]][row["category_id"]] += 1
+        vote = 1 if by == "count" else row["score"]
+        votes[row["video_id"], row["track_id"]][row["category_id"]] += vote
     winner = {
         track: min(counts, key=lambda category: (-counts[category], category))
         for track, counts in votes.items()

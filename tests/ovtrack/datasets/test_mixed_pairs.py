@@ -214,7 +214,7 @@ def archive(world, tmp_path) -> Path:
 
 
 def test_twins_are_read_from_an_hdf5_file(world, archive):
-    pipeline = [dict(type="LoadCheckedImage")]
+    pipeline = [dict(type="mmdet.LoadCheckedImage")]
     images = []
     for twins in (world / "twins/twins", archive):
         data = ImagePairDataset(

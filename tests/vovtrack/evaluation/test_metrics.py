@@ -97,7 +97,7 @@ def test_perfect_tracks_score_full_marks_and_broken_identities_do_not(ann_file, 
     report = json.loads((tmp_path / "b" / "tao-ov.json").read_text())
     assert report["protocol"]["vocabulary"] == broken.vocabulary.fingerprint
     assert report["protocol"]["annotations_sha256"] == file_sha256(ann_file)
-    assert report["protocol"]["provenance"]["vote_categories"] == "True"
+    assert report["protocol"]["provenance"]["category_vote"] == "count"
 
 
 def test_detections_are_scored_too(ann_file, tmp_path):

@@ -60,6 +60,15 @@ def test_vote_takes_the_majority_and_of_ties_the_smallest_id():
     assert [r["track_id"] for r in voted] == [r["track_id"] for r in rows]
 
 
+def test_vote_by_score_weighs_the_boxes():
+    named = [(9, 0.1), (9, 0.2), (3, 0.5), (4, 0.5)]
+    rows = [dict(video_id=1, track_id=7, category_id=c, score=s) for c, s in named]
+    assert {r["category_id"] for r in vote_track_categories(rows)} == {9}
+    assert {r["category_id"] for r in vote_track_categories(rows, "score")} == {3}
+    with pytest.raises(InputError, match="'count' or 'score', not 'mean'"):
+        vote_track_categories(rows, "mean")
+
+
 def test_writer_makes_track_ids_unique_and_the_reader_returns_columns(tmp_path):
     path = tmp_path / "out" / "tracks.json"
     with TaoResultWriter(path) as writer:

@@ -1,0 +1,145 @@
+"""Associations on stored detections: equal to the running model, and comparable."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ovtrack.replay import replay
+from vovtrack.cli.main import main
+from vovtrack.engine import launch
+from vovtrack.errors import InputError
+from vovtrack.formats.observations import ObservationStore
+
+CONFIG = "configs/mini/ovtrack.py"
+CHECKPOINT = "saved_models/mini/ovtrack_mini.safetensors"
+
+
+def record(world, folder, *options: str) -> dict[str, float]:
+    """Test the shipped mini tracker on the tiny world and keep its observations."""
+    return launch.test(
+        CONFIG,
+        CHECKPOINT,
+        work_dir=folder / "work",
+        observations=folder / "observations",
+        eval_options=[f"resfile_path={folder / 'online'}"],
+        cfg_options=[
+            f"test_dataloader.dataset.data_root={world}",
+            "test_dataloader.num_workers=0",
+            "test_dataloader.persistent_workers=False",
+            f"test_evaluator.ann_file={world / 'tao/annotations/validation.json'}",
+            *options,
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def online(world, tmp_path_factory):
+    """Folder of a recorded test, and its metrics."""
+    folder = tmp_path_factory.mktemp("r")
+    with pytest.MonkeyPatch.context() as patch:
+        from tests.conftest import ROOT
+
+        patch.chdir(ROOT)
+        return folder, record(world, folder)
+
+
+@pytest.fixture
+def store(online) -> ObservationStore:
+    return ObservationStore(online[0] / "observations")
+
+
+def tracker_of(config: str, *options: str) -> dict:
+    return launch.load_config(config, cfg_options=options).model.tracker.to_dict()
+
+
+def test_replay_equals_the_online_run_byte_by_byte(online, store, repository, tmp_path):
+    folder, metrics = online
+    assert replay(store, tracker_of(CONFIG), tmp_path) == metrics
+    for name in ("tao_track.json", "tao_bbox.json"):
+        written = (tmp_path / name).read_bytes()
+        assert written == (folder / "online" / name).read_bytes()
+    assert len(json.loads(written)) > 100
+
+
+def test_another_tracker_gives_other_tracks_of_the_same_detections(online, store, tmp_path):
+    folder, metrics = online
+    iou = replay(store, dict(type="IoUTracker"), tmp_path)
+    assert iou["tao/all/AssocA"] != metrics["tao/all/AssocA"]
+    assert (tmp_path / "tao_bbox.json").read_bytes() == (
+        folder / "online/tao_bbox.json"
+    ).read_bytes()
+
+
+def test_top_probabilities_belong_to_the_detections(store):
+    for video_id in store.videos:
+        arrays = store.read(video_id).arrays
+        assert arrays["top_scores"].shape == (len(arrays["scores"]), 5)
+        assert (arrays["top_labels"][:, 0] == arrays["labels"]).all()
+        assert (arrays["top_scores"][:, 0] == arrays["scores"]).all()
+        assert (arrays["top_scores"][:, :-1] >= arrays["top_scores"][:, 1:]).all()
+
+
+def test_an_interrupted_replay_goes_on(online, store, repository, tmp_path, monkeypatch):
+    read, seen = ObservationStore.read, []
+
+    def fail_at_the_third(self, video_id):
+        seen.append(video_id)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return read(self, video_id)
+
+    monkeypatch.setattr(ObservationStore, "read", fail_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        replay(store, tracker_of(CONFIG), tmp_path)
+    with pytest.raises(InputError, match="unfinished results of another run"):
+        replay(store, dict(type="IoUTracker"), tmp_path)
+    seen[:] = range(3)
+    assert replay(store, tracker_of(CONFIG), tmp_path) == online[1]
+    assert len(seen) - 3 == len(store.videos) - 2
+
+
+def test_one_command_compares_associations(store, repository, tmp_path, capsys):
+    trackers = ["ovtracker", "iou", "sort", "bytetrack", "ocsort"]
+    words = ["replay", str(store.folder), "--out", str(tmp_path), "--tracker", *trackers]
+    assert main(words) == 0
+    table = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in table if line.split()[:2] in [[t, "all"] for t in trackers]]
+    assert [row[0] for row in rows] == trackers
+    assert len({tuple(row[2:]) for row in rows}) == len(trackers)
+    for tracker in trackers:
+        assert (tmp_path / tracker / "tao_track.json").is_file()
+
+
+def test_annotations_of_other_content_are_refused(store, world, tmp_path):
+    other = tmp_path / "gt.json"
+    other.write_text((world / "tao/annotations/validation.json").read_text() + " ")
+    with pytest.raises(InputError, match="is not the annotation file"):
+        replay(store, dict(type="IoUTracker"), tmp_path / "out", other)
+    with pytest.raises(InputError, match="are not there: name the file with --gt"):
+        replay(store, dict(type="IoUTracker"), tmp_path / "out", tmp_path / "none.json")
+
+
+def test_thresholds_above_all_scores_are_an_error(store, repository, tmp_path, monkeypatch):
+    tracker = tracker_of("bytetrack", "model.tracker.tracker.init_track_thr=2.0")
+    monkeypatch.setattr("ovtrack.trackers.MotionTracker.set_thresholds", lambda *a, **k: None)
+    with pytest.raises(InputError, match="linked none of .* set them with --cfg-options"):
+        replay(store, tracker, tmp_path)
+
+
+def test_wrong_words_are_answered(store, repository, tmp_path, capsys):
+    assert main(["replay", str(tmp_path / "none")]) == 2
+    assert "holds no observations" in capsys.readouterr().err
+    assert main(["replay", str(store.folder), "--tracker", "bytetrak"]) == 2
+    assert "Near matches: bytetrack" in capsys.readouterr().err
+    assert main(["replay", str(store.folder), "--tracker", "iou", "iou"]) == 2
+    assert "same file name" in capsys.readouterr().err
+    assert main(["replay", str(store.folder), "--tracker", "mini/detector.py"]) == 2
+
+
+def test_a_detector_has_nothing_to_replay(repository, tmp_path):
+    with pytest.raises(InputError, match="needs a config that tests a tracker"):
+        launch.test(
+            "configs/mini/detector.py", CHECKPOINT, work_dir=tmp_path, observations=tmp_path / "o"
+        )

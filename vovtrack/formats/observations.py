@@ -1,0 +1,212 @@
+"""Observations: what a detector saw in each frame, kept so that any association can be run on it.
+
+A store is a folder. ``observations.json`` says what it is bound to: the run, the classes, the
+annotation file. ``<video id>.safetensors`` holds the detections of one video, complete or absent;
+its metadata carries a hash over its arrays, so that a changed or damaged file is found.
+
+Arrays of a video with F frames and N detections, in order of time: ``image_ids`` (F,), ``counts``
+(F,) detections of each frame, ``bboxes`` (N, 4) float32 xyxy in pixels of the original image,
+``scores`` (N,) float32, ``labels`` (N,) int64, ``embeds`` (N, D) float32, ``top_scores`` and
+``top_labels`` (N, K), the class probabilities of each region, largest first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from vovtrack.errors import InputError
+from vovtrack.formats.atomic import atomic_write
+from vovtrack.structures import Vocabulary
+
+HEADER = "observations.json"
+SCHEMA = 1
+PER_DETECTION = ("bboxes", "scores", "labels", "embeds", "top_scores", "top_labels")
+"""Arrays with a row per detection."""
+REQUIRED = ("image_ids", "counts", "bboxes", "scores", "labels", "embeds")
+
+
+@dataclass(frozen=True)
+class ObservationHeader:
+    """What a store is bound to.
+
+    Attributes:
+        run: What produced it (checkpoint, config, data), any text.
+        names: Class names; labels are positions in them.
+        category_ids: Data set id of each class.
+        novel: Which classes are novel.
+        ann_file: Annotation file of the videos.
+        annotations_sha256: Its hash.
+        schema: Version of the layout.
+    """
+
+    run: str
+    names: tuple[str, ...]
+    category_ids: tuple[int, ...]
+    novel: tuple[bool, ...]
+    ann_file: str
+    annotations_sha256: str
+    schema: int = SCHEMA
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The classes of the labels."""
+        return Vocabulary(self.names, self.category_ids, np.array(self.novel, dtype=bool))
+
+
+@dataclass(frozen=True)
+class VideoObservations:
+    """The detections of one video.
+
+    Attributes:
+        video_id: Id in the annotation file.
+        arrays: See the head of this module.
+        thresholds: Score thresholds that the model derived for its classes: ``match`` and
+            ``init``; empty where its config gives constants.
+    """
+
+    video_id: int
+    arrays: Mapping[str, np.ndarray]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of all arrays with their names, types and shapes, and of the thresholds."""
+        digest = hashlib.sha256(json.dumps(dict(self.thresholds), sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = np.ascontiguousarray(self.arrays[name])
+            digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+            digest.update(array)
+        return digest.hexdigest()
+
+    def frames(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Image id and detections of each frame, in order of time."""
+        ends = np.cumsum(self.arrays["counts"])
+        for image_id, count, end in zip(
+            self.arrays["image_ids"].tolist(), self.arrays["counts"], ends, strict=True
+        ):
+            rows = slice(end - count, end)
+            yield image_id, {n: self.arrays[n][rows] for n in PER_DETECTION if n in self.arrays}
+
+
+class ObservationStore:
+    """A folder of observations.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        InputError: There is no store, or its header is damaged or of another version.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.header = _read_header(self.folder)
+
+    @classmethod
+    def start(cls, folder: str | Path, header: ObservationHeader) -> ObservationStore:
+        """Begin a store, or go on with one of the same run.
+
+        Raises:
+            InputError: The folder holds the observations of another run.
+        """
+        path = Path(folder) / HEADER
+        if not path.exists():
+            with atomic_write(path) as file:
+                json.dump(asdict(header), file, indent=1)
+        elif _read_header(Path(folder)) != header:
+            raise InputError(
+                f"'{folder}' holds the observations of another run, annotation file or "
+                "vocabulary: choose another folder, or delete this one."
+            )
+        return cls(folder)
+
+    @property
+    def videos(self) -> tuple[int, ...]:
+        """Ids of the stored videos, ascending."""
+        return tuple(sorted(int(path.stem) for path in self.folder.glob("*.safetensors")))
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of what all videos hold, as their files say; :meth:`read` checks each."""
+        digest = hashlib.sha256()
+        for video_id in self.videos:
+            with _opened(self._path(video_id)) as (_, metadata):
+                digest.update(f"{video_id}\0{metadata['content_sha256']}\n".encode())
+        return digest.hexdigest()
+
+    def write(self, video: VideoObservations) -> None:
+        """Store one video; it replaces what the store had of it."""
+        metadata = dict(
+            content_sha256=video.content_sha256, thresholds=json.dumps(dict(video.thresholds))
+        )
+        arrays = {name: np.ascontiguousarray(array) for name, array in video.arrays.items()}
+        with atomic_write(self._path(video.video_id), "wb") as file:
+            file.write(save(arrays, metadata))
+
+    def read(self, video_id: int) -> VideoObservations:
+        """Read one video.
+
+        Raises:
+            InputError: It is missing, damaged, or not what was written.
+        """
+        path = self._path(video_id)
+        with _opened(path) as (file, metadata):
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            thresholds = json.loads(metadata["thresholds"])
+        missing = [name for name in REQUIRED if name not in arrays]
+        if missing:
+            raise InputError(f"'{path}' has no array '{missing[0]}': record the observations anew.")
+        video = VideoObservations(video_id, arrays, thresholds)
+        if video.content_sha256 != metadata["content_sha256"]:
+            raise InputError(
+                f"'{path}' is not what was written (its hash differs): delete it and run the test "
+                "with --observations again, it records what is missing."
+            )
+        return video
+
+    def _path(self, video_id: int) -> Path:
+        return self.folder / f"{video_id}.safetensors"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[safe_open, dict[str, str]]]:
+    """Open the file of a video, with its metadata; damage is reported with its name."""
+    try:
+        file = safe_open(str(path), framework="numpy")
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"'{path}' is missing or damaged ({error}): delete it and run the test with "
+            "--observations again, it records what is missing."
+        ) from None
+    metadata = file.metadata() or {}
+    if not {"content_sha256", "thresholds"} <= metadata.keys():
+        raise InputError(f"'{path}' holds no observations: take it out of the folder.")
+    yield file, metadata
+
+
+def _read_header(folder: Path) -> ObservationHeader:
+    path = folder / HEADER
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("names", "category_ids", "novel"):
+            content[name] = tuple(content[name])
+        header = ObservationHeader(**content)
+    except FileNotFoundError:
+        raise InputError(
+            f"'{folder}' holds no observations (no {HEADER}): record them with 'vovtrack test "
+            "CONFIG CHECKPOINT --observations DIR'."
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"'{path}' is damaged ({error}): record the observations anew.") from None
+    if header.schema != SCHEMA:
+        raise InputError(f"'{path}' is of version {header.schema}, expected {SCHEMA}: record anew.")
+    return header
