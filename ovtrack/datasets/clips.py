@@ -90,7 +90,7 @@ class RawClipDataset(BaseDataset):
                 raise InputError(
                     f"'{folder}' holds {len(videos)} folders of frames, but none with "
                     f"{self.clip_length} images or more: each video must be a folder of images "
-                    "(ffmpeg -i VIDEO FOLDER/%06d.jpg makes one)."
+                    "('vovtrack prepare frames' makes them of video files)."
                 )
             long_enough = {chunk["video"] for chunk in chunks}
             if len(long_enough) < len(videos):

@@ -9,7 +9,7 @@ import argparse
 import importlib
 
 HELP = "bring data into the form that training and testing read"
-SUBVERBS = ("pairs",)
+SUBVERBS = ("pairs", "tao", "frames", "check")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

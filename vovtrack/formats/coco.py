@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from vovtrack.errors import InputError
+from vovtrack.formats.opening import read_json
 from vovtrack.structures import Vocabulary
 
 _REQUIRED = {
@@ -76,13 +77,29 @@ def image_paths(path: str | Path, root: str | Path) -> dict[int, str]:
     return paths
 
 
+def missing_images(path: str | Path, root: str | Path) -> tuple[list[str], int]:
+    """Names of the images of an annotation file that are not under ``root``, and how many it has.
+
+    Raises:
+        InputError: The file cannot be read, or ``root`` is no folder.
+    """
+    if not Path(root).is_dir():
+        raise InputError(f"The folder of images '{root}' does not exist.")
+    content = read_json(path, allow_nan=True)
+    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+        raise InputError(f"Annotation file '{path}' lacks the key 'images'.")
+    names = [_file_name(path, image) for image in content["images"]]
+    return [name for name in names if not Path(root, name).is_file()], len(names)
+
+
 def require_files(paths: list[str], ann_file: str) -> None:
     """Raise an :class:`InputError` that lists the files of ``paths`` that are not on disk."""
     missing = [path for path in paths if not Path(path).is_file()]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(paths)} images of '{ann_file}' are missing on disk, "
-            f"the first: {', '.join(missing[:3])}. Check data_root and data_prefix."
+            f"the first: {', '.join(missing[:3])}. Check data_root and data_prefix; "
+            "'vovtrack prepare check' lists them all."
         )
 
 

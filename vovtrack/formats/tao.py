@@ -56,8 +56,17 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     content = _load(path)
-    _Checker(path, content).check()
+    check_annotations(content, path)
     return content
+
+
+def check_annotations(content: dict[str, Any], path: str | Path, ordered: bool = True) -> None:
+    """Check what is read already, see :func:`read_annotations`; ``path`` is for messages.
+
+    ``ordered=False`` looks at every row by itself only, not at its place and what it refers to.
+    """
+    checker = _Checker(Path(path), content)
+    checker.check() if ordered else checker.check_tables()
 
 
 def read_sequences(path: str | Path, vocabulary: Vocabulary | None = None) -> list[TrackSequence]:
@@ -136,16 +145,20 @@ class _Checker:
         self.tables: dict[str, dict[int, dict]] = {}
 
     def check(self) -> None:
+        self.check_tables()
+        self.check_images()
+        for track in self.content["tracks"]:
+            self.refer("tracks", track, "video_id", "videos")
+        self.check_annotations()
+
+    def check_tables(self) -> None:
+        """Every row by itself, whatever it refers to."""
         for table in _REQUIRED:
             if not isinstance(self.content.get(table), list):
                 raise self.error(f"key '{table}' is missing or not a list")
         for table, keys in _REQUIRED.items():
             self.check_rows(table, keys)
         self.check_merged()
-        self.check_images()
-        for track in self.content["tracks"]:
-            self.refer("tracks", track, "video_id", "videos")
-        self.check_annotations()
 
     def error(self, what: str) -> InputError:
         return InputError(f"{self.path}: {what}.")

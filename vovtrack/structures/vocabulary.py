@@ -202,10 +202,14 @@ def _packaged(name: str) -> dict:
     return json.loads(files("vovtrack.structures").joinpath("data", name).read_text("utf-8"))
 
 
-def _lvis_v1() -> Vocabulary:
+def lvis_v1_categories() -> list[dict]:
+    """The 1203 categories of LVIS v1: ``id``, ``name``, ``synset``, ``frequency``."""
     table = _packaged("lvis_v1.json")
-    rows = (dict(zip(table["columns"], row, strict=True)) for row in table["categories"])
-    vocabulary = from_categories(list(rows), "lvis_v1")
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["categories"]]
+
+
+def _lvis_v1() -> Vocabulary:
+    vocabulary = from_categories(lvis_v1_categories(), "lvis_v1")
     return replace(vocabulary, released=vocabulary.novel)
 
 
