@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from mmdet.models.tracking_heads import QuasiDenseEmbedHead
 from torch import Tensor
 
@@ -38,8 +39,10 @@ class PairEmbedHead(QuasiDenseEmbedHead):
             targets: B tensors (K_b, R_b), True where both show the same object.
         """
         pairs = list(zip(key_embeds, ref_embeds, targets, strict=True))
-        track = sum(self.loss_track(key @ ref.T, same) for key, ref, same in pairs)
-        aux = sum(
-            self.loss_track_aux(cosine_similarity(key, ref), same) for key, ref, same in pairs
-        )
+        # Half precision would round dot products of up to hundreds to steps of one.
+        with torch.autocast(key_embeds[0].device.type, enabled=False):
+            track = sum(self.loss_track(key @ ref.T, same) for key, ref, same in pairs)
+            aux = sum(
+                self.loss_track_aux(cosine_similarity(key, ref), same) for key, ref, same in pairs
+            )
         return dict(loss_track=track / len(pairs), loss_track_aux=aux / len(pairs))

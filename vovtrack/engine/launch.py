@@ -21,6 +21,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs name
+import vovtrack.engine.mixed_precision  # noqa: F401  registers the optimizer wrapper of --amp
 import vovtrack.engine.saving  # noqa: F401  registers the loop and the checkpoint hook
 from vovtrack import compat
 from vovtrack.compat.files import check_checkpoint_file
@@ -54,7 +55,7 @@ def train(
         work_dir: Folder of checkpoints and logs; default is the config's own, else
             ``work_dirs/<config name>``.
         resume: Continue from the last checkpoint of the work directory.
-        amp: Train in mixed precision.
+        amp: Train in mixed precision: float16 with a scaled loss on a GPU, bfloat16 on a CPU.
         seed: Seed of every random generator; default is the config's.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
         cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
@@ -74,9 +75,11 @@ def train(
     if cfg.get("load_from") and "://" not in cfg.load_from:
         # The runner reads it only after the data set is indexed, which may take minutes.
         load_weights(cfg.load_from)
-    if amp:
+    if amp and torch.cuda.is_available():
         cfg.optim_wrapper.type = "AmpOptimWrapper"
         cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
+    elif amp:
+        cfg.optim_wrapper.type = "BFloat16OptimWrapper"
     _build_runner(cfg, launcher, seed).train()
 
 

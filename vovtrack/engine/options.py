@@ -178,7 +178,8 @@ def _translate_masks(
         raise InputError("This config has no key 'model.vocabulary', so no class mask can be set.")
     names = " and ".join(masks) or "vocabulary"
     notices.append(f"Option '{names}' is now '{' and '.join(keys)}' = '{chosen[0]}'.")
-    return others + [(key, chosen[0]) for key in keys]
+    # An option that names such a key itself says more, so it comes later.
+    return [(key, chosen[0]) for key in keys] + others
 
 
 def _translate_feature_source(

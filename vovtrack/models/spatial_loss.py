@@ -69,6 +69,12 @@ class SpatialConsistencyLoss(nn.Module):
         features = torch.cat(picked).float()
         boxes = torch.cat([rows[keep] for rows, keep in zip(bboxes, best, strict=True)]).float()
         frames = torch.cat([keep.new_full((len(keep),), t) for t, keep in enumerate(best)])
+        # Half precision rounds cosines, and has no binary cross-entropy on a GPU.
+        with torch.autocast(features.device.type, enabled=False):
+            return self.loss_weight * self._compare(features, boxes, frames)
+
+    def _compare(self, features: Tensor, boxes: Tensor, frames: Tensor) -> Tensor:
+        """Loss of M objects: features (M, D), boxes (M, 4), frame numbers (M,)."""
         features = F.normalize(features, dim=1)
         # Rounding makes cosines a little larger than 1, of which there is no logarithm.
         alike = ((features @ features.T + 1) / 2).clamp(0, 1)
@@ -81,7 +87,7 @@ class SpatialConsistencyLoss(nn.Module):
         if self.frame_gap is not None:
             counted = counted & (gaps <= self.frame_gap)
         losses = F.binary_cross_entropy(alike, positive.to(alike.dtype), reduction="none")
-        return self.loss_weight * self._reduce(losses, positive & counted, ~positive & counted)
+        return self._reduce(losses, positive & counted, ~positive & counted)
 
     def _reduce(self, losses: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         if not self.balanced:

@@ -230,3 +230,12 @@ def test_dotted_keys(config):
     keys = dotted_keys(config)
     assert "model.tracker" in keys
     assert "test_evaluator.1.vocabulary" in keys
+
+
+def test_a_vocabulary_that_is_named_wins_over_an_old_mask(repository):
+    config = Config.fromfile(
+        "configs/ovtrack-teta/ovtrack_r50_reverse_without_inference.py", import_custom_modules=False
+    )
+    apply_options(config, ["test_evaluator.vocabulary=lvis_v1", f"{MASK}=True"])
+    assert config.test_evaluator.vocabulary == "lvis_v1"
+    assert config.model.vocabulary == "tao_validation"
