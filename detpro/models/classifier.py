@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -29,6 +32,10 @@ class TextBankClassifier(BaseModule):
             the file does not know.
         train_temperature: Divides cosines in training.
         test_temperature: Divides cosines in testing.
+        context: Names that compete with those of the vocabulary without being reported, anything
+            :meth:`Vocabulary.load` takes: a region that looks more like one of them is background.
+            Without them a list of a few names takes every object for one of its own, and no
+            threshold fits lists of any length. None: only the learned background competes.
     """
 
     def __init__(
@@ -38,6 +45,7 @@ class TextBankClassifier(BaseModule):
         text_encoder: dict | None = None,
         train_temperature: float = 0.01,
         test_temperature: float = 0.007,
+        context: str | Sequence[str] | None = None,
     ) -> None:
         super().__init__(init_cfg=dict(type="Xavier", layer="Linear", distribution="uniform"))
         self.background = nn.Linear(1, embed_dims)
@@ -45,8 +53,11 @@ class TextBankClassifier(BaseModule):
         self.text_encoder = text_encoder and MODELS.build(text_encoder)
         self.train_temperature = train_temperature
         self.test_temperature = test_temperature
+        self.context = None if context is None else Vocabulary.load(context)
         self.vocabulary: Vocabulary | None = None
+        self.competitors: list[str] = []
         self.register_buffer("bank", torch.empty(0, embed_dims), persistent=False)
+        self.register_buffer("context_bank", torch.empty(0, embed_dims), persistent=False)
 
     def set_vocabulary(self, vocabulary: Vocabulary, embeds: Tensor | None = None) -> None:
         """Classify into ``vocabulary`` from now on.
@@ -56,52 +67,78 @@ class TextBankClassifier(BaseModule):
             embeds: (C, D) their embeddings; by default read from the file or encoded on first use.
         """
         self.vocabulary = vocabulary
-        if embeds is not None and embeds.shape != (len(vocabulary), self.bank.shape[1]):
-            raise InputError(
-                f"The text bank has shape {tuple(embeds.shape)}, but {len(vocabulary)} classes of "
-                f"{self.bank.shape[1]} dimensions are expected."
-            )
+        if embeds is not None:
+            self._check_shape(embeds, vocabulary)
         rows = self.bank[:0] if embeds is None else F.normalize(embeds.float(), dim=1)
         self.bank = rows.to(self.background.weight.device)
+        names = () if self.context is None else self.context.names
+        self.competitors = competing_names(vocabulary.names, names)
+        self.context_bank = self.bank[:0]
 
     def class_embeds(self) -> Tensor:
         """(C + 1, D) unit rows: the vocabulary, then the background."""
         if len(self.bank) != len(self.vocabulary):
-            self.set_vocabulary(self.vocabulary, self._find_embeds())
+            self.bank = self._find_embeds(self.vocabulary)
         background = self.background.weight[:, 0] + self.background.bias
         return torch.cat([self.bank, F.normalize(background.float(), dim=0)[None]])
 
-    def logits(self, embeds: Tensor, temperature: float) -> Tensor:
+    def context_embeds(self) -> Tensor:
+        """(X, D) unit rows of the names that compete without being reported."""
+        if len(self.context_bank) != len(self.competitors):
+            self.context_bank = self._find_embeds(Vocabulary.from_names(self.competitors))
+        return self.context_bank
+
+    def logits(self, embeds: Tensor, temperature: float, background: bool = True) -> Tensor:
         """Scaled cosines.
 
         Args:
             embeds: (N, D) unit region embeddings.
             temperature: Divides the cosines.
+            background: Whether the learned background competes; if not, the last column holds
+                the context alone.
 
         Returns:
-            (N, C + 1) float32 logits, background last.
+            (N, C + 1) float32 logits; the last column is the background, with the context.
         """
         # 0.007 leaves bfloat16 too few digits: one step of its cosine would be half a logit.
         with torch.autocast(embeds.device.type, enabled=False):
-            return embeds.float() @ (self.class_embeds() / temperature).T
+            embeds = embeds.float()
+            logits = embeds @ (self.class_embeds() / temperature).T
+            if background and not self.competitors:
+                return logits
+            last = logits[:, -1] if background else torch.full_like(logits[:, -1], -torch.inf)
+            if self.competitors:
+                others = embeds @ (self.context_embeds() / temperature).T
+                last = torch.logaddexp(last, others.logsumexp(dim=1))
+            return torch.cat([logits[:, :-1], last[:, None]], dim=1)
 
-    def _find_embeds(self) -> Tensor:
-        vocabulary = self.vocabulary
-        rows = self._file_rows() if self.text_bank else None
+    def _find_embeds(self, vocabulary: Vocabulary) -> Tensor:
+        """(C, D) unit rows from the file or, for names that it does not know, from the encoder."""
+        rows = self._file_rows(vocabulary) if self.text_bank else None
         if rows is not None:
-            return load_text_bank(self.text_bank, rows[1])[rows[0]]
-        if self.text_encoder is None:
+            embeds = load_text_bank(self.text_bank, rows[1])[rows[0]]
+        elif self.text_encoder is not None:
+            embeds = self.text_encoder.encode(vocabulary.names)
+        else:
             raise InputError(
                 f"No text embeddings for the {len(vocabulary)} classes {vocabulary.names[:3]}...: "
                 "set model.roi_head.classifier.text_bank to an embedding file of these classes "
                 "('vovtrack prompts encode' makes one) or model.roi_head.classifier.text_encoder "
                 "to a CLIP text encoder."
             )
-        return self.text_encoder.encode(vocabulary.names)
+        self._check_shape(embeds, vocabulary)
+        return F.normalize(embeds.float(), dim=1).to(self.background.weight.device)
 
-    def _file_rows(self) -> tuple[list[int], int] | None:
+    def _check_shape(self, embeds: Tensor, vocabulary: Vocabulary) -> None:
+        if embeds.shape != (len(vocabulary), self.bank.shape[1]):
+            raise InputError(
+                f"The text bank has shape {tuple(embeds.shape)}, but {len(vocabulary)} classes of "
+                f"{self.bank.shape[1]} dimensions are expected."
+            )
+
+    def _file_rows(self, vocabulary: Vocabulary) -> tuple[list[int], int] | None:
         """Rows of the file that hold the vocabulary, and how many it has; None if it does not."""
-        vocabulary, lvis = self.vocabulary, Vocabulary.load("lvis_v1")
+        lvis = Vocabulary.load("lvis_v1")
         names = text_bank_names(self.text_bank)
         if names is not None:
             places = {name: row for row, name in enumerate(names)}
@@ -116,3 +153,22 @@ class TextBankClassifier(BaseModule):
             if self.text_encoder is not None
             else (list(range(len(vocabulary))), len(vocabulary))
         )
+
+
+def competing_names(names: Sequence[str], context: Sequence[str]) -> list[str]:
+    """The names of ``context`` that say something else than every one of ``names``.
+
+    A name whose words are all in a class name, or the other way round, may mean the same object:
+    "car_(automobile)" does not compete with "red car". Words in parentheses do not count.
+    """
+    ours = [_words(name) for name in names]
+    return [
+        name
+        for name in context
+        if not any((words := _words(name)) <= own or own <= words for own in ours)
+    ]
+
+
+def _words(name: str) -> frozenset[str]:
+    plain = re.sub(r"\(.*?\)", " ", name.lower())
+    return frozenset(re.findall(r"[^\W_]+", plain)) or frozenset([name])

@@ -60,14 +60,14 @@ class GeometricScoreFusion:
 
         Args:
             text_logits: (N, C + 1), background last.
-            image_logits: (N, C + 1); its background column does not compete.
+            image_logits: (N, C + 1), the last column -inf or names that compete unreported.
             text_weights: (C + 1,) from :meth:`text_weights`, on the same device.
 
         Returns:
             (N, C + 1) fused probabilities, not normalised; the background is exactly 0.
         """
         text = torch.log_softmax(text_logits, dim=1)[:, :-1]
-        image = torch.log_softmax(image_logits[:, :-1], dim=1)
+        image = torch.log_softmax(image_logits, dim=1)[:, :-1]
         weights = text_weights[:-1]
         fused = torch.exp(weights * text + (1 - weights) * image)
         return torch.cat([fused, fused.new_zeros(len(fused), 1)], dim=1)

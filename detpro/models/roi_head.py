@@ -127,7 +127,7 @@ class OpenVocabRoIHead(StandardRoIHead):
         if self.fusion is None:
             return torch.softmax(text_logits, dim=1)
         temperature = self.fusion.image_temperature or classifier.test_temperature
-        image_logits = classifier.logits(outputs.image_embeds, temperature)
+        image_logits = classifier.logits(outputs.image_embeds, temperature, background=False)
         return self.fusion(text_logits, image_logits, self.text_weights)
 
     def class_scores(self, probabilities: Tensor) -> Tensor:

@@ -9,7 +9,9 @@ tracks) that belong to the program around them. So each network is a graph of it
   background, to box deltas, unit embeddings of the text and the image branch, and both logits;
 * ``association.onnx``: pooled regions (N, C, S, S) to the embeddings that are compared over time.
 
-``class_embeds.safetensors`` holds the embeddings of the classes that were set.
+``class_embeds.safetensors`` holds the embeddings of the classes that were set, and as
+``context_embeds`` those of names that compete without being reported: append them to the classes,
+and count their share of the softmax as background.
 """
 
 from __future__ import annotations
@@ -136,6 +138,8 @@ def export_onnx(
     classifier = model.roi_head.classifier
     names = json.dumps(list(classifier.vocabulary.names))
     embeds = {"class_embeds": classifier.class_embeds().contiguous()}
+    if classifier.competitors:
+        embeds["context_embeds"] = classifier.context_embeds().contiguous()
     save_weights(embeds, folder / "class_embeds.safetensors", {"names": names})
     card["classes"] = len(classifier.vocabulary)
     card["temperature"] = float(classifier.test_temperature)

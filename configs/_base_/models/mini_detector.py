@@ -32,6 +32,7 @@ model = dict(
                 templates=["a photo of a {}"],
             ),
             test_temperature=0.01,
+            context="{{ fileDirname }}/../../mini/vocabulary.json",
         ),
         fusion=None,
         repeat_softmax=False,

@@ -77,14 +77,16 @@ def test_onnx_computes_what_the_tracker_computes(repository, tmp_path):
         classifier = model.roi_head.classifier
         logits = classifier.logits(outputs.text_embeds, classifier.test_temperature)
     assert np.allclose(maps[0], feats[0].numpy(), atol=1e-4)
-    bank = load_weights(tmp_path / "class_embeds.safetensors")["class_embeds"]
+    embeds = load_weights(tmp_path / "class_embeds.safetensors")
+    bank = torch.cat([embeds["class_embeds"], embeds["context_embeds"]])
     assert (
-        bank.shape[0] == 3
+        len(embeds["class_embeds"]) == 3
         and json.loads(read_metadata(tmp_path / "class_embeds.safetensors")["names"]) == CLASSES
     )
     session = onnxruntime.InferenceSession(str(tmp_path / "regions.onnx"))
     found = session.run(None, {"regions": pooled.numpy(), "class_embeds": bank.numpy()})
-    assert np.allclose(found[3], logits.numpy(), atol=1e-2)
+    known = torch.from_numpy(found[3]).softmax(1)[:, : len(CLASSES)]
+    assert np.allclose(known, logits.softmax(1)[:, :-1], atol=1e-4)
     assert np.allclose(found[1], outputs.text_embeds.numpy(), atol=1e-4)
 
 
