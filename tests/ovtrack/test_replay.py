@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ovtrack.replay import replay
+from ovtrack.replay import find_tracker, replay
 from vovtrack.cli.main import main
 from vovtrack.engine import launch
 from vovtrack.errors import InputError
@@ -50,13 +50,9 @@ def store(online) -> ObservationStore:
     return ObservationStore(online[0] / "observations")
 
 
-def tracker_of(config: str, *options: str) -> dict:
-    return launch.load_config(config, cfg_options=options).model.tracker.to_dict()
-
-
 def test_replay_equals_the_online_run_byte_by_byte(online, store, repository, tmp_path):
     folder, metrics = online
-    assert replay(store, tracker_of(CONFIG), tmp_path) == metrics
+    assert replay(store, find_tracker(CONFIG), tmp_path) == metrics
     for name in ("tao_track.json", "tao_bbox.json"):
         written = (tmp_path / name).read_bytes()
         assert written == (folder / "online" / name).read_bytes()
@@ -92,11 +88,11 @@ def test_an_interrupted_replay_goes_on(online, store, repository, tmp_path, monk
 
     monkeypatch.setattr(ObservationStore, "read", fail_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        replay(store, tracker_of(CONFIG), tmp_path)
+        replay(store, find_tracker(CONFIG), tmp_path)
     with pytest.raises(InputError, match="unfinished results of another run"):
         replay(store, dict(type="IoUTracker"), tmp_path)
     seen[:] = range(3)
-    assert replay(store, tracker_of(CONFIG), tmp_path) == online[1]
+    assert replay(store, find_tracker(CONFIG), tmp_path) == online[1]
     assert len(seen) - 3 == len(store.videos) - 2
 
 
@@ -122,7 +118,7 @@ def test_annotations_of_other_content_are_refused(store, world, tmp_path):
 
 
 def test_thresholds_above_all_scores_are_an_error(store, repository, tmp_path, monkeypatch):
-    tracker = tracker_of("bytetrack", "model.tracker.tracker.init_track_thr=2.0")
+    tracker = find_tracker("bytetrack", ["model.tracker.tracker.init_track_thr=2.0"])
     monkeypatch.setattr("ovtrack.trackers.MotionTracker.set_thresholds", lambda *a, **k: None)
     with pytest.raises(InputError, match="linked none of .* set them with --cfg-options"):
         replay(store, tracker, tmp_path)
@@ -132,10 +128,11 @@ def test_wrong_words_are_answered(store, repository, tmp_path, capsys):
     assert main(["replay", str(tmp_path / "none")]) == 2
     assert "holds no observations" in capsys.readouterr().err
     assert main(["replay", str(store.folder), "--tracker", "bytetrak"]) == 2
-    assert "Near matches: bytetrack" in capsys.readouterr().err
+    assert "Trackers by name: bytetrack, iou," in capsys.readouterr().err
+    assert main(["replay", str(store.folder), "--tracker", "configs/mini/detector.py"]) == 2
+    assert "has no model.tracker" in capsys.readouterr().err
     assert main(["replay", str(store.folder), "--tracker", "iou", "iou"]) == 2
     assert "same file name" in capsys.readouterr().err
-    assert main(["replay", str(store.folder), "--tracker", "mini/detector.py"]) == 2
 
 
 def test_a_detector_has_nothing_to_replay(repository, tmp_path):

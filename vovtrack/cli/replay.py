@@ -56,8 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay each tracker and print a table with a row for each."""
-    from ovtrack.replay import replay
-    from vovtrack.engine.launch import load_config
+    from ovtrack.replay import find_tracker, replay
     from vovtrack.errors import InputError
     from vovtrack.evaluation.tables import text_table
     from vovtrack.formats.observations import ObservationStore
@@ -70,12 +69,9 @@ def run(args: argparse.Namespace) -> int:
     store = ObservationStore(args.observations)
     found = {}
     for name, folder in zip(args.tracker, folders, strict=True):
-        cfg = load_config(name, cfg_options=args.cfg_options, trust_config=args.trust_config)
-        if "tracker" not in cfg.get("model", {}):
-            raise InputError(f"Config '{name}' has no model.tracker.")
         found[folder] = replay(
             store,
-            cfg.model.tracker.to_dict(),
+            find_tracker(name, args.cfg_options, args.trust_config),
             args.out / folder,
             args.gt,
             benchmarks=args.benchmark,

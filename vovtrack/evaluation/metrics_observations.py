@@ -38,6 +38,8 @@ class StoreObservations(BaseMetric):
         out_dir: Folder of the store.
     """
 
+    default_prefix = "observations"
+
     def __init__(self, ann_file: str, vocabulary: str | Sequence[str], out_dir: str) -> None:
         super().__init__(collect_device="cpu")
         self.ann_file = ann_file

@@ -132,7 +132,8 @@ class ObservationStore:
     @property
     def videos(self) -> tuple[int, ...]:
         """Ids of the stored videos, ascending."""
-        return tuple(sorted(int(path.stem) for path in self.folder.glob("*.safetensors")))
+        stems = (path.stem for path in self.folder.glob("*.safetensors"))
+        return tuple(sorted(int(stem) for stem in stems if stem.isdecimal()))
 
     @property
     def content_sha256(self) -> str:

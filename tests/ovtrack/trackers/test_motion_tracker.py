@@ -17,7 +17,7 @@ NAMES = ("sort", "bytetrack", "ocsort")
 @pytest.fixture(params=NAMES)
 def tracker(request, repo_root) -> MotionTracker:
     compat.install()
-    cfg = Config.fromfile(repo_root / f"configs/trackers/{request.param}.py")
+    cfg = Config.fromfile(repo_root / f"configs/_base_/trackers/{request.param}.py")
     return MODELS.build(cfg.model.tracker)
 
 

@@ -117,6 +117,11 @@ def test_other_tensors_are_no_observations(store):
         _ = store.content_sha256
 
 
+def test_files_of_others_are_no_videos(store):
+    (store.folder / "weights.safetensors").write_bytes(b"")
+    assert store.videos == (7,)
+
+
 def test_a_lacking_array_is_named(store):
     arrays = {name: array for name, array in video(8).arrays.items() if name != "embeds"}
     store.write(VideoObservations(8, arrays))
