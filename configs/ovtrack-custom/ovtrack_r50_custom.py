@@ -1,0 +1,26 @@
+"""The published tracker on your own video and class names.
+
+    vovtrack track video.mp4 --config ovtrack_r50_custom --classes "a, b"
+
+All names, and those of LVIS that compete with them, are encoded by CLIP, so that no embedding file
+is needed; thresholds are probabilities and hold for any number of names. One exponent fuses the
+branches for all classes, as in OVTrack's demonstration.
+"""
+
+_base_ = (
+    "../ovtrack-teta/adding_spatial/"
+    "ovtrack_r50_self_train_fintune_adding_spatial_without_inference_ratio1.0.py"
+)
+
+default_checkpoint = "saved_models/our_trained_models/ovtrack_finetune_final.pth"
+model = dict(
+    roi_head=dict(
+        classifier=dict(text_bank=None, context="lvis_v1"),
+        fusion=dict(fixed_text_weight=0.7),
+        repeat_softmax=False,
+        score_factor=None,
+        thresholds=dict(detect=0.001, match=0.02, init=0.05, draw=0.05),
+    ),
+    test_cfg=dict(rcnn=dict(max_per_img=100)),
+    tracker=dict(match_score_thr=0.4, memo_frames=30, momentum_embed=0.4),
+)

@@ -1,0 +1,40 @@
+"""The config for users' own videos: their words, no embedding file, thresholds that follow."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from vovtrack.engine.launch import load_config
+from vovtrack.engine.online import OVOnlineTracker
+from vovtrack.registry import MODELS
+
+NAMES = ["red car", "dragon"]
+
+
+def test_two_names_among_those_of_lvis(repository):
+    cfg = load_config(
+        "configs/ovtrack-custom/ovtrack_r50_custom.py",
+        cfg_options=[
+            # The mini CLIP in place of OpenAI's, which is no file of this repository.
+            "model.roi_head.classifier.text_encoder.model=configs/mini/clip_mini.json",
+            "model.roi_head.classifier.text_encoder.pretrained="
+            "saved_models/mini/clip_mini.safetensors",
+            "model.roi_head.classifier.embed_dims=64",
+            "model.roi_head.bbox_head.branch.embed_dims=64",
+            "model.test_cfg.rpn.max_per_img=50",
+        ],
+    )
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.set_classes(NAMES)
+    classifier = model.roi_head.classifier
+    assert "car_(automobile)" not in classifier.competitors
+    assert 1150 < len(classifier.competitors) < 1203
+    assert (model.tracker.obj_score_thr, model.tracker.init_score_thr) == (0.02, 0.05)
+    tracker = OVOnlineTracker(model, scale=(160, 128))
+    assert tracker.draw_threshold == 0.05 and tracker.names == tuple(NAMES)
+    frame = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    for frame_id in range(2):
+        tracks = tracker.step(frame)
+        assert tracks.frame_id == frame_id and set(tracks.labels.tolist()) <= {0, 1}
