@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, current_thread, main_thread
 from typing import IO
@@ -185,9 +186,13 @@ class DrawnVideo:
 
 
 class TracksJson:
-    """Writes ``{video, classes, frames: [{frame_id, tracks: [...]}]}``, a frame at a time.
+    """Writes ``{video, classes, frames: [{frame_id, tracks: [...]}], tracks: [...]}``.
 
-    A track is ``{track_id, class, score, bbox}`` with ``bbox`` (x1, y1, x2, y2) in pixels.
+    Frames are written as they come: a track in a frame is ``{track_id, class, score, bbox}`` with
+    the class that it has there and ``bbox`` (x1, y1, x2, y2) in pixels. At the end stands each
+    track as a whole, ``{track_id, class, score, first_frame, last_frame, boxes}``: its most
+    frequent class (of equally frequent ones the first of the list), the mean score, and how many
+    frames show it.
     """
 
     def __init__(self, file: IO[str], source: str, names: tuple[str, ...]) -> None:
@@ -195,10 +200,14 @@ class TracksJson:
         head = json.dumps(dict(video=source, classes=names))
         self.file.write(head[:-1] + ', "frames": [')
         self.separator = "\n"
+        self.names = names
+        self.histories: dict[int, _History] = defaultdict(_History)
 
     def write(self, frame: np.ndarray, tracks: Tracks) -> None:
         """Append one frame."""
         columns = (tracks.track_ids, tracks.labels, tracks.scores, tracks.bboxes)
+        for i, label, score in zip(*(c.tolist() for c in columns[:3]), strict=True):
+            self.histories[i].add(tracks.frame_id, label, score)
         found = [
             dict(
                 track_id=int(i),
@@ -215,7 +224,39 @@ class TracksJson:
         return self
 
     def __exit__(self, *_) -> None:
-        self.file.write("\n]}\n")
+        whole = [
+            dict(track_id=i, **history.summary(self.names))
+            for i, history in sorted(self.histories.items())
+        ]
+        rows = ",\n".join(map(json.dumps, whole))
+        self.file.write(f'\n], "tracks": [\n{rows}\n]}}\n')
+
+
+@dataclass
+class _History:
+    """What is kept of a track until the video ends."""
+
+    first_frame: int = -1
+    last_frame: int = -1
+    total_score: float = 0.0
+    labels: Counter = field(default_factory=Counter)
+
+    def add(self, frame_id: int, label: int, score: float) -> None:
+        self.first_frame = frame_id if self.first_frame < 0 else self.first_frame
+        self.last_frame = frame_id
+        self.total_score += score
+        self.labels[label] += 1
+
+    def summary(self, names: tuple[str, ...]) -> dict:
+        boxes = self.labels.total()
+        label = min(self.labels, key=lambda label: (-self.labels[label], label))
+        return {
+            "class": names[label],
+            "score": round(self.total_score / boxes, 6),
+            "first_frame": self.first_frame,
+            "last_frame": self.last_frame,
+            "boxes": boxes,
+        }
 
 
 class TracksMot:

@@ -37,6 +37,26 @@ def track(*words) -> int:
     return main(["track", *map(str, words), "--device", "cpu"])
 
 
+def assert_whole_tracks(content: dict) -> None:
+    """Each track as a whole agrees with its boxes in the frames."""
+    assert content["tracks"], "no track, nothing compared"
+    for whole in content["tracks"]:
+        seen = [
+            (frame["frame_id"], track)
+            for frame in content["frames"]
+            for track in frame["tracks"]
+            if track["track_id"] == whole["track_id"]
+        ]
+        frames, rows = zip(*seen, strict=True)
+        names = [row["class"] for row in rows]
+        most = max(map(names.count, names))
+        best = [n for n in content["classes"] if names.count(n) == most]
+        assert whole["class"] == best[0] and whole["boxes"] == len(rows)
+        assert (whole["first_frame"], whole["last_frame"]) == (frames[0], frames[-1])
+        mean = sum(row["score"] for row in rows) / len(rows)
+        assert whole["score"] == pytest.approx(mean, abs=2e-6)
+
+
 def test_a_folder_becomes_video_json_and_mot(folder, tmp_path, capsys):
     outputs = {kind: tmp_path / f"out.{kind}" for kind in ("mp4", "json", "txt")}
     code = track(
@@ -49,6 +69,7 @@ def test_a_folder_becomes_video_json_and_mot(folder, tmp_path, capsys):
     content = json.loads(outputs["json"].read_text())
     assert [frame["frame_id"] for frame in content["frames"]] == [*range(5)]
     found = [track for frame in content["frames"] for track in frame["tracks"]]
+    assert_whole_tracks(content)
     assert {"track_id", "class", "score", "bbox"} == set(found[0])
     vocabulary = Vocabulary.from_names(content["classes"])
     assert len(read_sequence(outputs["txt"], 160, 120, 5, vocabulary)) == len(found)
