@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from vovtrack.cli.train import add_config_arguments
+
 HELP = "run associations on stored detections, without images or network, and compare them"
 
 
@@ -43,15 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format-only", action="store_true", help="write the result files, do not evaluate"
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="values of every tracker, for example model.tracker.memo_frames=30",
-    )
-    parser.add_argument("--trust-config", action="store_true", help="run a .py config from outside")
+    add_config_arguments(parser, "model.tracker.memo_frames=30")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -22,13 +22,18 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--launcher", choices=("none", "pytorch", "slurm"), default="none", help="process starter"
     )
+    add_config_arguments(parser, "train_cfg.max_epochs=10")
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add what every verb that reads a config may change of it."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="change keys of the config, for example train_cfg.max_epochs=10",
+        help=f"change keys of the config, for example {example}",
     )
     add_trust_argument(parser)
 
