@@ -28,6 +28,8 @@ from vovtrack.formats.atomic import atomic_write
 from vovtrack.structures import Vocabulary
 
 HEADER = "observations.json"
+KEY = "observations"
+"""Entry of a file's metadata."""
 SCHEMA = 1
 PER_DETECTION = ("bboxes", "scores", "labels", "embeds", "top_scores", "top_labels")
 """Arrays with a row per detection."""
@@ -140,15 +142,15 @@ class ObservationStore:
         """Hash of what all videos hold, as their files say; :meth:`read` checks each."""
         digest = hashlib.sha256()
         for video_id in self.videos:
-            with _opened(self._path(video_id)) as (_, metadata):
-                digest.update(f"{video_id}\0{metadata['content_sha256']}\n".encode())
+            with _opened(self._path(video_id)) as (_, facts):
+                digest.update(f"{video_id}\0{facts['content_sha256']}\n".encode())
         return digest.hexdigest()
 
     def write(self, video: VideoObservations) -> None:
         """Store one video; it replaces what the store had of it."""
-        metadata = dict(
-            content_sha256=video.content_sha256, thresholds=json.dumps(dict(video.thresholds))
-        )
+        facts = dict(content_sha256=video.content_sha256, thresholds=dict(video.thresholds))
+        # One entry: the library writes several in an order that changes from run to run.
+        metadata = {KEY: json.dumps(facts, sort_keys=True)}
         arrays = {name: np.ascontiguousarray(array) for name, array in video.arrays.items()}
         with atomic_write(self._path(video.video_id), "wb") as file:
             file.write(save(arrays, metadata))
@@ -160,14 +162,13 @@ class ObservationStore:
             InputError: It is missing, damaged, or not what was written.
         """
         path = self._path(video_id)
-        with _opened(path) as (file, metadata):
+        with _opened(path) as (file, facts):
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            thresholds = json.loads(metadata["thresholds"])
         missing = [name for name in REQUIRED if name not in arrays]
         if missing:
             raise InputError(f"'{path}' has no array '{missing[0]}': record the observations anew.")
-        video = VideoObservations(video_id, arrays, thresholds)
-        if video.content_sha256 != metadata["content_sha256"]:
+        video = VideoObservations(video_id, arrays, facts["thresholds"])
+        if video.content_sha256 != facts["content_sha256"]:
             raise InputError(
                 f"'{path}' is not what was written (its hash differs): delete it and run the test "
                 "with --observations again, it records what is missing."
@@ -179,8 +180,8 @@ class ObservationStore:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[safe_open, dict[str, str]]]:
-    """Open the file of a video, with its metadata; damage is reported with its name."""
+def _opened(path: Path) -> Iterator[tuple[safe_open, dict]]:
+    """Open the file of a video, with what it says of itself; damage is reported with its name."""
     try:
         file = safe_open(str(path), framework="numpy")
     except (SafetensorError, OSError) as error:
@@ -188,10 +189,15 @@ def _opened(path: Path) -> Iterator[tuple[safe_open, dict[str, str]]]:
             f"'{path}' is missing or damaged ({error}): delete it and run the test with "
             "--observations again, it records what is missing."
         ) from None
-    metadata = file.metadata() or {}
-    if not {"content_sha256", "thresholds"} <= metadata.keys():
-        raise InputError(f"'{path}' holds no observations: take it out of the folder.")
-    yield file, metadata
+    try:
+        facts = json.loads((file.metadata() or {})[KEY])
+        facts = dict(
+            content_sha256=str(facts["content_sha256"]),
+            thresholds={name: float(facts["thresholds"][name]) for name in facts["thresholds"]},
+        )
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"'{path}' holds no observations: take it out of the folder.") from None
+    yield file, facts
 
 
 def _read_header(folder: Path) -> ObservationHeader:

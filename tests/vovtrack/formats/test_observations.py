@@ -62,6 +62,13 @@ def test_what_was_written_is_read(store):
     assert np.array_equal(frames[2][1]["embeds"], video().arrays["embeds"][2:])
 
 
+def test_the_same_observations_are_the_same_bytes(store):
+    written = {
+        (store.write(video()), (store.folder / "7.safetensors").read_bytes())[1] for _ in range(8)
+    }
+    assert len(written) == 1
+
+
 def test_classes_are_those_of_the_run(store):
     vocabulary = store.header.vocabulary
     assert vocabulary.names == ("cat", "dog") and vocabulary.category_ids == (4, 9)
@@ -109,8 +116,13 @@ def test_a_video_that_is_not_there(store):
         store.read(8)
 
 
-def test_other_tensors_are_no_observations(store):
-    save_file(load_file(store.folder / "7.safetensors"), store.folder / "9.safetensors")
+@pytest.mark.parametrize(
+    "metadata",
+    [None, {"observations": "{"}, {"observations": "[]"}, {"observations": '{"thresholds": 3}'}],
+)
+def test_other_tensors_are_no_observations(store, metadata):
+    arrays = load_file(store.folder / "7.safetensors")
+    save_file(arrays, store.folder / "9.safetensors", metadata)
     with pytest.raises(InputError, match="holds no observations"):
         store.read(9)
     with pytest.raises(InputError, match="holds no observations"):
