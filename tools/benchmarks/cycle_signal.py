@@ -28,6 +28,7 @@ from vovtrack.registry import DATASETS
 
 FALSE = -1
 """Identity of a detection that shows nothing annotated."""
+BOTH = "found in both, nearest is"
 
 
 def found_objects(model, cfg, ann_file: Path, frames: Path) -> dict[int, list]:
@@ -89,15 +90,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("checkpoint")
     parser.add_argument("--config", default="configs/mini/ovtrack_self_supervised.py")
-    parser.add_argument("--world", type=Path, default=Path("work_dirs/quickstart/world"))
+    parser.add_argument(
+        "--worlds", type=Path, nargs="+", default=[Path("work_dirs/quickstart/world")]
+    )
     parser.add_argument("--ann-file", default="tao/annotations/shifted.json")
     args = parser.parse_args()
     model, cfg = load_model(args.config, args.checkpoint)
     loss = model.cycle_loss
+    videos = []
     with torch.inference_mode():
-        videos = found_objects(model, cfg, args.world / args.ann_file, args.world / "tao/frames")
+        for world in args.worlds:
+            found = found_objects(model, cfg, world / args.ann_file, world / "tao/frames")
+            videos += found.values()
     walks, costs = defaultdict(int), defaultdict(float)
-    for frames in videos.values():
+    for frames in videos:
         for first, second in combinations(frames, 2):
             (start, own), (end, theirs) = sorted((first, second), key=lambda f: len(f[0]))
             if len(start) == 0:
@@ -110,8 +116,7 @@ def main() -> None:
                 if identity != FALSE:
                     kind = "found in one frame only"
                     if (theirs == identity).any():
-                        kind = "found in both, nearest is "
-                        kind += "itself" if neighbour == identity else "another"
+                        kind = f"{BOTH} {'itself' if neighbour == identity else 'another'}"
                 walks[kind] += 1
                 costs[kind] += float(value)
     total_walks, total_cost = sum(walks.values()), sum(costs.values())
@@ -121,6 +126,10 @@ def main() -> None:
             f"| {kind} | {100 * walks[kind] / total_walks:.1f} % | "
             f"{100 * costs[kind] / total_cost:.1f} % |"
         )
+    right, wrong = (walks[f"{BOTH} {who}"] for who in ("itself", "another"))
+    print(
+        f"\nnearest is itself: {100 * right / (right + wrong):.1f} % of those found in both frames"
+    )
 
 
 if __name__ == "__main__":
