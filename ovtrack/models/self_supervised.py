@@ -15,7 +15,6 @@ from detpro.models.detector import DETECTOR_PARTS
 from ovtrack.models.ovtrack import OVTrack
 from vovtrack.errors import InputError
 from vovtrack.ops.clustering import kmeans, modal_cluster
-from vovtrack.ops.following import follow_boxes
 from vovtrack.registry import MODELS
 
 
@@ -31,17 +30,11 @@ class ClipObjects(NamedTuple):
     probabilities: Sequence[Tensor]
     """(n_t, C + 1) class probabilities."""
 
-    identities: Sequence[Tensor] | None = None
-    """(n_t,) numbers of objects that were followed through the clip; None if nobody was."""
-
     def keep(self, kept: Tensor) -> ClipObjects:
         """Only the objects marked in (sum n_t,), in the order of frames."""
         masks = kept.split([len(rows) for rows in self.embeds])
         return ClipObjects(
-            *(
-                field and [rows[mask] for rows, mask in zip(field, masks, strict=True)]
-                for field in self
-            )
+            *([rows[mask] for rows, mask in zip(field, masks, strict=True)] for field in self)
         )
 
 
@@ -65,9 +58,6 @@ class SelfSupervisedOVTrack(OVTrack):
             reports, which at its low threshold is mostly background.
         max_overlap: Objects that overlap a better one by a larger IoU do not take part, for both
             may show one thing; the tracker leaves them out at 0.3. None takes all.
-        follow_iou: Objects are followed from frame to frame by an overlap above this, and a cycle
-            between two frames is walked by those alone that were followed from one to the other:
-            nobody else can come back. None lets all walk, as published.
         cluster_seed: Of the clustering.
         **kwargs: Of :class:`OVTrack`.
 
@@ -84,7 +74,6 @@ class SelfSupervisedOVTrack(OVTrack):
         coordinates: Literal["input", "source"] = "input",
         score_thr: float | None = None,
         max_overlap: float | None = None,
-        follow_iou: float | None = None,
         cluster_seed: int = 42,
         **kwargs,
     ) -> None:
@@ -94,11 +83,6 @@ class SelfSupervisedOVTrack(OVTrack):
                 f"clusters={clusters!r}, coordinates={coordinates!r}: expected 'modal' or 'each', "
                 "and 'input' or 'source'."
             )
-        if follow_iou is not None and coordinates != "source":
-            raise InputError(
-                "follow_iou needs coordinates='source': boxes of separately augmented frames do "
-                "not overlap."
-            )
         self.cycle_loss = MODELS.build(cycle_loss)
         self.spatial_loss = spatial_loss and MODELS.build(spatial_loss)
         self.num_clusters = num_clusters
@@ -106,7 +90,6 @@ class SelfSupervisedOVTrack(OVTrack):
         self.coordinates = coordinates
         self.score_thr = score_thr
         self.max_overlap = max_overlap
-        self.follow_iou = follow_iou
         self.cluster_seed = cluster_seed
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
@@ -161,7 +144,6 @@ class SelfSupervisedOVTrack(OVTrack):
             boxes,
             [instances.scores for instances in found],
             [instances.probabilities for instances in found],
-            None if self.follow_iou is None else follow_boxes(boxes, self.follow_iou),
         )
 
     def clip_loss(self, objects: ClipObjects) -> dict[str, Tensor]:
@@ -180,7 +162,7 @@ class SelfSupervisedOVTrack(OVTrack):
         return losses
 
     def _group_loss(self, objects: ClipObjects) -> dict[str, Tensor]:
-        losses = dict(loss_cycle=self.cycle_loss(objects.embeds, objects.identities))
+        losses = dict(loss_cycle=self.cycle_loss(objects.embeds))
         if self.spatial_loss is not None:
             losses["loss_spatial"] = self.spatial_loss(
                 objects.embeds, objects.bboxes, objects.scores

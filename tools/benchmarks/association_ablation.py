@@ -51,7 +51,6 @@ ROWS = {
     "released": Row("stage 4 as released", RELEASED),
     "cycle": Row("stage 4 corrected, without spatial loss", options=("model.spatial_loss=None",)),
     "corrected": Row("stage 4 corrected"),
-    "followed": Row("... cycles of followed objects", options=("model.follow_iou=0.3",)),
     "rate": Row("... with the released learning rate", options=(
         "optim_wrapper.optimizer.lr=1e-7",)),
     "statistics": Row("... with drifting batch statistics", options=(

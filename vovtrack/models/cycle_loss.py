@@ -68,16 +68,11 @@ class CycleConsistencyLoss(BaseModule):
         self.start = start
         self.loss_weight = loss_weight
 
-    def forward(
-        self, embeds: Sequence[Tensor], identities: Sequence[Tensor] | None = None
-    ) -> Tensor:
+    def forward(self, embeds: Sequence[Tensor]) -> Tensor:
         """Compute the loss of one clip.
 
         Args:
             embeds: T tensors (n_t, D), the embeddings of the objects of each frame, in any scale.
-            identities: T tensors (n_t,) of whole numbers. Between two frames walk only the objects
-                whose number both frames have, because nobody else can come back; the mean is over
-                walks of two objects or more. By default all walk, as published.
 
         Returns:
             Scalar, in float32 at least; 0 (with a graph) for fewer than two frames with objects
@@ -86,29 +81,17 @@ class CycleConsistencyLoss(BaseModule):
         if len(embeds) == 0:
             raise InputError("a clip needs at least one frame, got an empty list of embeddings")
         # In order of size every pair (i, j) with i < j starts at i; equals keep their order.
-        order = sorted(
-            range(len(embeds)), key=lambda t: len(embeds[t]), reverse=self.start == "larger"
-        )
-        embeds = [embeds[t] for t in order]
+        embeds = sorted(embeds, key=len, reverse=self.start == "larger")
+        sizes = torch.tensor([len(e) for e in embeds], device=embeds[0].device)
         if max(len(e) for e in embeds) == 0:
             return torch.cat(embeds).sum()
-        known = None if identities is None else [identities[t] for t in order]
         with torch.autocast(embeds[0].device.type, enabled=False):
             frames = pad_sequence(embeds, batch_first=True)
             frames = frames.to(torch.promote_types(frames.dtype, torch.float32))
-            walkers = _walkers(embeds, known)
-            return self.loss_weight * self._total(
-                F.normalize(frames, dim=2), walkers, known is not None
-            )
+            return self.loss_weight * self._total(F.normalize(frames, dim=2), sizes)
 
-    def _total(self, frames: Tensor, walkers: Tensor, only_companies: bool) -> Tensor:
-        """Sum of the terms.
-
-        Args:
-            frames: (T, N, D) unit rows padded with zeros.
-            walkers: (T, T, N) which objects of the first frame walk to the second.
-            only_companies: Average over walks of two objects or more.
-        """
+    def _total(self, frames: Tensor, sizes: Tensor) -> Tensor:
+        """Sum of the terms: (T, N, D) unit rows padded with zeros, (T,) numbers of objects."""
         num_frames, width, _ = frames.shape
         flat = frames.flatten(0, 1)
         cosines = (flat @ flat.T).view(num_frames, width, num_frames, width)
@@ -118,8 +101,7 @@ class CycleConsistencyLoss(BaseModule):
         if "pair" in self.terms:
             i, j = _columns(pairs, 2, frames.device)
             similarity = cosines.index_select(0, i * num_frames + j)
-            costs = self._walk_costs(similarity, walkers[i, j], walkers[j, i])
-            total = total + _mean(costs, walkers[i, j], only_companies)
+            total = total + self._mean_of_walks(similarity, sizes[i], sizes[j])
         if "triple" in self.terms:
             triples = [(i, j, k) for i, j in pairs for k in range(num_frames) if k not in (i, j)]
             i, j, k = _columns(triples, 3, frames.device)
@@ -127,24 +109,15 @@ class CycleConsistencyLoss(BaseModule):
                 cosines.index_select(0, i * num_frames + k),
                 cosines.index_select(0, k * num_frames + j),
             )
-            crowded = walkers[k, k].any(dim=1)
-            costs = self._walk_costs(similarity, walkers[i, j], walkers[j, i], crowded)
-            total = total + _mean(costs, walkers[i, j], only_companies)
+            total = total + self._mean_of_walks(similarity, sizes[i], sizes[j], sizes[k])
         return total
 
-    def _walk_costs(
-        self, similarity: Tensor, rows: Tensor, columns: Tensor, via: Tensor | None = None
+    def _mean_of_walks(
+        self, similarity: Tensor, starts: Tensor, ends: Tensor, via: Tensor | None = None
     ) -> Tensor:
-        """Costs (B,) of B walks.
-
-        Args:
-            similarity: (B, N, N).
-            rows: (B, N) who starts, False for padding.
-            columns: (B, N) who may be met.
-            via: (B,) whether the frame in between has objects.
-        """
+        """Mean cost of B walks: (B, N, N) similarities, (B,) numbers of objects on the way."""
         index = torch.arange(similarity.shape[1], device=similarity.device)
-        starts, ends = rows.sum(dim=1), columns.sum(dim=1)
+        rows, columns = index < starts[:, None], index < ends[:, None]  # (B, N), False is padding
         there = self._assign(similarity, columns[:, None], ends, dim=2)
         back = self._assign(similarity, rows[:, :, None], starts, dim=1).mT
         returns = there @ back
@@ -159,8 +132,8 @@ class CycleConsistencyLoss(BaseModule):
         if self.start == "larger":
             costs = torch.where(ends > 0, costs, self.margin * (starts > 0))
         elif via is not None:
-            costs = costs * via
-        return costs
+            costs = costs * (via > 0)
+        return costs.sum() / max(len(costs), 1)
 
     def _assign(self, similarity: Tensor, valid: Tensor, counts: Tensor, dim: int) -> Tensor:
         """Softmax of (B, N, N) similarities over a dimension of ``counts`` (B,) valid entries."""
@@ -169,23 +142,6 @@ class CycleConsistencyLoss(BaseModule):
         # A finite value: a row without any valid entry stays free of NaN.
         excluded = (~valid).to(similarity.dtype) * torch.finfo(similarity.dtype).min
         return torch.addcmul(excluded, similarity, scale).softmax(dim=dim)
-
-
-def _walkers(embeds: Sequence[Tensor], identities: Sequence[Tensor] | None) -> Tensor:
-    """Which objects of frame i walk to frame j: (T, T, N) bool, False for padding."""
-    sizes = torch.tensor([len(e) for e in embeds], device=embeds[0].device)
-    present = torch.arange(int(max(len(e) for e in embeds)), device=sizes.device) < sizes[:, None]
-    if identities is None:
-        return present[:, None].expand(-1, len(embeds), -1)
-    padded = pad_sequence(list(identities), batch_first=True)
-    same = padded[:, None, :, None] == padded[None, :, None, :]
-    return (same & present[None, :, None]).any(dim=3) & present[:, None]
-
-
-def _mean(costs: Tensor, rows: Tensor, only_companies: bool) -> Tensor:
-    """Mean over all walks, or over those of two objects or more."""
-    count = (rows.sum(dim=1) > 1).sum().clamp(min=1) if only_companies else max(len(costs), 1)
-    return costs.sum() / count
 
 
 def _columns(rows: list[tuple[int, ...]], width: int, device: torch.device) -> Tensor:

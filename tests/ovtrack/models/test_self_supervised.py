@@ -145,18 +145,3 @@ def test_boxes_return_to_the_original_frame():
 def test_unknown_choices(repo_root, wrong):
     with pytest.raises(InputError, match="expected 'modal' or 'each'"):
         make(repo_root, **wrong)
-
-
-def test_followed_objects_need_source_coordinates(repo_root):
-    with pytest.raises(InputError, match="follow_iou needs coordinates='source'"):
-        make(repo_root, follow_iou=0.3, coordinates="input")
-
-
-def test_cycles_of_followed_objects(repo_root):
-    followed = make(repo_root, "ovtrack_self_supervised_followed")
-    plain = make(repo_root)
-    losses = [model.loss(*batch(2)) for model in (followed, plain)]
-    assert losses[0]["loss_cycle"] != losses[1]["loss_cycle"]
-    torch.testing.assert_close(losses[0]["loss_spatial"], losses[1]["loss_spatial"])
-    sum(losses[0].values()).backward()
-    assert all(torch.isfinite(p.grad).all() for p in followed.track_head.parameters())
