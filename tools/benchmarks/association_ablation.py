@@ -51,7 +51,11 @@ ROWS = {
     "released": Row("stage 4 as released", RELEASED),
     "cycle": Row("stage 4 corrected, without spatial loss", options=("model.spatial_loss=None",)),
     "corrected": Row("stage 4 corrected"),
-    "rate": Row("... with the released learning rate", options=(
+    "pairs": Row("cycles over pairs alone, without spatial loss", options=(
+        "model.spatial_loss=None", "model.cycle_loss.terms=['pair']")),
+    "shared": Row("... and one view for a whole clip",
+        "configs/mini/ovtrack_self_supervised_pairs.py"),
+    "rate": Row("corrected, with the released learning rate", options=(
         "optim_wrapper.optimizer.lr=1e-7",)),
     "statistics": Row("... with drifting batch statistics", options=(
         "model.frozen_bn=train", "model.backbone.norm_eval=True")),
