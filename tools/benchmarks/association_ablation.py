@@ -77,8 +77,7 @@ def main() -> None:
     args = parser.parse_args()
     worlds = [WORLD, *args.worlds]
     for seed in args.seeds:
-        train(args.out, "stage3", seed)
-        for name in args.rows:
+        for name in dict.fromkeys(["stage3", *args.rows]):  # what all rows are compared with
             train(args.out, name, seed)
             for world in worlds:
                 test(args.out, name, seed, world)
