@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from vovtrack.formats.atomic import atomic_write
 
 PROCESS_TIMEOUT = 72_000
 """Seconds that processes wait for each other: evaluation on one of them may take hours."""
+_RUNS = count()
+"""Numbers the runs of this process."""
 TOP_CLASSES = 5
 """Class probabilities that observations keep of each detection, where the config does not say."""
 
@@ -228,6 +231,10 @@ def _continue_run(cfg: Config) -> None:
 
 def _build_runner(cfg: Config, launcher: str, seed: int | None) -> Runner:
     cfg.launcher = launcher
+    run = next(_RUNS)
+    if run and cfg.get("experiment_name") is None:
+        # mmengine tells runs by config and second, and gives equal ones the same log files.
+        cfg.experiment_name = f"{Path(cfg.filename or 'config').stem}_{run}"
     if seed is not None:
         cfg.randomness = {**cfg.get("randomness", {}), "seed": seed}
     if launcher != "none":
