@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,8 @@ RELEASED = "configs/mini/ovtrack_self_supervised_released.py"
 DETECTOR = "work_dirs/quickstart/detector/epoch_14.pth"
 SETS = ("validation", "shifted")
 WORLD = Path("work_dirs/quickstart/world")
-METRICS = ("all/TETA", "all/LocA", "all/AssocA", "all/ClsA", "base/AssocA", "novel/AssocA")
-COMPARED = ("all/TETA", "all/AssocA")
+METRICS = ("TETA", "LocA", "AssocA", "ClsA")
+COMPARED = ("TETA", "AssocA")
 SPATIAL = "model.spatial_loss."
 
 
@@ -127,25 +128,36 @@ def result(out: Path, name: str, seed: int, world: Path, which: str) -> Path:
 
 
 def make_table(out: Path, seeds: list[int], rows: list[str], worlds: list[Path]) -> str:
-    """Mean and spread (standard deviation over seeds) in points, and what stage 3 lacks to them."""
+    """Mean and spread (standard deviation over seeds) in points, and differences to stage 3."""
 
-    def scores(name: str, seed: int, which: str) -> list[float]:
+    def scores(name: str, seed: int, which: str, group: str) -> dict[str, float]:
         files = [result(out, name, seed, world, which) for world in worlds]
         found = [json.loads(path.read_text()) for path in files]
-        return [sum(r[f"tao/{m}"] for r in found) / len(found) for m in METRICS]
+        return {m: sum(r[f"tao/{group}/{m}"] for r in found) / len(found) for m in METRICS}
+
+    def against_stage3(name: str, seed: int, which: str) -> list[float]:
+        ours, start = (scores(n, seed, which, "all") for n in (name, "stage3"))
+        return [ours[m] - start[m] for m in COMPARED]
+
+    def table(title: str, header: list[str], cells: Callable[[str, int], list[float]]) -> list[str]:
+        head = [f"**{title}**", "", f"| | {' | '.join(header)} |", "|---|" + "---:|" * len(header)]
+        body = [table_row(ROWS[name].title, [cells(name, s) for s in seeds]) for name in rows]
+        return [*head, *body, ""]
 
     lines = []
-    header = [*METRICS, *(f"{m} - stage 3" for m in COMPARED)]
     for which in SETS:
-        lines += [f"**{which}**", "", "| | " + " | ".join(header) + " |"]
-        lines += ["|---|" + "---:|" * len(header)]
-        base = [scores("stage3", seed, which) for seed in seeds]
-        for name in rows:
-            values = [scores(name, seed, which) for seed in seeds]
-            for found, start in zip(values, base, strict=True):
-                found += [found[METRICS.index(m)] - start[METRICS.index(m)] for m in COMPARED]
-            lines.append(table_row(ROWS[name].title, values))
-        lines.append("")
+        header = [*METRICS, *(f"{m} - stage 3" for m in COMPARED)]
+        lines += table(
+            f"{which}, all classes",
+            header,
+            lambda n, s, w=which: [*scores(n, s, w, "all").values(), *against_stage3(n, s, w)],
+        )
+        groups = ("base", "novel")
+        lines += table(
+            f"{which}, base and novel classes",
+            [f"{m} {group}" for group in groups for m in METRICS],
+            lambda n, s, w=which, g=groups: [v for x in g for v in scores(n, s, w, x).values()],
+        )
     return "\n".join(lines)
 
 

@@ -9,14 +9,8 @@ train_pipeline = [
         type="RandomResize", scale={{_base_.frame_scale}}, ratio_range=(0.8, 1.25), keep_ratio=True
     ),
     dict(type="YOLOXHSVRandomAug"),
-    dict(
-        type="PackIdentityInputs",
-        meta_keys=(
-            "img_id", "img_path", "ori_shape", "img_shape", "scale_factor", "homography_matrix",
-            "video", "frame_index", "clip_length",
-        ),
-    ),
-]  # fmt: skip
+    dict(type="PackIdentityInputs", meta_keys={{_base_.clip_meta_keys}}),
+]
 train_dataloader = dict(
     batch_size=2,
     num_workers=2,

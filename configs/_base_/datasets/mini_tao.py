@@ -12,6 +12,17 @@ frame_meta_keys = (
     "frame_id",
     "video_length",
 )
+clip_meta_keys = (
+    "img_id",
+    "img_path",
+    "ori_shape",
+    "img_shape",
+    "scale_factor",
+    "homography_matrix",
+    "video",
+    "frame_index",
+    "clip_length",
+)
 
 test_pipeline = [
     dict(type="LoadCheckedImage"),

@@ -20,14 +20,8 @@ train_pipeline = [
         resize_type="Resize",
         keep_ratio=True,
     ),
-    dict(
-        type="PackIdentityInputs",
-        meta_keys=(
-            "img_id", "img_path", "ori_shape", "img_shape", "scale_factor", "homography_matrix",
-            "video", "frame_index", "clip_length",
-        ),
-    ),
-]  # fmt: skip
+    dict(type="PackIdentityInputs", meta_keys={{_base_.clip_meta_keys}}),
+]
 train_dataloader = dict(
     batch_size=2,
     num_workers=3,
