@@ -15,7 +15,7 @@ from vovtrack.engine.configs import CONFIGS, find_config
 from vovtrack.engine.launch import load_config
 from vovtrack.errors import InputError
 from vovtrack.evaluation.metrics import TaoTrackMetric
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.observations import ObservationStore, VideoObservations
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary

@@ -18,8 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
 
 HEADER = "bank.json"
 SCHEMA = 1

@@ -25,8 +25,8 @@ from detpro.features.bank import (
 )
 from detpro.features.encoder import RegionEncoder
 from detpro.features.regions import RegionSet
-from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.errors import InputError
+from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.models.clip import ClipTextEncoder
 
 SAME_COSINE = 0.999

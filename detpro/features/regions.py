@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from vovtrack.errors import InputError
-from vovtrack.formats.array_pickle import read_array_pickle
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.array_pickle import read_array_pickle
+from vovtrack.files.atomic import atomic_write
 from vovtrack.formats.coco import read_images
 from vovtrack.structures import Vocabulary
 

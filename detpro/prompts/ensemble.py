@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from detpro.prompts.learner import clean_name
-from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.models.clip import ClipTextEncoder
 from vovtrack.models.context_prompts import ContextPrompts
 from vovtrack.models.text_bank import save_text_bank

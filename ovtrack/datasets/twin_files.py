@@ -24,9 +24,9 @@ from tqdm import tqdm
 
 from ovtrack.datasets.twins import TwinRecipe, make_twin, outline
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.coco import images_of, read_annotations, require_files
-from vovtrack.formats.hashing import file_sha256
 from vovtrack.structures.vocabulary import from_categories
 
 ANNOTATIONS, IMAGES, MANIFEST = "annotations.json", "twins", "twins.jsonl"

@@ -13,8 +13,8 @@ import torch
 
 from tests.conftest import ROOT
 from vovtrack.cli.main import main
-from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.engine.launch import load_config
+from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.models.clip import ClipTextEncoder
 from vovtrack.models.text_bank import save_text_bank
 from vovtrack.registry import MODELS

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.engine import launch
+from vovtrack.files.checkpoints import load_checkpoint_file
 
 STAGE3 = "configs/mini/ovtrack.py"
 STAGE4 = "configs/mini/ovtrack_self_supervised.py"

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 
 SPLITS = ("validation", "test")
 

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare names with files; the exit code is 1 if any is missing."""
     from collections import Counter
 
-    from vovtrack.formats.atomic import atomic_write
+    from vovtrack.files.atomic import atomic_write
     from vovtrack.formats.coco import missing_images
 
     missing, total = missing_images(args.annotations, args.images)

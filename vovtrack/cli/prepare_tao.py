@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Convert each file and say what was left out."""
     import json
 
-    from vovtrack.formats.atomic import atomic_write
+    from vovtrack.files.atomic import atomic_write
     from vovtrack.formats.tao_conversion import number_frames, read_published, to_lvis_v1
 
     for path in args.annotations:

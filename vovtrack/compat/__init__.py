@@ -20,7 +20,7 @@ import mmengine.logging
 import torchvision
 from mmengine.logging.logger import print_log
 
-from vovtrack.compat import files, operators
+from vovtrack.compat import mmengine_files, operators
 
 EXTENSION = "mmcv._ext"
 
@@ -48,7 +48,7 @@ def install() -> None:
                 setattr(extension, name, operator)
         sys.modules[EXTENSION] = extension
         _repair_early_imports()
-    files.install()
+    mmengine_files.install()
     mmengine.logging.print_log = _print_log
 
 

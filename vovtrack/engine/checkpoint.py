@@ -14,10 +14,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vovtrack import compat
-from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.engine.saving import check_recorded
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.checkpoints import load_checkpoint_file
 
 STATE_DICT_NAMES = ("state_dict", "model")
 """Under which training checkpoints keep their weights: those of mmengine, and of others."""

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from vovtrack.engine.clip_crops import Crops, augment, centre_view, join_crops, read_crops
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 from vovtrack.models.clip import (
     ClipTextEncoder,
     Tokenizer,

@@ -21,7 +21,7 @@ from mmengine.utils import import_modules_from_strings
 from vovtrack import compat
 from vovtrack.compat.plain_yaml import PlainLoader
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import read_json
+from vovtrack.files.archives import read_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = REPOSITORY / "configs"

@@ -22,8 +22,8 @@ from vovtrack.engine.checkpoint import (
 )
 from vovtrack.engine.configs import REPOSITORY, read_config
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
 from vovtrack.registry import MODELS
 
 CARD = "card"

@@ -31,9 +31,9 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.hashing import file_sha256
-from vovtrack.formats.opening import read_json
+from vovtrack.files.archives import read_json
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
 
 REPOSITORY = "clarkqian/VOVTrack"
 FOLDER = Path("saved_models")

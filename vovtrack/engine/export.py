@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from vovtrack.engine.build import load_tracker
 from vovtrack.engine.checkpoint import read_checkpoint, save_weights, state_dict_of
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
 
 OPSET = 20
 TOLERANCE = 1e-3  # largest difference between onnxruntime and torch, relative to the largest value

@@ -11,7 +11,6 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor
 
-from vovtrack.compat.screening import ZIP
 from vovtrack.engine.checkpoint import read_checkpoint, read_metadata, state_dict_of
 from vovtrack.engine.conversion import (
     CARD,
@@ -24,7 +23,8 @@ from vovtrack.engine.conversion import (
     plan_conversion,
 )
 from vovtrack.errors import InputError
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
+from vovtrack.files.screening import ZIP
 
 LONGEST = 160
 """Characters of a text from the file that are shown."""

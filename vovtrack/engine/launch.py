@@ -25,12 +25,12 @@ import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs nam
 import vovtrack.engine.mixed_precision  # noqa: F401  registers the optimizer wrapper of --amp
 import vovtrack.engine.saving  # noqa: F401  registers the loop and the checkpoint hook
 from vovtrack import compat
-from vovtrack.compat.files import check_checkpoint_file
 from vovtrack.engine.checkpoint import latest_checkpoint, load_checkpoint_into, load_weights
 from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.options import apply_options
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.checkpoints import check_checkpoint_file
 
 PROCESS_TIMEOUT = 72_000
 """Seconds that processes wait for each other: evaluation on one of them may take hours."""

@@ -13,8 +13,8 @@ from huggingface_hub import HfApi
 from vovtrack.engine.checkpoint import load_weights, read_metadata
 from vovtrack.engine.download import Hub, patiently
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
 
 CARD = "README.md"
 

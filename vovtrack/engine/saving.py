@@ -21,9 +21,9 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.hashing import file_sha256
-from vovtrack.formats.opening import read_json
+from vovtrack.files.archives import read_json
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
 from vovtrack.registry import HOOKS, LOOPS
 
 INDEX = "checkpoints.json"

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from vovtrack.datasets.video import FrameSource, read_video
 from vovtrack.engine.build import load_tracker
 from vovtrack.engine.online import OVOnlineTracker, Tracks
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 from vovtrack.visualization import TrailMemory, VideoWriter, draw_tracks
 
 DEFAULT_FPS = 25.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vovtrack.evaluation.tables import metrics_of
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

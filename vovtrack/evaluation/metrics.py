@@ -18,7 +18,7 @@ from vovtrack.evaluation.frame_order import FrameOrder, check_classes
 from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.report import write_report
 from vovtrack.evaluation.tables import summary_rows, text_table
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.tao import read_annotations
 from vovtrack.formats.tao_writer import TaoResultWriter, vote_track_categories
 from vovtrack.registry import METRICS

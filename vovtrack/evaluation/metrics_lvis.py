@@ -18,7 +18,7 @@ from vovtrack.evaluation.benchmarks.lvis import IOU_TYPES
 from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.report import write_report
 from vovtrack.evaluation.tables import summary_rows, text_table
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 from vovtrack.registry import METRICS
 from vovtrack.structures import Vocabulary
 

@@ -13,7 +13,7 @@ from mmengine.evaluator import BaseMetric
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation.frame_order import FrameOrder, check_classes
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.observations import (
     PER_DETECTION,
     ObservationHeader,

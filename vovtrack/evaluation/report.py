@@ -22,8 +22,8 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks import Benchmark, find_benchmark, find_family
 from vovtrack.evaluation.statistics import Statistics, merge
-from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.opening import read_json
+from vovtrack.files.archives import read_json
+from vovtrack.files.atomic import atomic_write
 
 FORMAT = 1
 _KEYS = ("benchmark", "protocol", "dropped", "statistics")

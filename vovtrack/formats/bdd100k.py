@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import FileTree, decode_json, read_json
+from vovtrack.files.archives import FileTree, decode_json, read_json
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tao import is_number
 

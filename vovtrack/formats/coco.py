@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import read_json
+from vovtrack.files.archives import read_json
 from vovtrack.structures import Vocabulary
 
 _REQUIRED = {

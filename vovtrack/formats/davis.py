@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import FileTree
+from vovtrack.files.archives import FileTree
 
 VOID = 255
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import read_json
+from vovtrack.files.archives import read_json
 from vovtrack.formats.problems import EXAMPLES, Problems
 from vovtrack.formats.tao import is_box, is_id, is_number
 from vovtrack.formats.tao_results import TaoResults, read_results

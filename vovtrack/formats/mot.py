@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 from vovtrack.structures import TrackSequence, Vocabulary
 
 _MIN_COLUMNS = 7

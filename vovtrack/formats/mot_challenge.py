@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import FileTree, open_binary
+from vovtrack.files.archives import FileTree, open_binary
 from vovtrack.formats.problems import Problems
 
 NO_CLASS = -1

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 from vovtrack.structures import Vocabulary
 
 HEADER = "observations.json"

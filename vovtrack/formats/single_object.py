@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import FileTree
+from vovtrack.files.archives import FileTree
 from vovtrack.formats.problems import Problems
 
 _GT_NAMES = ("groundtruth.txt", "groundtruth_rect.txt")

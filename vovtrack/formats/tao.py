@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import read_json
+from vovtrack.files.archives import read_json
 from vovtrack.structures import TrackSequence, Vocabulary
 from vovtrack.structures.vocabulary import from_categories
 

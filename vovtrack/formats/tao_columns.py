@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike
 from safetensors import SafetensorError, safe_open
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
 
 NO_VIDEO = -1
 NO_TRACK = -1

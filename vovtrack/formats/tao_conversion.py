@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import read_json
+from vovtrack.files.archives import read_json
 from vovtrack.formats.tao import check_annotations, merged_categories
 from vovtrack.structures.vocabulary import lvis_v1_categories
 

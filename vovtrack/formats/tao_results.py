@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.opening import open_binary
+from vovtrack.files.archives import open_binary
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tao import are_boxes, is_box, is_id, is_number
 from vovtrack.formats.tao_columns import (

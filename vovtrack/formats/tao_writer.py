@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 from vovtrack.formats.tao import is_id
 from vovtrack.formats.tao_columns import (
     ColumnBuilder,

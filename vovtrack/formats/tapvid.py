@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.array_pickle import DAMAGES, read_array_pickle
-from vovtrack.formats.opening import FileTree, open_binary
+from vovtrack.files.archives import FileTree, open_binary
+from vovtrack.files.array_pickle import DAMAGES, read_array_pickle
 
 
 @dataclass(frozen=True)

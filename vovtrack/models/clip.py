@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vovtrack.compat.files import check_checkpoint_file
 from vovtrack.errors import InputError
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.checkpoints import check_checkpoint_file
+from vovtrack.files.hashing import file_sha256
 from vovtrack.models.folded_tokenizer import FoldedTokenizer
 from vovtrack.models.prompts import resolve_templates
 from vovtrack.models.text_bank import load_text_bank, save_text_bank

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.checkpoints import load_checkpoint_file
 
 _LVIS_CLASSES = 1203
 

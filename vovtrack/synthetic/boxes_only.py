@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 from vovtrack.formats.tao_writer import TaoResultWriter
 from vovtrack.structures import Vocabulary
 

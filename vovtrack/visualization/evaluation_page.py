@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 
 _WORST = 10  # videos in the list of the worst
 _BINS = 20  # columns of the histogram

@@ -19,7 +19,7 @@ from vovtrack.engine.configs import REPOSITORY, read_config
 from vovtrack.engine.conversion import CARD, convert, plan_conversion, write_converted
 from vovtrack.engine.conversion_backbones import DETECTRON2, MMDET3, TORCHVISION
 from vovtrack.errors import InputError
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
 from vovtrack.registry import MODELS
 
 ALL = (OVTRACK, DETPRO, SOCO, DETECTRON2, TORCHVISION, MMDET3)

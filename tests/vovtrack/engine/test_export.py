@@ -15,7 +15,7 @@ from vovtrack.engine.build import load_tracker
 from vovtrack.engine.checkpoint import load_weights, read_metadata
 from vovtrack.engine.export import export_onnx, export_slim
 from vovtrack.errors import InputError
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
 
 CLASSES = ["striped red star", "dotted blue circle"]
 

@@ -13,7 +13,7 @@ from vovtrack.cli.main import main
 from vovtrack.engine.configs import REPOSITORY, find_config, read_config
 from vovtrack.engine.inspection import inspect_checkpoint
 from vovtrack.errors import InputError
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
 from vovtrack.models.text_bank import save_text_bank
 
 MINI = REPOSITORY / "saved_models/mini/ovtrack_mini.safetensors"

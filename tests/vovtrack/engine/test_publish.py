@@ -16,7 +16,7 @@ from vovtrack.engine.checkpoint import save_weights
 from vovtrack.engine.download import Hub
 from vovtrack.engine.publish import model_card, publish
 from vovtrack.errors import InputError
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
 
 REPORT = dict(
     benchmark="tao-ov",

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from vovtrack.compat.files import load_checkpoint_file, save_checkpoint
 from vovtrack.engine.checkpoint import latest_checkpoint
 from vovtrack.engine.saving import INDEX, VerifiedCheckpointHook, random_state, set_random_state
 from vovtrack.errors import InputError
+from vovtrack.files.checkpoints import load_checkpoint_file, save_checkpoint
 
 TINY = textwrap.dedent(
     """
@@ -197,7 +197,7 @@ def test_saving_does_not_double_the_memory(tmp_path):
     program = textwrap.dedent(
         """
         import resource, sys, torch
-        from vovtrack.compat.files import save_checkpoint
+        from vovtrack.files.checkpoints import save_checkpoint
         def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         content = {str(k): torch.rand(5_000_000) for k in range(10)}
         before = peak()

@@ -12,8 +12,8 @@ import torch.distributed as dist
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation.metrics import TaoTrackMetric
-from vovtrack.formats import atomic
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files import atomic
+from vovtrack.files.hashing import file_sha256
 from vovtrack.structures import Vocabulary
 
 NAMES = ["red ball", "blue cube"]

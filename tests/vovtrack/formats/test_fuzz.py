@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vovtrack.errors import InputError
+from vovtrack.files.archives import read_json
 from vovtrack.formats import tao_results
-from vovtrack.formats.opening import read_json
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tao import read_annotations
 from vovtrack.formats.tao_results import NO_VIDEO, read_results

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vovtrack.errors import InputError
+from vovtrack.files.archives import FileTree
 from vovtrack.formats.mot_challenge import NO_CLASS, find_sequences, read_rows
-from vovtrack.formats.opening import FileTree
 from vovtrack.formats.problems import Problems
 
 

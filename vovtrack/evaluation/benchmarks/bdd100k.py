@@ -22,8 +22,8 @@ from vovtrack.evaluation.statistics import Family, Statistics, from_videos
 from vovtrack.evaluation.teta import TETA, pair_up
 from vovtrack.evaluation.teta import empty_columns as empty_teta
 from vovtrack.evaluation.teta_exhaustive import count_video_exhaustive
+from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, BddVideo, read_videos
-from vovtrack.formats.hashing import tree_sha256
 from vovtrack.formats.problems import Problems
 
 OVERLAP = 0.5

@@ -11,8 +11,8 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.masks import DAVIS, count_video, empty_columns
 from vovtrack.evaluation.statistics import Statistics, from_videos
+from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.davis import VOID, MaskSequences
-from vovtrack.formats.hashing import tree_sha256
 from vovtrack.formats.problems import Problems
 
 TASKS = ("semi-supervised", "unsupervised")

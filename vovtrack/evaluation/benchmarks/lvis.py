@@ -11,7 +11,7 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.lvis_ap import MAX_DETECTIONS, lvis_scores
 from vovtrack.evaluation.report import Scores
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.lvis import read_boxes, read_ground_truth, read_masks
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tao_results import TaoResults

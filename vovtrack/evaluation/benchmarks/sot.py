@@ -18,7 +18,7 @@ from vovtrack.evaluation.single_object import (
     empty_columns,
 )
 from vovtrack.evaluation.statistics import Statistics, from_videos
-from vovtrack.formats.hashing import tree_sha256
+from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.single_object import SotSequence, read_ground_truth, read_predictions
 

@@ -22,7 +22,7 @@ from vovtrack.evaluation.boxes import BoxTable
 from vovtrack.evaluation.oracle import correct
 from vovtrack.evaluation.statistics import Statistics, from_videos
 from vovtrack.evaluation.teta import LOC_ALPHAS, TETA, count_video, empty_columns
-from vovtrack.formats.hashing import file_sha256
+from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tao import merged_categories, read_annotations
 from vovtrack.formats.tao_results import read_provenance, read_results

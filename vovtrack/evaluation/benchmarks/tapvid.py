@@ -19,7 +19,7 @@ from vovtrack.evaluation.points import (
     sample_queries,
 )
 from vovtrack.evaluation.statistics import Statistics, from_videos
-from vovtrack.formats.hashing import tree_sha256
+from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tapvid import PointTracks, PointTruth, read_tracks, read_truth
 

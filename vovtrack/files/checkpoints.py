@@ -1,4 +1,4 @@
-"""Safe reading and atomic writing of the files that mmengine handles.
+"""Safe reading and atomic writing of checkpoints.
 
 Unpickling runs code. mmengine tries a safe load first and then, with a warning, an unsafe one;
 its list of allowed names holds ``getattr``, which is enough to reach any function. Here a file
@@ -10,41 +10,26 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import urlparse
+from typing import Any
 
 import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from mmengine.fileio.backends import LocalBackend
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import checkpoint as mmengine_checkpoint
-from mmengine.runner import runner as mmengine_runner
 
-from vovtrack.compat import plain_yaml
-from vovtrack.compat.pickles import ITEM_BYTES
-from vovtrack.compat.screening import UnsafeRequest, check_contents, screen
 from vovtrack.errors import InputError
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.pickles import ITEM_BYTES
+from vovtrack.files.screening import UnsafeRequest, check_contents, screen
 
 TRUST = "VOVTRACK_TRUST_PICKLE"
 _HISTORY_METHODS = ("min", "max", "current", "mean")
 _NUMPY_KINDS = "biufcSU"
 """Numbers and texts; no objects, no records."""
-
-
-def install() -> None:
-    """Make mmengine load checkpoints and YAML files as data, and write atomically."""
-    mmengine_checkpoint._safe_torch_load = load_checkpoint_file
-    mmengine_checkpoint.load_url = _load_url
-    mmengine_checkpoint.save_checkpoint = mmengine_runner.save_checkpoint = save_checkpoint
-    LocalBackend.put = _put
-    LocalBackend.put_text = _put_text
-    plain_yaml.install()
 
 
 def load_checkpoint_file(
@@ -105,21 +90,6 @@ def _reported(file: Any) -> Iterator[None]:
 
 def _opened(file: Any) -> Any:
     return open(file, "rb") if isinstance(file, str | Path) else nullcontext(file)
-
-
-def _load_url(
-    url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = True
-) -> Any:
-    """Fetch a checkpoint into torch's cache, once, and load it like a local file."""
-    folder = Path(model_dir or Path(torch.hub.get_dir(), "checkpoints"))
-    path = folder / Path(urlparse(url).path).name
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(url, str(path), progress=progress)
-        except OSError as error:
-            raise InputError(f"Checkpoint '{url}' cannot be fetched: {error}.") from None
-    return load_checkpoint_file(path, map_location)
 
 
 def _refusal(file: Any, error: Exception) -> str:
@@ -234,39 +204,5 @@ def save_checkpoint(
     """
     if file_client_args or (backend_args or {}).get("backend", "local") != "local":
         raise InputError(f"Checkpoints are written to local files, not to '{filename}'.")
-    with _new_file(Path(filename)) as file:
+    with atomic_write(filename, "wb") as file:
         torch.save(checkpoint, file)
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A temporary file beside ``path`` that is synced and renamed if all goes well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
-    """Write bytes complete or not at all."""
-    with _new_file(Path(filepath)) as file:
-        file.write(obj)
-
-
-def _put_text(self: LocalBackend, obj: str, filepath: str | Path, encoding: str = "utf-8") -> None:
-    """Write text as :func:`_put` writes bytes."""
-    _put(self, obj.encode(encoding), filepath)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vovtrack.errors import InputError
-from vovtrack.formats import opening
-from vovtrack.formats.opening import FileTree, open_binary, read_json
+from vovtrack.files import archives
+from vovtrack.files.archives import FileTree, open_binary, read_json
 
 CONTENT = {"a": [1, 2.5, None, "ö"], "b": {"c": True}}
 TEXT = json.dumps(CONTENT, ensure_ascii=False).encode()
@@ -132,9 +132,9 @@ def test_folders_and_absent_files(tmp_path):
 
 def test_the_limit_of_size(tmp_path, monkeypatch):
     path = stored(tmp_path, "a.json.gz", gzip.compress(b'"' + b"a" * 998 + b'"'))
-    monkeypatch.setattr(opening, "MAX_UNPACKED", 1000)
+    monkeypatch.setattr(archives, "MAX_UNPACKED", 1000)
     assert len(read_json(path)) == 998
-    monkeypatch.setattr(opening, "MAX_UNPACKED", 999)
+    monkeypatch.setattr(archives, "MAX_UNPACKED", 999)
     with pytest.raises(InputError, match="refused"):
         read_json(path)
 

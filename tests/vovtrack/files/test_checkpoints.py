@@ -22,7 +22,6 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_checkpoint
 
-from vovtrack.compat.files import load_checkpoint_file
 from vovtrack.engine.checkpoint import (
     load_checkpoint_into,
     load_weights,
@@ -30,6 +29,7 @@ from vovtrack.engine.checkpoint import (
     save_weights,
 )
 from vovtrack.errors import InputError
+from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.registry import MODELS
 
 
@@ -298,8 +298,8 @@ def test_a_killed_writer_leaves_the_previous_file(tmp_path):
     script = f"""
         import os, signal
         from mmengine.fileio import LocalBackend
-        from vovtrack.compat import files
-        files.install()
+        from vovtrack.compat import mmengine_files
+        mmengine_files.install()
         os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
         LocalBackend().put(b"half of the new one", {str(target)!r})
     """

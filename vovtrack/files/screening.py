@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from torch import Tensor
 
-from vovtrack.compat.pickles import Requests, read_requests
+from vovtrack.files.pickles import Requests, read_requests
 
 ZIP = b"PK\x03\x04"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

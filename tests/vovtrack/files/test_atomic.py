@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 
 KILLED = """
 import os, signal, sys
-from vovtrack.formats.atomic import atomic_write
+from vovtrack.files.atomic import atomic_write
 with atomic_write(sys.argv[1]) as file:
     file.write("half")
     file.flush()

@@ -1,0 +1,1 @@
+"""Bytes and safety: whole files or none, hashes, archives, refused pickles."""
