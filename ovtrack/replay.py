@@ -11,8 +11,9 @@ from mmengine.structures import InstanceData
 from tqdm import tqdm
 
 from ovtrack.trackers import Tracker, link
-from vovtrack.engine.configs import CONFIGS, find_config
+from vovtrack.engine.configs import find_config
 from vovtrack.engine.launch import load_config
+from vovtrack.engine.shipped import CONFIGS
 from vovtrack.errors import InputError
 from vovtrack.evaluation.metrics import TaoTrackMetric
 from vovtrack.files.hashing import file_sha256

@@ -14,6 +14,7 @@ MAX_LINES = 400
 
 # A room may import rooms of a higher row number. Rooms of one row do not know each other.
 ROWS = [
+    {"vovtrack.__main__"},
     {"vovtrack.cli"},
     {"vovtrack"},  # the package's own face, lazy: see test_face_is_lazy
     {"ovtrack"},

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vovtrack.cli.train import add_trust_argument
+from vovtrack.engine.shipped import SHIPPED
 from vovtrack.errors import InputError
 
 HELP = "print versions, devices and what is missing for what, or describe a weight file"
@@ -29,7 +30,6 @@ HEADLESS = (
     "This machine has no display libraries. Run: pip uninstall -y opencv-python "
     "opencv-python-headless && pip install opencv-python-headless"
 )
-REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = {
     "data/tao/annotations/validation_ours_v1.json": "TAO validation",
     "data/tao/frames": "TAO validation and raw-video training",
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
     broken = [name for name in PACKAGES if not _print_version(name)]
     for name, part in (("operators", _operators), ("encoder", _encoder), ("devices", _devices)):
         _print_part(name, part)
-    print("\nfiles (in the current folder or the repository)")
+    print("\nfiles (in the current folder or beside the configs)")
     for path, purpose in {**WEIGHTS, **DATA}.items():
-        state = "found  " if Path(path).exists() or (REPOSITORY / path).exists() else "missing"
+        state = "found  " if Path(path).exists() or (SHIPPED / path).exists() else "missing"
         print(f"  {state}  {path}: {purpose}")
     print("\nPublished weights: see saved_models/README.md. Data layout: see data/README.md.")
     print("\n" + (f"Broken: {', '.join(broken)}." if broken else "All parts can be imported."))

@@ -11,8 +11,9 @@ from torch import nn
 
 from vovtrack import compat
 from vovtrack.engine.checkpoint import load_checkpoint_into
-from vovtrack.engine.configs import REPOSITORY, find_config, read_config
+from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.online import OVOnlineTracker, split_names
+from vovtrack.engine.shipped import SHIPPED
 from vovtrack.engine.speed import prepare_for_speed
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
@@ -102,7 +103,7 @@ def _usable(device: str) -> str:
 
 
 def _existing(checkpoint: str | Path) -> Path:
-    for candidate in (Path(checkpoint), REPOSITORY / checkpoint):
+    for candidate in (Path(checkpoint), SHIPPED / checkpoint):
         if candidate.is_file():
             return candidate
     raise InputError(f"Checkpoint '{checkpoint}' does not exist.")

@@ -20,12 +20,10 @@ from mmengine.utils import import_modules_from_strings
 
 from vovtrack import compat
 from vovtrack.compat.plain_yaml import PlainLoader
+from vovtrack.engine.shipped import CONFIGS, SHIPPED
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-CONFIGS = REPOSITORY / "configs"
-"""The folder whose ``.py`` configs may run."""
 NAMES = {"mini": "configs/mini/ovtrack.py"}
 """Short names of configs that come with weights."""
 DATA_SUFFIXES = (".yaml", ".yml", ".json")
@@ -41,7 +39,7 @@ OPT_IN = "If you trust its author, add --trust-config (in Python: trust_config=T
 
 def find_config(config_or_name: str | Path) -> Path:
     """Path of a config given by short name, file name or path; near matches if there is none."""
-    for candidate in (Path(config_or_name), REPOSITORY / NAMES.get(str(config_or_name), "-")):
+    for candidate in (Path(config_or_name), SHIPPED / NAMES.get(str(config_or_name), "-")):
         if candidate.is_file():
             return candidate
     known = {path.stem: path for path in CONFIGS.rglob("*.py") if "_base_" not in path.parts}

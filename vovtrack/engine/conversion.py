@@ -20,7 +20,8 @@ from vovtrack.engine.checkpoint import (
     save_weights,
     state_dict_of,
 )
-from vovtrack.engine.configs import REPOSITORY, read_config
+from vovtrack.engine.configs import read_config
+from vovtrack.engine.shipped import SHIPPED
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256
@@ -83,7 +84,7 @@ class Layout:
         keys: Translation of its key names.
         marks: Prefixes of keys, one of which a file of this family has.
         optional: Prefixes of our keys that are complete or absent.
-        config: Model config, from the repository's root, that the files are for.
+        config: Model config, from the folder of ``configs``, that the files are for.
         overrides: Changes of its model.
         backbone: The file only has to fill the backbone.
         adapt: Changes values after renaming, ``(source, ours) -> notes``.
@@ -167,7 +168,7 @@ def find_layout(keys: Sequence[str], layouts: Sequence[Layout]) -> Layout:
 
 def expected_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     """Key -> shape of the model that a family is for."""
-    cfg = read_config(REPOSITORY / layout.config)
+    cfg = read_config(SHIPPED / layout.config)
     cfg.merge_from_dict({"model": dict(layout.overrides)})
     return model_shapes(cfg)
 

@@ -71,6 +71,6 @@ def test_version_and_start_without_heavy_imports():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
-    command = [sys.executable, "-m", "vovtrack.cli", "--version"]
+    command = [sys.executable, "-m", "vovtrack", "--version"]
     out = subprocess.run(command, capture_output=True, text=True, check=True)
     assert out.stdout.startswith("vovtrack ")

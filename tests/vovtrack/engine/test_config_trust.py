@@ -13,10 +13,11 @@ from mmengine.config import Config
 
 from vovtrack import compat, load_tracker
 from vovtrack.cli.main import main
-from vovtrack.engine.configs import REPOSITORY, find_config, read_config
+from vovtrack.engine.configs import find_config, read_config
+from vovtrack.engine.shipped import SHIPPED
 from vovtrack.errors import InputError
 
-MINI = REPOSITORY / "configs/mini/ovtrack.py"
+MINI = SHIPPED / "configs/mini/ovtrack.py"
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_a_link_into_the_project_is_as_foreign_as_its_target(program, monkeypatc
 
 @pytest.mark.parametrize("verb", ["train", "test", "track", "doctor"])
 def test_every_command_asks(verb, program, tmp_path, capsys):
-    weights = REPOSITORY / "saved_models/mini/ovtrack_mini.safetensors"
+    weights = SHIPPED / "saved_models/mini/ovtrack_mini.safetensors"
     frames = tmp_path / "frames"
     frames.mkdir()
     cv2.imwrite(str(frames / "0.png"), np.zeros((48, 64, 3), np.uint8))
@@ -148,7 +149,7 @@ def test_data_on_top_of_the_projects_programs(suffix, tmp_path):
 def test_what_a_program_says_may_be_said_by_data(tmp_path):
     """Every type of the project's configs passes the check for foreign code."""
     path = tmp_path / "all.json"
-    for config in sorted((REPOSITORY / "configs").rglob("*.py")):
+    for config in sorted((SHIPPED / "configs").rglob("*.py")):
         content = read_config(config).to_dict()
         path.write_text(json.dumps(content, default=list))
         read_config(path)
@@ -168,6 +169,6 @@ def test_bases_that_contradict_each_other(tmp_path):
 
 
 def test_the_projects_own_programs_need_no_word(monkeypatch, tmp_path):
-    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.chdir(SHIPPED)
     for name in ("mini", "ovtrack_r50_tao", "configs/mini/detector.py"):
         assert read_config(find_config(name)).model

@@ -15,9 +15,10 @@ from seeded import seeded_state_dict
 from detpro.models.convert import DETPRO, SOCO
 from ovtrack.models.convert import OVTRACK
 from vovtrack.engine.checkpoint import load_checkpoint_into, load_weights, read_metadata
-from vovtrack.engine.configs import REPOSITORY, read_config
+from vovtrack.engine.configs import read_config
 from vovtrack.engine.conversion import CARD, convert, plan_conversion, write_converted
 from vovtrack.engine.conversion_backbones import DETECTRON2, MMDET3, TORCHVISION
+from vovtrack.engine.shipped import SHIPPED
 from vovtrack.errors import InputError
 from vovtrack.files.hashing import file_sha256
 from vovtrack.registry import MODELS
@@ -34,7 +35,7 @@ CLIP = {
 
 
 def build(layout):
-    cfg = read_config(REPOSITORY / layout.config)
+    cfg = read_config(SHIPPED / layout.config)
     cfg.merge_from_dict({"model": dict(layout.overrides)})
     return MODELS.build(cfg.model)
 

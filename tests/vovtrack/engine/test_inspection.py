@@ -10,13 +10,14 @@ from seeded import seeded_state_dict
 
 from vovtrack.cli.convert import layouts
 from vovtrack.cli.main import main
-from vovtrack.engine.configs import REPOSITORY, find_config, read_config
+from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.inspection import inspect_checkpoint
+from vovtrack.engine.shipped import SHIPPED
 from vovtrack.errors import InputError
 from vovtrack.files.hashing import file_sha256
 from vovtrack.models.text_bank import save_text_bank
 
-MINI = REPOSITORY / "saved_models/mini/ovtrack_mini.safetensors"
+MINI = SHIPPED / "saved_models/mini/ovtrack_mini.safetensors"
 R50 = "ovtrack_r50_reverse_without_inference"
 
 
