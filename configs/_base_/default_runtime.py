@@ -26,6 +26,9 @@ env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
     dist_cfg=dict(backend="nccl"),
+    # Seconds that processes wait for each other. In training the longest wait is for the one
+    # that evaluates after an epoch; evaluation of a test may take hours.
+    process_timeout=dict(train=3600, test=72_000),
 )
 log_processor = dict(type="LogProcessor", window_size=50, by_epoch=True)
 log_level = "INFO"

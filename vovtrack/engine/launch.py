@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
@@ -32,8 +32,6 @@ from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.checkpoints import check_checkpoint_file
 
-PROCESS_TIMEOUT = 72_000
-"""Seconds that processes wait for each other: evaluation on one of them may take hours."""
 _RUNS = count()
 """Numbers the runs of this process."""
 TOP_CLASSES = 5
@@ -83,7 +81,7 @@ def train(
         cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
     elif amp:
         cfg.optim_wrapper.type = "BFloat16OptimWrapper"
-    _build_runner(cfg, launcher, seed).train()
+    _build_runner(cfg, launcher, seed, "train").train()
 
 
 def test(
@@ -143,7 +141,7 @@ def test(
     if observations is not None:
         _keep_observations(cfg, observations)
     cfg.load_from = str(checkpoint)
-    runner = _build_runner(cfg, launcher, seed)
+    runner = _build_runner(cfg, launcher, seed, "test")
     # mmengine itself would go on with a checkpoint that fits in part.
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     load_checkpoint_into(model, checkpoint)
@@ -229,7 +227,9 @@ def _continue_run(cfg: Config) -> None:
         cfg.load_from = str(latest)
 
 
-def _build_runner(cfg: Config, launcher: str, seed: int | None) -> Runner:
+def _build_runner(
+    cfg: Config, launcher: str, seed: int | None, purpose: Literal["train", "test"]
+) -> Runner:
     cfg.launcher = launcher
     run = next(_RUNS)
     if run and cfg.get("experiment_name") is None:
@@ -238,19 +238,23 @@ def _build_runner(cfg: Config, launcher: str, seed: int | None) -> Runner:
     if seed is not None:
         cfg.randomness = {**cfg.get("randomness", {}), "seed": seed}
     if launcher != "none":
-        _connect_processes(cfg, launcher)
+        _connect_processes(cfg, launcher, purpose)
     return Runner.from_cfg(cfg)
 
 
-def _connect_processes(cfg: Config, launcher: str) -> None:
+def _connect_processes(cfg: Config, launcher: str, purpose: Literal["train", "test"]) -> None:
     """Choose how processes talk: NCCL on GPUs (set up by the runner), gloo on a machine without.
+
+    They give each other up after ``env_cfg.process_timeout`` seconds, which differ: a step of
+    training is short, while a test waits for one process that evaluates.
 
     Raises:
         InputError: More processes than GPUs on this machine, or Slurm on a machine without GPU.
     """
     env_cfg: dict[str, Any] = cfg.setdefault("env_cfg", {})
     dist_cfg = env_cfg.setdefault("dist_cfg", {})
-    dist_cfg.setdefault("timeout", PROCESS_TIMEOUT)
+    if purpose in env_cfg.get("process_timeout", {}):
+        dist_cfg["timeout"] = env_cfg.process_timeout[purpose]
     if torch.cuda.is_available():
         gpus, processes = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
         if processes > gpus:
@@ -270,7 +274,10 @@ def _connect_processes(cfg: Config, launcher: str) -> None:
         "find_unused_parameters": cfg.get("find_unused_parameters", False),
     }
     if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=PROCESS_TIMEOUT))
+        limit = dist_cfg.get("timeout")
+        torch.distributed.init_process_group(
+            "gloo", timeout=None if limit is None else timedelta(seconds=limit)
+        )
 
 
 def _tell(notice: str) -> None:
