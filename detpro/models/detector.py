@@ -148,6 +148,7 @@ class OpenVocabDetector(TwoStageDetector):
         # Padding would be seen as part of the picture.
         sizes = [samples[number].img_shape for number in missing]
         pictures = [p[:, :h, :w] for p, (h, w) in zip(pixels, sizes, strict=True)]
+        self.region_encoder.clip.to(images.device)
         found = self.region_encoder.encode_images(pictures, boxes)
         for number, embeds in zip(missing, found, strict=True):
             samples[number].regions.embeds = embeds.to(images.device)

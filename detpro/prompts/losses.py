@@ -34,24 +34,32 @@ def class_weights(labels: Tensor, num_classes: int) -> Tensor:
 
 def _foreground(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Weighted cross-entropy of base regions, summed."""
-    losses = F.cross_entropy(logits, labels, reduction="none")
+    background = logits.shape[1]
+    losses = F.cross_entropy(logits, labels, ignore_index=background, reduction="none")
     return (weights[labels] * losses).sum()
+
+
+def _background(losses: Tensor, labels: Tensor, weights: Tensor, num_classes: int) -> Tensor:
+    """Weighted losses (B,) of background regions, summed.
+
+    All rows are computed and some not counted: to pick them, a GPU would have to report to the CPU.
+    """
+    return weights[-1] * losses.where(labels == num_classes, 0.0).sum()
 
 
 def soft(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Background is as likely each class as any other: the loss of the paper (eq. 6 and 7)."""
-    base = labels < logits.shape[1]
-    uniform = -F.log_softmax(logits[~base], dim=1).mean(dim=1).sum()
-    total = _foreground(logits[base], labels[base], weights) + weights[-1] * uniform
-    return total / weights[labels].sum()
+    uniform = -F.log_softmax(logits, dim=1).mean(dim=1)
+    background = _background(uniform, labels, weights, logits.shape[1])
+    return (_foreground(logits, labels, weights) + background) / weights[labels].sum()
 
 
 def hinge(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Background gives no class more than a uniform probability."""
-    base = labels < logits.shape[1]
-    excess = (torch.softmax(logits[~base], dim=1) - 1 / logits.shape[1]).clamp(min=0).sum()
-    total = _foreground(logits[base], labels[base], weights) + weights[-1] * excess
-    return total / len(labels)
+    num_classes = logits.shape[1]
+    excess = (torch.softmax(logits, dim=1) - 1 / num_classes).clamp(min=0).sum(dim=1)
+    background = _background(excess, labels, weights, num_classes)
+    return (_foreground(logits, labels, weights) + background) / len(labels)
 
 
 def _with_column(logits: Tensor, column: Tensor) -> Tensor:
@@ -65,11 +73,10 @@ def mean(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 
 def mean_background(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """As :func:`mean` for background; base regions compete without it."""
-    base = labels < logits.shape[1]
-    extended = _with_column(logits, logits.mean(dim=1))[~base]
-    background = F.cross_entropy(extended, labels[~base], reduction="sum")
-    total = _foreground(logits[base], labels[base], weights) + weights[-1] * background
-    return total / len(labels)
+    extended = _with_column(logits, logits.mean(dim=1))
+    losses = F.cross_entropy(extended, labels, reduction="none")
+    background = _background(losses, labels, weights, logits.shape[1])
+    return (_foreground(logits, labels, weights) + background) / len(labels)
 
 
 def largest(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

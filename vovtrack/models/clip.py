@@ -121,7 +121,8 @@ class ClipTextEncoder:
         templates: Name of a template set ("lvis74", "name") or sentences with one ``{}`` each.
         batch_size: Sentences per forward pass.
         cache_dir: Folder of the embedding cache; None keeps embeddings in memory only.
-        device: Where CLIP runs. Embeddings are always returned on the CPU.
+        device: Where CLIP runs, until :meth:`to` moves it: it is not moved with the model that owns
+            it, which tells it instead.
         image_dtype: Precision of the image tower: ``float32``, ``bfloat16`` or ``float16``.
 
     Raises:
@@ -174,6 +175,15 @@ class ClipTextEncoder:
     def image_size(self) -> int:
         """Side in pixels of the square images that `encode_image` reads."""
         return image_side(self.load()[0])
+
+    def to(self, device: str | torch.device) -> ClipTextEncoder:
+        """Run on ``device`` from now on."""
+        device = torch.device(device)
+        if device != self.device:
+            self.device = device
+            if self._loaded is not None:
+                self._loaded[0].to(device)
+        return self
 
     def encode(self, names: Sequence[str]) -> Tensor:
         """Embed class names: normalise per template, average over templates, normalise.

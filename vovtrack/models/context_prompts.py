@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vovtrack.errors import InputError
 from vovtrack.models.clip import ClipTextEncoder, encode_token_embeds
@@ -17,11 +17,11 @@ PLACEHOLDER = "X"
 Position = Literal["end", "middle", "front"]
 
 
-class ContextPrompts:
+class ContextPrompts(nn.Module):
     """Sentences "[context] name." of CLIP, with room for K context vectors.
 
     Token embeddings of the names are looked up once; only the text tower runs for each new
-    context. Source: DetPro (Du et al., CVPR 2022, eq. 3), after CoOp.
+    context, on its device. Source: DetPro (Du et al., CVPR 2022, eq. 3), after CoOp.
 
     Args:
         clip: The frozen CLIP.
@@ -50,34 +50,36 @@ class ContextPrompts:
             raise InputError(f"position is {position!r}, expected 'end', 'middle' or 'front'.")
         if not names or isinstance(names, str):
             raise InputError("prompt learning needs a list of class names.")
-        self.model, tokenizer = clip.load()
+        super().__init__()
+        self.clip = clip
+        model, tokenizer = clip.load()
         sentences = [f"{PLACEHOLDER} " * num_context + name + ending for name in names]
         tokens = tokenizer(sentences)
         self._check(tokens, tokenizer, names, num_context)
-        self.end = tokens.argmax(dim=1)
-        self.length = tokens.shape[1] if full_length else int(self.end.max()) + 1
-        tokens = tokens[:, : self.length].to(clip.device)
-        self.tokens = tokens
+        end = tokens.argmax(dim=1)
+        self.length = tokens.shape[1] if full_length else int(end.max()) + 1
         self.num_context, self.ending = num_context, ending
-        self.token_embeds = self.model.token_embedding(tokens).detach()
-        self.order = self._order(position)
+        embeds = model.token_embedding(tokens[:, : self.length].to(clip.device)).detach()
+        self.register_buffer("token_embeds", embeds, persistent=False)
+        self.register_buffer("order", self._order(end, position), persistent=False)
+        self.register_buffer("end", end, persistent=False)
 
     @property
     def context_dims(self) -> int:
         """Width of the token embeddings, hence of a context vector."""
         return self.token_embeds.shape[2]
 
-    def _order(self, position: Position) -> Tensor:
+    def _order(self, end: Tensor, position: Position) -> Tensor:
         """(C, L) which of [start, context, rest of the sentence] stands at each place."""
         count, place = self.num_context, torch.arange(self.length)
-        lengths = self.end - count - 1 - len(self.ending)
+        lengths = end - count - 1 - len(self.ending)
         rows = []
         for length in lengths.tolist():
             context, name = place[1 : 1 + count], place[1 + count : 1 + count + length]
             rest = place[1 + count + length :]
             before = {"end": count, "middle": count // 2, "front": 0}[position]
             rows.append(torch.cat([place[:1], context[:before], name, context[before:], rest]))
-        return torch.stack(rows).to(self.token_embeds.device)
+        return torch.stack(rows)
 
     def _check(
         self, tokens: Tensor, tokenizer: object, names: Sequence[str], num_context: int
@@ -103,12 +105,13 @@ class ContextPrompts:
         Returns:
             (C, D) text embeddings, not normalised; differentiable in ``context``.
         """
+        model, _ = self.to(context.device).clip.to(context.device).load()
         count = len(self.token_embeds)
         shared = context.to(self.token_embeds).expand(count, -1, -1)
         start, rest = self.token_embeds[:, :1], self.token_embeds[:, 1 + self.num_context :]
         embeds = torch.cat([start, shared, rest], dim=1)
         order = self.order[..., None].expand_as(embeds)
-        return encode_token_embeds(self.model, embeds.gather(1, order), self.end)
+        return encode_token_embeds(model, embeds.gather(1, order), self.end)
 
 
 def word_embeds(clip: ClipTextEncoder, words: str) -> Tensor:

@@ -28,6 +28,10 @@ class SeededClip:
         model.load_state_dict(seeded_state_dict(ASSEMBLY.meta["weight_shapes"], "a"))
         self.model = model.eval().requires_grad_(False)
 
+    def to(self, device):
+        assert device == self.device
+        return self
+
     def load(self):
         return self.model, open_clip.SimpleTokenizer(context_length=77)
 
