@@ -1,8 +1,9 @@
-"""The protocol of TAO track AP: matching inside a class, all classes, many detections."""
+"""The protocol of TAO track AP: matching inside a class, all LVIS classes, many detections."""
 
 _base_ = "../ovtrack-teta/ovtrack_r50_reverse_without_inference.py"
 
 model = dict(
+    vocabulary="lvis_v1",
     roi_head=dict(score_factor=None),
     tracker=dict(mode="ovtrack-tao", match_score_thr=0.5),
     test_cfg=dict(
@@ -13,3 +14,4 @@ model = dict(
         )
     ),
 )
+test_evaluator = dict(vocabulary="lvis_v1", benchmarks=("tao",), out_dir="results/tao_track_ap")
