@@ -31,6 +31,11 @@ def test_two_names_among_those_of_lvis(repository):
     classifier = model.roi_head.classifier
     assert "car_(automobile)" not in classifier.competitors
     assert 1150 < len(classifier.competitors) < 1203
+    # OVTrack's demonstration: image^0.7 text^0.3.
+    fused = model.roi_head.fusion(
+        *torch.tensor([[[0.2, 0.3, 0.5]], [[0.05, 0.45, 0.5]]]).log(), model.roi_head.text_weights
+    )
+    torch.testing.assert_close(fused[0, 0], torch.tensor(0.05**0.7 * 0.2**0.3))
     assert (model.tracker.obj_score_thr, model.tracker.init_score_thr) == (0.02, 0.05)
     tracker = OVOnlineTracker(model, scale=(160, 128))
     assert tracker.draw_threshold == 0.05 and tracker.names == tuple(NAMES)
