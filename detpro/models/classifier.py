@@ -12,9 +12,10 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from vovtrack.errors import InputError
-from vovtrack.models.text_bank import load_text_bank, text_bank_names
+from vovtrack.models.text_bank import load_text_bank
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
+from vovtrack.structures.class_names import find_names
 
 
 @MODELS.register_module()
@@ -26,10 +27,12 @@ class TextBankClassifier(BaseModule):
 
     Args:
         embed_dims: Dimension D of the embeddings.
-        text_bank: File with the LVIS v1 rows (1203, D), with named rows, or with one row per
-            class of the vocabulary. A missing file is reported on first use.
-        text_encoder: Config of an encoder with ``encode(names) -> (C, D)``, for vocabularies
-            the file does not know.
+        text_bank: File of class embeddings, see :func:`~vovtrack.models.text_bank.load_text_bank`;
+            classes are looked up by name, synonyms of LVIS included. A file that names no classes
+            must have one row per class, in order. A missing file is reported on first use.
+        text_encoder: Config of an encoder with ``encode(names) -> (C, D)`` and ``to(device)``, for
+            vocabularies of which the file lacks a name: all of their names then go through it,
+            because embeddings of two sources do not compare.
         train_temperature: Divides cosines in training.
         test_temperature: Divides cosines in testing.
         context: Names that compete with those of the vocabulary without being reported, anything
@@ -56,6 +59,7 @@ class TextBankClassifier(BaseModule):
         self.context = None if context is None else Vocabulary.load(context)
         self.vocabulary: Vocabulary | None = None
         self.competitors: list[str] = []
+        self._weights: dict[float, Tensor] = {}
         self.register_buffer("bank", torch.empty(0, embed_dims), persistent=False)
         self.register_buffer("context_bank", torch.empty(0, embed_dims), persistent=False)
 
@@ -68,24 +72,24 @@ class TextBankClassifier(BaseModule):
         """
         self.vocabulary = vocabulary
         if embeds is not None:
-            self._check_shape(embeds, vocabulary)
+            self._check_shape(embeds, vocabulary.names)
         rows = self.bank[:0] if embeds is None else F.normalize(embeds.float(), dim=1)
         self.bank = rows.to(self.background.weight.device)
         names = () if self.context is None else self.context.names
         self.competitors = competing_names(vocabulary.names, names)
         self.context_bank = self.bank[:0]
+        self._weights.clear()
 
     def class_embeds(self) -> Tensor:
         """(C + 1, D) unit rows: the vocabulary, then the background."""
-        if len(self.bank) != len(self.vocabulary):
-            self.bank = self._find_embeds(self.vocabulary)
-        background = self.background.weight[:, 0] + self.background.bias
-        return torch.cat([self.bank, F.normalize(background.float(), dim=0)[None]])
+        return torch.cat([self._class_rows(), self._background()[None]])
 
     def context_embeds(self) -> Tensor:
         """(X, D) unit rows of the names that compete without being reported."""
         if len(self.context_bank) != len(self.competitors):
-            self.context_bank = self._find_embeds(Vocabulary.from_names(self.competitors))
+            # All names at once: the same text for every vocabulary, so that a cache knows it.
+            rows = find_names(self.competitors, self.context.names)
+            self.context_bank = self._find_embeds(self.context.names)[rows]
         return self.context_bank
 
     def logits(self, embeds: Tensor, temperature: float, background: bool = True) -> Tensor:
@@ -103,56 +107,71 @@ class TextBankClassifier(BaseModule):
         # 0.007 leaves bfloat16 too few digits: one step of its cosine would be half a logit.
         with torch.autocast(embeds.device.type, enabled=False):
             embeds = embeds.float()
-            logits = embeds @ (self.class_embeds() / temperature).T
-            if background and not self.competitors:
-                return logits
-            last = logits[:, -1] if background else torch.full_like(logits[:, -1], -torch.inf)
+            named = embeds @ self._named_weights(temperature, embeds.device)
+            logits, others = named.tensor_split([len(self.vocabulary)], dim=1)
+            last = embeds.new_full((len(embeds),), -torch.inf)
+            if background:
+                last = embeds @ (self._background() / temperature)
             if self.competitors:
-                others = embeds @ (self.context_embeds() / temperature).T
                 last = torch.logaddexp(last, others.logsumexp(dim=1))
-            return torch.cat([logits[:, :-1], last[:, None]], dim=1)
+            return torch.cat([logits, last[:, None]], dim=1)
 
-    def _find_embeds(self, vocabulary: Vocabulary) -> Tensor:
-        """(C, D) unit rows from the file or, for names that it does not know, from the encoder."""
-        rows = self._file_rows(vocabulary) if self.text_bank else None
-        if rows is not None:
-            embeds = load_text_bank(self.text_bank, rows[1])[rows[0]]
-        elif self.text_encoder is not None:
-            embeds = self.text_encoder.encode(vocabulary.names)
-        else:
+    def _named_weights(self, temperature: float, device: torch.device) -> Tensor:
+        """(D, C + X) rows of the vocabulary and of the context over a temperature.
+
+        They last as long as the vocabulary; the background alone is learned and new each time.
+        """
+        weights = self._weights.get(temperature)
+        if weights is None or weights.device != device:
+            rows = torch.cat([self._class_rows(), self.context_embeds()])
+            weights = self._weights[temperature] = (rows / temperature).T.to(device)
+        return weights
+
+    def _class_rows(self) -> Tensor:
+        """(C, D) unit rows of the vocabulary."""
+        if len(self.bank) != len(self.vocabulary):
+            self.bank = self._find_embeds(self.vocabulary.names)
+        return self.bank
+
+    def _background(self) -> Tensor:
+        """(D,) unit row of the background."""
+        row = self.background.weight[:, 0] + self.background.bias
+        return F.normalize(row.float(), dim=0)
+
+    def _find_embeds(self, names: Sequence[str]) -> Tensor:
+        """(C, D) unit rows from the file or, if it does not know all names, from the encoder."""
+        device = self.background.weight.device
+        embeds, unknown = self._file_embeds(names) if self.text_bank else (None, names)
+        if embeds is None and self.text_encoder is not None:
+            embeds = self.text_encoder.to(device).encode(names)
+        if embeds is None:
             raise InputError(
-                f"No text embeddings for the {len(vocabulary)} classes {vocabulary.names[:3]}...: "
+                f"No text embeddings for {len(unknown)} of {len(names)} classes "
+                f"({', '.join(unknown[:3])}{', ...' if len(unknown) > 3 else ''})"
+                f"{f' in {self.text_bank}' if self.text_bank else ''}: "
                 "set model.roi_head.classifier.text_bank to an embedding file of these classes "
                 "('vovtrack prompts encode' makes one) or model.roi_head.classifier.text_encoder "
                 "to a CLIP text encoder."
             )
-        self._check_shape(embeds, vocabulary)
-        return F.normalize(embeds.float(), dim=1).to(self.background.weight.device)
+        self._check_shape(embeds, names)
+        return F.normalize(embeds.float(), dim=1).to(device)
 
-    def _check_shape(self, embeds: Tensor, vocabulary: Vocabulary) -> None:
-        if embeds.shape != (len(vocabulary), self.bank.shape[1]):
+    def _file_embeds(self, names: Sequence[str]) -> tuple[Tensor | None, list[str]]:
+        """Rows of the file in the order of ``names``, or None and the names that it lacks."""
+        bank = load_text_bank(self.text_bank)
+        if bank.names is None:
+            # Nothing but the number of rows can be checked, so an encoder is safer.
+            return (None, list(names)) if self.text_encoder is not None else (bank.embeds, [])
+        rows = find_names(names, bank.names)
+        unknown = [name for name, row in zip(names, rows, strict=True) if row is None]
+        return (None, unknown) if unknown else (bank.embeds[rows], [])
+
+    def _check_shape(self, embeds: Tensor, names: Sequence[str]) -> None:
+        if embeds.shape != (len(names), self.bank.shape[1]):
             raise InputError(
-                f"The text bank has shape {tuple(embeds.shape)}, but {len(vocabulary)} classes of "
+                f"The text bank has shape {tuple(embeds.shape)}, but {len(names)} classes of "
                 f"{self.bank.shape[1]} dimensions are expected."
             )
-
-    def _file_rows(self, vocabulary: Vocabulary) -> tuple[list[int], int] | None:
-        """Rows of the file that hold the vocabulary, and how many it has; None if it does not."""
-        lvis = Vocabulary.load("lvis_v1")
-        names = text_bank_names(self.text_bank)
-        if names is not None:
-            places = {name: row for row, name in enumerate(names)}
-            if set(vocabulary.names) <= set(places):
-                return [places[name] for name in vocabulary.names], len(names)
-            return None
-        if set(vocabulary.names) <= set(lvis.names):
-            return [lvis.label_of(i) for i in vocabulary.category_ids], len(lvis)
-        # Without names nothing but the number of rows can be checked.
-        return (
-            None
-            if self.text_encoder is not None
-            else (list(range(len(vocabulary))), len(vocabulary))
-        )
 
 
 def competing_names(names: Sequence[str], context: Sequence[str]) -> list[str]:

@@ -3,6 +3,8 @@
 Example:
     python tools/prepare_data/build_vocabulary.py --lvis-categories lvis_v1_categories.json \
         --tao-masks tao_ov_class_masks.json --out vovtrack/structures/data
+
+The official ``lvis_v1_val.json`` has synonyms, too: then they are written along.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
+from vovtrack.structures import Vocabulary
 
 SPLITS = ("validation", "test")
 
@@ -26,6 +29,16 @@ def lvis_table(categories: list[dict]) -> dict:
     if ids != list(range(1, len(ids) + 1)):
         raise InputError("The LVIS category ids must run from 1 without a gap, in order.")
     return {"columns": list(keys), "categories": rows}
+
+
+def synonym_table(categories: list[dict]) -> dict:
+    """Each LVIS class with other names: the one that the vocabulary gives it, then the others."""
+    names = Vocabulary.load("lvis_v1").names
+    rows = [
+        [name, *sorted({category["name"], *category["synonyms"]} - {name})]
+        for name, category in zip(names, categories, strict=True)
+    ]
+    return {"synonyms": [row for row in rows if len(row) > 1]}
 
 
 def tao_table(masks: dict, lvis: dict) -> dict:
@@ -49,16 +62,20 @@ def write(path: Path, table: dict) -> None:
 
 
 def main() -> None:
-    """Read the two source files and write the two packaged ones."""
+    """Read the two source files and write the packaged ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lvis-categories", type=Path, required=True, metavar="FILE")
     parser.add_argument("--tao-masks", type=Path, required=True, metavar="FILE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     args = parser.parse_args()
-    lvis = lvis_table(json.loads(args.lvis_categories.read_text(encoding="utf-8")))
+    content = json.loads(args.lvis_categories.read_text(encoding="utf-8"))
+    categories = content["categories"] if isinstance(content, dict) else content
+    lvis = lvis_table(categories)
     tao = tao_table(json.loads(args.tao_masks.read_text(encoding="utf-8")), lvis)
     write(args.out / "lvis_v1.json", lvis)
     write(args.out / "tao_open_vocabulary.json", tao)
+    if "synonyms" in categories[0]:
+        write(args.out / "lvis_v1_synonyms.json", synonym_table(categories))
 
 
 if __name__ == "__main__":

@@ -245,7 +245,7 @@ class ClipTextEncoder:
             return self._encode(names)
         path = self.cache_dir / f"text_{self._fingerprint(names)}.safetensors"
         if path.exists():
-            return load_text_bank(path, len(names))
+            return load_text_bank(path).embeds
         embeds = self._encode(names)
         save_text_bank(path, embeds, names)
         return embeds

@@ -90,7 +90,7 @@ def test_context_follows_the_vocabulary(bank):
 def test_context_that_cannot_be_described_is_an_error(bank):
     lost = TextBankClassifier(8, context=NAMES)
     lost.set_vocabulary(Vocabulary.from_names(["dog"]), torch.randn(1, 8))
-    with pytest.raises(InputError, match=r"No text embeddings for the 4 classes"):
+    with pytest.raises(InputError, match=r"No text embeddings for 5 of 5 classes \(cat, dog, cow"):
         lost.logits(torch.randn(3, 8), 0.1)
 
 

@@ -17,7 +17,7 @@ from tests.detpro.conftest import CLIP, ROOT
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
 from vovtrack.models.clip import ClipTextEncoder
-from vovtrack.models.text_bank import text_bank_names
+from vovtrack.models.text_bank import load_text_bank
 
 VOCABULARY = str(ROOT / "configs/mini/vocabulary.json")
 
@@ -57,7 +57,7 @@ def test_bins_become_one_file(trained):
     released = torch.load(trained / "iou_neg5_ens.pth", weights_only=True)
     assert released.shape == (64, 64) and torch.allclose(released.norm(dim=1), torch.ones(64))
     named = trained / "iou_neg5_ens.safetensors"
-    assert len(text_bank_names(named)) == 64
+    assert len(load_text_bank(named).names) == 64
     assert torch.allclose(load_embeds(named), released)
 
 

@@ -39,7 +39,7 @@ LOADERS = {
     "weights": load_weights,
     "convert": lambda path: convert(path, (DETPRO,)),
     "doctor": lambda path: inspect_checkpoint(path, (DETPRO,)),
-    "text bank": lambda path: load_text_bank(path, 5),
+    "text bank": load_text_bank,
 }
 
 

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from vovtrack.errors import InputError
 from vovtrack.models import load_text_bank, save_text_bank
+from vovtrack.structures import Vocabulary
 
 BANK = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
 UNIT = F.normalize(BANK, dim=-1)
@@ -19,38 +20,43 @@ UNIT = F.normalize(BANK, dim=-1)
 def test_layouts(tmp_path, content):
     path = tmp_path / "bank.pth"
     torch.save(content, path)
-    bank = load_text_bank(path, 5)
-    assert bank.dtype == torch.float32
-    torch.testing.assert_close(bank, UNIT)
+    bank = load_text_bank(path)
+    assert bank.embeds.dtype == torch.float32
+    torch.testing.assert_close(bank.embeds, UNIT)
+    assert bank.names == (
+        tuple("abcde") if isinstance(content, dict) and len(content) == 2 else None
+    )
 
 
 def test_half_precision_is_renormalised(tmp_path):
     torch.save(UNIT.half(), tmp_path / "bank.pt")
     torch.testing.assert_close(
-        load_text_bank(tmp_path / "bank.pt", 5).norm(dim=1), torch.ones(5), atol=1e-6, rtol=0
+        load_text_bank(tmp_path / "bank.pt").embeds.norm(dim=1), torch.ones(5), atol=1e-6, rtol=0
     )
 
 
 def test_safetensors_round_trip(tmp_path):
     path = tmp_path / "deep" / "bank.safetensors"
     save_text_bank(path, UNIT, list("abcde"))
-    torch.testing.assert_close(load_text_bank(path, 5), UNIT)
+    bank = load_text_bank(path)
+    torch.testing.assert_close(bank.embeds, UNIT)
+    assert bank.names == tuple("abcde")
     assert [p.name for p in path.parent.iterdir()] == ["bank.safetensors"]
 
 
 def test_background_row_of_released_lvis_files(tmp_path):
     bank = F.normalize(torch.randn(1204, 4), dim=-1)
     torch.save(bank, tmp_path / "bank.pt")
-    torch.testing.assert_close(load_text_bank(tmp_path / "bank.pt", 1203), bank[:1203])
-    with pytest.raises(InputError, match="1204 classes.*1202"):
-        load_text_bank(tmp_path / "bank.pt", 1202)
+    found = load_text_bank(tmp_path / "bank.pt")
+    torch.testing.assert_close(found.embeds, bank[:1203])
+    assert found.names == Vocabulary.load("lvis_v1").names
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (BANK[:4], "embeddings of 4 classes.*has 5"),
-        (torch.cat([BANK, BANK[:1]]), "embeddings of 6 classes"),
+        ({"embeddings": BANK, "names": list("abc")}, "names 3 classes of 5 rows"),
+        ({"embeddings": BANK, "names": "abcde"}, "'names' is not a list"),
         (BANK[0], "expected .classes, dimensions."),
         (BANK[None].repeat(2, 1, 1), "expected .classes, dimensions."),
         (torch.cat([BANK[:4], BANK[:1] * 0]), "row 4 is zero"),
@@ -62,7 +68,7 @@ def test_background_row_of_released_lvis_files(tmp_path):
 def test_refuses_content(tmp_path, content, message):
     torch.save(content, tmp_path / "bank.pt")
     with pytest.raises(InputError, match=message):
-        load_text_bank(tmp_path / "bank.pt", 5)
+        load_text_bank(tmp_path / "bank.pt")
 
 
 class Touch:
@@ -77,7 +83,7 @@ class Touch:
 
 def test_refuses_missing_damaged_and_unsafe_files(tmp_path):
     with pytest.raises(InputError, match="do not exist"):
-        load_text_bank(tmp_path / "none.pt", 5)
+        load_text_bank(tmp_path / "none.pt")
     torch.save(BANK, tmp_path / "cut.pt")
     (tmp_path / "cut.pt").write_bytes((tmp_path / "cut.pt").read_bytes()[:50])
     (tmp_path / "bad.safetensors").write_bytes(b"not at all")
@@ -85,5 +91,5 @@ def test_refuses_missing_damaged_and_unsafe_files(tmp_path):
     (tmp_path / "evil.pth").write_bytes(pickle.dumps(Touch(tmp_path / "executed")))
     for name in ("cut.pt", "bad.safetensors", "empty.pth", "evil.pth"):
         with pytest.raises(InputError, match="cannot be read safely"):
-            load_text_bank(tmp_path / name, 5)
+            load_text_bank(tmp_path / name)
     assert not (tmp_path / "executed").exists()
