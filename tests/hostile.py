@@ -80,7 +80,7 @@ def write_configs(folder: Path, canary: Path) -> list[Path]:
         "references.yaml": f"a0: &a0 [x, x, x]\n{bomb}",
         "itself.yaml": "model: &m [*m]\n",
         "deep.yaml": "[" * 100_000,
-        "deep.json": "[" * 1_000_000 + "]" * 1_000_000,
+        "deep.json": "[" * 200_000 + "]" * 200_000,
         "list.json": "[1, 2]",
         "cut.json": '{"model": {',
         "empty.yaml": "",

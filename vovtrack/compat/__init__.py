@@ -3,7 +3,7 @@
 mmcv without its compiled extension cannot be imported by mmdet, because every operator asks for
 the extension at import. :func:`install` registers a stand-in whose operators are torchvision's;
 where the compiled extension exists, it wins. It also closes mmengine's silent fall-back to full
-unpickling and makes its file writes atomic.
+unpickling and its other doors to code, and makes its file writes atomic.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import mmengine.logging
 import torchvision
 from mmengine.logging.logger import print_log
 
-from vovtrack.compat import mmengine_files, operators
+from vovtrack.compat import closed_doors, mmengine_files, operators
 
 EXTENSION = "mmcv._ext"
 
@@ -49,6 +49,7 @@ def install() -> None:
         sys.modules[EXTENSION] = extension
         _repair_early_imports()
     mmengine_files.install()
+    closed_doors.install()
     mmengine.logging.print_log = _print_log
 
 

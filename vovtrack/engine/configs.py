@@ -1,15 +1,15 @@
 """Reading configs: YAML and JSON are data, a ``.py`` config is a program and must be trusted.
 
-Trusted are the configs of this project. Any other ``.py`` config, and a data config that names
-code outside of the project, needs the user's word: ``--trust-config``.
+Trusted are the configs of this project. Any other ``.py`` config, and a data config that says more
+than :mod:`vovtrack.engine.data_configs` allows, needs the user's word: ``--trust-config``.
 """
 
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mmengine.utils import import_modules_from_strings
 
 from vovtrack import compat
 from vovtrack.compat.plain_yaml import PlainLoader
+from vovtrack.engine.data_configs import OPT_IN, check_content, import_parts
 from vovtrack.engine.shipped import CONFIGS, SHIPPED
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
@@ -27,14 +28,11 @@ from vovtrack.files.archives import read_json
 NAMES = {"mini": "configs/mini/ovtrack.py"}
 """Short names of configs that come with weights."""
 DATA_SUFFIXES = (".yaml", ".yml", ".json")
-TYPE_KEYS = ("type", "constructor", "runner_type")
-"""Keys whose value mmengine looks up in a registry, or imports where it has dots."""
-SCOPE_KEYS = ("default_scope", "_scope_")
-PACKAGES = ("vovtrack", "detpro", "ovtrack", "mmdet")
-"""Packages that a data config may import parts from."""
-SCOPED_TYPE = re.compile(r"(mmengine|mmcv|mmdet)\.[A-Z]\w*")
 VARIABLE = re.compile(r"\{\{[^{}\n]*\}\}")
-OPT_IN = "If you trust its author, add --trust-config (in Python: trust_config=True)."
+MAX_BYTES = 1 << 19
+"""Size of a data config; the longest of this project is a hundredth of it."""
+MAX_FILES = 64
+"""Files that a data config may be based on, each counted as often as it is named."""
 
 
 def find_config(config_or_name: str | Path) -> Path:
@@ -65,10 +63,13 @@ def read_config(path: str | Path, trust_config: bool = False) -> Config:
         InputError: The file cannot be read, or it would run code that was not trusted.
     """
     compat.install()
-    path = Path(path)
+    return _read(Path(path), trust_config, count())
+
+
+def _read(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
     try:
         if path.suffix.lower() in DATA_SUFFIXES:
-            return _read_data(path, trust_config)
+            return _read_data(path, trust_config, files)
         if not trust_config and not path.resolve().is_relative_to(CONFIGS):
             raise InputError(
                 f"Config '{path}' cannot be read as data: a '{path.suffix}' config is a program, "
@@ -84,30 +85,39 @@ def read_config(path: str | Path, trust_config: bool = False) -> Config:
         raise InputError(f"Config '{path}' cannot be read: {error}.") from None
 
 
-def _read_data(path: Path, trust_config: bool) -> Config:
+def _read_data(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
+    if next(files) >= MAX_FILES:
+        raise InputError(
+            f"Config '{path}' cannot be read: nested too deeply, it is reached after {MAX_FILES} "
+            "other files."
+        )
     content = _parse(path)
     if not trust_config:
-        _refuse_code(path, content)
+        import_parts(path, content)
     bases = content.pop("_base_", [])
     merged: dict[str, Any] = {}
     for name in bases if isinstance(bases, list) else [bases]:
-        base = read_config(path.parent / str(name), trust_config)
+        base = _read(path.parent / str(name), trust_config, files)
         if repeated := merged.keys() & base.keys():
             raise InputError(
                 f"Config '{path}': two of its bases set {', '.join(sorted(repeated))}."
             )
         merged.update(base.items())
+    if not trust_config:
+        check_content(path, content)
     try:
         merged = Config._merge_a_into_b(content, merged)
         config = Config(merged, filename=path)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise InputError(f"Config '{path}' does not fit its bases: {error}.") from None
-    if config.get("custom_imports"):
+    if config.get("custom_imports") and trust_config:
         import_modules_from_strings(**config.custom_imports)
     return config
 
 
 def _parse(path: Path) -> dict[str, Any]:
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise InputError(f"Config '{path}' has {size} bytes; at most {MAX_BYTES} are read.")
     if path.suffix.lower() == ".json":
         content = read_json(path)
     else:
@@ -123,43 +133,3 @@ def _parse(path: Path) -> dict[str, Any]:
             f"Config '{path}' uses '{variable[0]}', which only .py configs know: write it out."
         )
     return content
-
-
-def _refuse_code(path: Path, content: dict[str, Any]) -> None:
-    """Raise where plain data would make mmengine import or call what is not registered."""
-    for key, value in _walk(content):
-        for name in _foreign_names(key, value):
-            raise InputError(
-                f"Config '{path}' names '{name}' under '{key}', code that is no part of this "
-                f"project; it was not run. {OPT_IN}"
-            )
-
-
-def _foreign_names(key: Any, value: Any) -> list[Any]:
-    if value is None:
-        return []
-    if key == "custom_imports":
-        imports = value.get("imports", []) if isinstance(value, dict) else value
-        names = imports if isinstance(imports, list) else [imports]
-        return [name for name in names if str(name).split(".")[0] not in PACKAGES]
-    if key in TYPE_KEYS:
-        return [] if _is_registered_name(str(value)) else [value]
-    if key in SCOPE_KEYS:
-        return [] if value in (*PACKAGES, "mmengine") else [value]
-    return []
-
-
-def _is_registered_name(name: str) -> bool:
-    """Whether a name can only mean a registered class: mmengine imports those it does not know."""
-    if "." in name:
-        return SCOPED_TYPE.fullmatch(name) is not None
-    return name.isidentifier() and importlib.util.find_spec(name) is None
-
-
-def _walk(node: Any) -> Iterator[tuple[Any, Any]]:
-    """All keys with their values, at any depth."""
-    if isinstance(node, Mapping):
-        yield from node.items()
-    children = node.values() if isinstance(node, Mapping) else node
-    for child in children if isinstance(node, Mapping | list) else ():
-        yield from _walk(child)
