@@ -13,7 +13,11 @@ from torch import Tensor
 
 from detpro.models.bbox_head import RegionOutputs
 from detpro.models.postprocess import best_class_nms, classwise_nms
-from detpro.models.thresholds import ScoreThresholds, VocabularyThresholds
+from detpro.models.thresholds import (
+    ScoreThresholds,
+    VocabularyThresholds,
+    score_of_probability,
+)
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 
@@ -91,6 +95,12 @@ class OpenVocabRoIHead(StandardRoIHead):
         if self.repeat_softmax:
             return self.thresholds.resolve(num_classes)
         return self.thresholds.probabilities
+
+    def best_score(self) -> float:
+        """The largest score that a detection can have with the vocabulary in use."""
+        if self.repeat_softmax:
+            return score_of_probability(1.0, len(self.classifier.vocabulary))
+        return 1.0
 
     def describe(self, feats: tuple[Tensor, ...], rois: Tensor) -> RegionOutputs:
         """Pool regions once and describe them with both branches.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import torch
 from mmdet.structures.bbox import bbox2roi, scale_boxes
@@ -17,6 +18,19 @@ from ovtrack.models.pairs import PairSampler
 from ovtrack.trackers.linking import link
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
+
+T = TypeVar("T")
+
+
+class View(NamedTuple):
+    """Images of a batch that pass the detector together."""
+
+    images: range
+    """Their places in the batch."""
+    feats: tuple[Tensor, ...]
+    """Maps (V, C, h, w) of the V images, from which regions are pooled."""
+    proposals: list[InstanceData]
+    """``bboxes`` of each image, network-input pixels."""
 
 
 @MODELS.register_module()
@@ -32,6 +46,11 @@ class OVTrack(OpenVocabDetector):
         pair_sampler: Arguments of :class:`PairSampler`; None for a model that only tests.
         freeze: Parts of the detector that do not train; by default all, so that the embedding
             head trains alone.
+        separate_views: In training, let the key images pass the detector by themselves and then
+            the reference images (of clips: the frames of each place in time), each padded to the
+            largest of its own, as the released training does. It matters where batch norms are in
+            train mode (``frozen_bn="train"``): they normalise each view by its own statistics and
+            update the running ones once per view. False passes all images at once.
         keep_observations: Return also ``observations``, what the tracker was given, with this
             many largest class probabilities of each detection; 0 returns none.
         **kwargs: Of :class:`OpenVocabDetector`.
@@ -43,10 +62,12 @@ class OVTrack(OpenVocabDetector):
         tracker: dict,
         pair_sampler: dict | None = None,
         freeze: Sequence[str] = DETECTOR_PARTS,
+        separate_views: bool = False,
         keep_observations: int = 0,
         **kwargs,
     ) -> None:
         super().__init__(freeze=freeze, **kwargs)
+        self.separate_views = separate_views
         self.keep_observations = keep_observations
         self.track_head = MODELS.build(track_head)
         self.tracker = MODELS.build(tracker)
@@ -86,13 +107,43 @@ class OVTrack(OpenVocabDetector):
             batch_data_samples: 2B samples with ``gt_instances`` (``bboxes`` in network-input
                 pixels, ``labels``, ``instances_ids``).
         """
-        trained = set(DETECTOR_PARTS) - set(self.freeze)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and bool(trained)):
-            feats = self.extract_feat(batch_inputs)
-            proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
-        regions, counts, targets = self.pair_sampler.sample(proposals, batch_data_samples)
-        embeds = self.embed(feats, bbox2roi(regions)).split(counts)
+        views = list(self.look(batch_inputs, batch_data_samples, num_views=2))
+        places = [view.images for view in views]
+        proposals = in_order(places, [view.proposals for view in views])
+        regions, _, targets = self.pair_sampler.sample(proposals, batch_data_samples)
+        parts = [self.embed_view(view, [regions[i] for i in view.images]) for view in views]
+        embeds = in_order(places, parts)
         return self.track_head.pair_loss(embeds[0::2], embeds[1::2], targets)
+
+    def look(
+        self, batch_inputs: Tensor, batch_data_samples: list, num_views: int
+    ) -> Iterator[View]:
+        """Pass a training batch through the detector, see ``separate_views``.
+
+        Args:
+            batch_inputs: (B * num_views, 3, H, W), images of the views in turn.
+            batch_data_samples: Their samples with ``pad_shape``.
+            num_views: 2 for pairs, the number of frames for clips.
+
+        Yields:
+            Views that together hold every image once.
+        """
+        trained = set(DETECTOR_PARTS) - set(self.freeze)
+        step = num_views if self.separate_views else 1
+        for first in range(step):
+            samples = batch_data_samples[first::step]
+            height, width = (max(s.pad_shape[side] for s in samples) for side in (0, 1))
+            with torch.set_grad_enabled(torch.is_grad_enabled() and bool(trained)):
+                feats = self.extract_feat(batch_inputs[first::step, :, :height, :width])
+            with torch.no_grad():
+                proposals = self.rpn_head.predict(feats, samples, rescale=False)
+            feats = self.roi_head.bbox_roi_extractor.prepare(feats)
+            yield View(range(first, len(batch_inputs), step), feats, proposals)
+
+    def embed_view(self, view: View, bboxes: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Appearance embeddings (n, D) of boxes (n, 4) of each image of a view."""
+        embeds = self.embed(view.feats, bbox2roi(list(bboxes)))
+        return embeds.split([len(boxes) for boxes in bboxes])
 
     @torch.no_grad()
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
@@ -146,6 +197,21 @@ class OVTrack(OpenVocabDetector):
         super()._convert_keys(state_dict, prefix, *args)
         if not prefix:
             convert_tracker_keys(state_dict)
+
+
+def in_order(places: Sequence[Sequence[int]], parts: Sequence[Sequence[T]]) -> list[T]:
+    """Join what belongs to the images of each view, in the order of the batch.
+
+    Args:
+        places: Places in the batch of the images of each view.
+        parts: As many items for each.
+    """
+    found = {
+        place: item
+        for images, items in zip(places, parts, strict=True)
+        for place, item in zip(images, items, strict=True)
+    }
+    return [found[place] for place in range(len(found))]
 
 
 def to_host(instances: InstanceData) -> InstanceData:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
-from mmdet.structures.bbox import HorizontalBoxes, bbox2roi
+from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torchvision.ops import nms
 
-from detpro.models.detector import DETECTOR_PARTS
-from ovtrack.models.ovtrack import OVTrack
+from ovtrack.models.ovtrack import OVTrack, in_order
 from vovtrack.errors import InputError
 from vovtrack.ops.clustering import kmeans, modal_cluster
 from vovtrack.registry import MODELS
@@ -31,11 +30,11 @@ class ClipObjects(NamedTuple):
     """(n_t, C + 1) class probabilities."""
 
     def keep(self, kept: Tensor) -> ClipObjects:
-        """Only the objects marked in (sum n_t,), in the order of frames."""
-        masks = kept.split([len(rows) for rows in self.embeds])
-        return ClipObjects(
-            *([rows[mask] for rows, mask in zip(field, masks, strict=True)] for field in self)
-        )
+        """Only the objects marked in (sum n_t,) on the CPU, in the order of frames."""
+        sizes = [int(own.sum()) for own in kept.split([len(rows) for rows in self.embeds])]
+        places = kept.nonzero()[:, 0].to(self.embeds[0].device, non_blocking=True)
+        joined = (torch.cat(list(field)) for field in self)
+        return ClipObjects(*(rows.index_select(0, places).split(sizes) for rows in joined))
 
 
 @MODELS.register_module()
@@ -55,14 +54,15 @@ class SelfSupervisedOVTrack(OVTrack):
         coordinates: Where boxes of different frames are compared: ``input``, pixels of the
             separately augmented frames, as released; ``source``, pixels of the original frames.
         score_thr: Objects with a smaller score do not take part; None takes all that the detector
-            reports, which at its low threshold is mostly background.
+            reports, which at its low threshold is mostly background. Scores of a head that repeats
+            the softmax, as released, are far below 1 and shrink with the number of classes.
         max_overlap: Objects that overlap a better one by a larger IoU do not take part, for both
             may show one thing; the tracker leaves them out at 0.3. None takes all.
         cluster_seed: Of the clustering.
         **kwargs: Of :class:`OVTrack`.
 
     Raises:
-        InputError: An unknown choice.
+        InputError: An unknown choice, or a ``score_thr`` that no detection can reach.
     """
 
     def __init__(
@@ -83,6 +83,13 @@ class SelfSupervisedOVTrack(OVTrack):
                 f"clusters={clusters!r}, coordinates={coordinates!r}: expected 'modal' or 'each', "
                 "and 'input' or 'source'."
             )
+        best = self.roi_head.best_score()
+        if score_thr is not None and score_thr > best:
+            raise InputError(
+                f"model.score_thr={score_thr}: no object would take part, for scores are at most "
+                f"{best:.4g} with model.roi_head.repeat_softmax={self.roi_head.repeat_softmax} and "
+                f"{len(self.vocabulary)} classes. Choose a smaller threshold, or None."
+            )
         self.cycle_loss = MODELS.build(cycle_loss)
         self.spatial_loss = spatial_loss and MODELS.build(spatial_loss)
         self.num_clusters = num_clusters
@@ -93,7 +100,7 @@ class SelfSupervisedOVTrack(OVTrack):
         self.cluster_seed = cluster_seed
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
-        """Losses of a batch of clips, averaged over clips.
+        """Losses of a batch of clips, averaged over clips, and what they are made from.
 
         A clip without detections, or with a single one, has nothing to compare and adds 0.
 
@@ -101,37 +108,42 @@ class SelfSupervisedOVTrack(OVTrack):
             batch_inputs: (B * T, 3, H, W) normalised frames, clip after clip.
             batch_data_samples: Their samples with ``clip_length`` T, and with
                 ``homography_matrix`` for source coordinates.
+
+        Returns:
+            See :meth:`clip_loss`.
         """
         metas = [sample.metainfo for sample in batch_data_samples]
-        trained = set(DETECTOR_PARTS) - set(self.freeze)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and bool(trained)):
-            feats = self.extract_feat(batch_inputs)
-        with torch.no_grad():
-            proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
-            found = self.roi_head.detect(feats, proposals, metas)
-            found = [self._select(instances) for instances in found]
-        rois = bbox2roi([instances.bboxes for instances in found])
-        embeds = self.embed(feats, rois).split([len(instances) for instances in found])
         length = metas[0]["clip_length"]
-        losses = [
+        places, found, embeds = [], [], []
+        for view in self.look(batch_inputs, batch_data_samples, num_views=length):
+            with torch.no_grad():
+                own = [metas[image] for image in view.images]
+                objects = self.select(self.roi_head.detect(view.feats, view.proposals, own))
+            places.append(view.images)
+            found.append(objects)
+            embeds.append(self.embed_view(view, [instances.bboxes for instances in objects]))
+        found, embeds = in_order(places, found), in_order(places, embeds)
+        clips = [
             self.clip_loss(self._objects(*part))
             for part in zip(
                 _chunks(embeds, length), _chunks(found, length), _chunks(metas, length), strict=True
             )
         ]
-        means = {name: sum(loss[name] for loss in losses) / len(losses) for name in losses[0]}
-        if len(rois) == 0:
+        means = {name: sum(clip[name] for clip in clips) / len(clips) for name in clips[0]}
+        if not any(map(len, found)):
             # Several processes wait for each other's gradients, so there must be some.
             means["loss_cycle"] += 0 * sum(p.sum() for p in self.track_head.parameters())
         return means
 
-    def _select(self, instances: InstanceData) -> InstanceData:
-        """The detections of a frame that take part."""
-        if self.score_thr is not None:
-            instances = instances[instances.scores >= self.score_thr]
+    def select(self, found: list[InstanceData]) -> list[InstanceData]:
+        """The detections that take part, of those of each frame, best first."""
         if self.max_overlap is not None:
-            instances = instances[nms(instances.bboxes, instances.scores, self.max_overlap)]
-        return instances
+            found = [own[nms(own.bboxes, own.scores, self.max_overlap)] for own in found]
+        if self.score_thr is not None:
+            # The best come first: to count them is enough, and is one transfer for all frames.
+            counts = torch.stack([(own.scores >= self.score_thr).sum() for own in found])
+            found = [own[:count] for own, count in zip(found, counts.tolist(), strict=True)]
+        return found
 
     def _objects(
         self, embeds: Sequence[Tensor], found: Sequence[InstanceData], metas: Sequence[dict]
@@ -147,19 +159,28 @@ class SelfSupervisedOVTrack(OVTrack):
         )
 
     def clip_loss(self, objects: ClipObjects) -> dict[str, Tensor]:
-        """Losses of one clip."""
+        """Losses of one clip.
+
+        Returns:
+            ``loss_cycle`` and, if there is one, ``loss_spatial``; for the log ``objects`` that take
+            part, ``clusters`` that were found and ``empty_clips``, 1 if there are no two objects to
+            compare. What is logged is known on the CPU and costs no transfer.
+        """
         labels = kmeans(
             torch.cat(list(objects.probabilities)), self.num_clusters, seed=self.cluster_seed
-        )
+        ).cpu()
+        found = labels.unique()
         if self.clusters == "modal" or len(labels) == 0:
-            return self._group_loss(objects.keep(modal_cluster(labels)))
-        sizes = torch.bincount(labels).tolist()
+            groups = [modal_cluster(labels)]
+        else:
+            groups = [labels == cluster for cluster in found]
+        sizes = [int(group.sum()) for group in groups]
         losses: dict[str, Tensor] = {}
-        for cluster, size in enumerate(sizes):
-            group = self._group_loss(objects.keep(labels == cluster)) if size else {}
-            for name, value in group.items():
-                losses[name] = losses.get(name, 0) + value * (size / len(labels))
-        return losses
+        for group, size in zip(groups, sizes, strict=True):
+            for name, value in self._group_loss(objects.keep(group)).items():
+                losses[name] = losses.get(name, 0) + value * (size / max(sum(sizes), 1))
+        counts = dict(objects=sum(sizes), clusters=len(found), empty_clips=sum(sizes) < 2)
+        return losses | {name: torch.tensor(float(count)) for name, count in counts.items()}
 
     def _group_loss(self, objects: ClipObjects) -> dict[str, Tensor]:
         losses = dict(loss_cycle=self.cycle_loss(objects.embeds))
@@ -186,7 +207,7 @@ def to_source(bboxes: Tensor, meta: dict) -> Tensor:
         return bboxes
     inverse = torch.linalg.inv(torch.as_tensor(homography, dtype=torch.float64))
     boxes = HorizontalBoxes(bboxes.clone())
-    boxes.project_(inverse.to(bboxes))
+    boxes.project_(inverse.to(bboxes, non_blocking=True))
     return boxes.tensor
 
 

@@ -54,8 +54,7 @@ def found_objects(model, cfg, ann_file: Path, frames: Path) -> dict[int, list]:
         sample = batch["data_samples"][0]
         feats = model.extract_feat(batch["inputs"])
         proposals = model.rpn_head.predict(feats, [sample], rescale=False)
-        found = model.roi_head.detect(feats, proposals, [sample.metainfo])[0]
-        found = model._select(found)
+        (found,) = model.select(model.roi_head.detect(feats, proposals, [sample.metainfo]))
         rois = torch.cat([torch.zeros(len(found), 1), found.bboxes], dim=1)
         known = truth[sample.img_id]
         boxes = torch.tensor([box for _, box in known], dtype=torch.float32).reshape(-1, 4)

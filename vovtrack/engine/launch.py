@@ -266,7 +266,7 @@ def _connect_processes(cfg: Config, launcher: str, purpose: Literal["train", "te
     _tell("No CUDA device: the processes share the CPU (gloo).")
     dist_cfg["backend"] = "gloo"
     if cfg.pop("sync_bn", None):
-        _tell("Batch statistics are not synchronised on CPUs: each process keeps its own.")
+        _tell("On CPUs each process takes its own batch statistics; their mean is saved.")
     cfg.model_wrapper_cfg = {
         "type": "MMDistributedDataParallel",
         "device_ids": None,

@@ -2,7 +2,7 @@
 
 mmengine restores weights, optimiser, schedulers, moving averages, loss scaler and the number of
 the iteration. What it leaves out is added here: the state of the random generators of every
-process, and the place inside an epoch.
+process, the place inside an epoch, and the batch statistics of processes other than the first.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, get_rank, is_main_process
+from mmengine.dist import all_gather_object, all_reduce_params, get_rank, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
@@ -34,6 +36,9 @@ _KEY = "random_states"
 @HOOKS.register_module()
 class VerifiedCheckpointHook(CheckpointHook):
     """mmengine's hook, which also records the hash of each file and the random generators.
+
+    Batch statistics that processes took on their own are shared before, see
+    :func:`share_statistics`: the first one saves for all.
 
     Args:
         max_keep_ckpts: How many of the last checkpoints stay, at least two, so that a good one is
@@ -71,6 +76,7 @@ class VerifiedCheckpointHook(CheckpointHook):
         checkpoint[_KEY] = self._states
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        share_statistics(runner.model)
         start = getattr(runner.train_loop, "epoch_start", None)
         self._states = all_gather_object({"epoch_start": start, "now": random_state()})
         super()._save_checkpoint_with_step(runner, step, meta)
@@ -90,7 +96,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     resumed: dict | None = None
     epoch_start: dict | None = None
 
-    def run(self) -> torch.nn.Module:
+    def run(self) -> nn.Module:
         """Train, and validate from time to time."""
         self.runner.call_hook("before_train")
         while self._epoch < self._max_epochs and not self.stop_training:
@@ -98,6 +104,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             self._decide_current_val_interval()
             due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
             if self.runner.val_loop is not None and self._epoch >= self.val_begin and due:
+                share_statistics(self.runner.model)
                 with kept_random_state():
                     self.runner.val_loop.run()
         self.runner.call_hook("after_train")
@@ -121,6 +128,24 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             self.run_iter(index, batch)
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
+
+
+def share_statistics(model: nn.Module) -> None:
+    """Give all processes the mean of their running batch statistics, in place.
+
+    Where statistics are synchronised (``sync_bn``) or frozen, all have the same and nothing is
+    changed. Else every process has its own, and those of the first alone would be validated and
+    saved.
+    """
+    drifting = [
+        module
+        for module in model.modules()
+        if isinstance(module, _BatchNorm)
+        and not isinstance(module, nn.SyncBatchNorm)
+        and module.training
+        and module.track_running_stats
+    ]
+    all_reduce_params([s for m in drifting for s in (m.running_mean, m.running_var)], op="mean")
 
 
 def random_state() -> dict[str, Any]:

@@ -5,8 +5,9 @@ _base_ = "openvocab_r50.py"
 model = dict(
     type="OVTrack",
     freeze=("backbone", "neck", "rpn_head", "roi_head"),
-    # The released training lets the statistics of neck and box head drift.
+    # The released training lets the statistics of neck and box head drift, once per view.
     frozen_bn="train",
+    separate_views=True,
     track_head=dict(
         type="PairEmbedHead",
         num_convs=4,

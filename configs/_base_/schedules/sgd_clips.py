@@ -9,3 +9,5 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=1e-3, by_epoch=False, begin=0, end=1001),
     dict(type="MultiStepLR", milestones=[3, 6], gamma=0.1, by_epoch=True),
 ]
+# Batch statistics over all GPUs; processes on CPUs take their own and save the mean.
+sync_bn = "torch"

@@ -9,5 +9,5 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=1e-3, by_epoch=False, begin=0, end=501),
     dict(type="MultiStepLR", milestones=[16], gamma=0.1, by_epoch=True),
 ]
-# Batch statistics over all GPUs; a run on CPUs keeps each process's own.
+# Batch statistics over all GPUs; processes on CPUs take their own and save the mean.
 sync_bn = "torch"

@@ -4,6 +4,7 @@ _base_ = "ovtrack_r50_self_train_fintune_adding_spatial_without_inference_ratio1
 
 model = dict(
     frozen_bn="eval",
+    separate_views=False,
     clusters="each",
     coordinates="source",
     cycle_loss=dict(start="smaller"),

@@ -16,6 +16,8 @@ from vovtrack.registry import MODELS
 
 FRAMES = 4
 SIZE = (96, 128)
+LOSSES = {"loss_cycle", "loss_spatial"}
+COUNTS = {"objects", "clusters", "empty_clips"}
 
 
 def make(repo_root, name="ovtrack_self_supervised", **changes):
@@ -53,8 +55,10 @@ def model(repo_root):
 def test_only_the_embedding_head_trains_and_nothing_drifts(model):
     before = {name: value.clone() for name, value in model.named_buffers()}
     losses = model.loss(*batch(2))
-    assert set(losses) == {"loss_cycle", "loss_spatial"}
-    sum(losses.values()).backward()
+    assert set(losses) == LOSSES | COUNTS
+    total, logged = model.parse_losses(losses)
+    assert total == losses["loss_cycle"] + losses["loss_spatial"] and set(logged) > COUNTS
+    total.backward()
     trained = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
     assert trained and all(name.startswith("track_head.") for name in trained)
     assert len(trained) == len(list(model.track_head.parameters()))
@@ -86,9 +90,10 @@ def test_clips_without_detections_add_nothing(model):
     model.score_thr = 2.0
     losses = model.loss(inputs, samples)
     model.score_thr = None
-    assert all(value.item() == 0 for value in losses.values())
+    assert all(losses[name].item() == 0 for name in LOSSES | {"objects", "clusters"})
+    assert losses["empty_clips"].item() == 1
     model.zero_grad()
-    sum(losses.values()).backward()
+    model.parse_losses(losses)[0].backward()
     assert all(p.grad is not None and not p.grad.any() for p in model.track_head.parameters())
 
 
@@ -113,7 +118,7 @@ def test_any_number_of_objects(model, clusters, counts):
     model.clusters = clusters
     losses = model.clip_loss(found)
     model.clusters = "each"
-    total = sum(losses.values())
+    total = losses["loss_cycle"] + losses["loss_spatial"]
     grads = torch.autograd.grad(total, found.embeds, allow_unused=True)
     assert total.isfinite()
     assert all(grad is None or grad.isfinite().all() for grad in grads)

@@ -1,15 +1,24 @@
-"""Processes that train together do not wait for ever for one that is gone."""
+"""Processes that train together: what they share, and how long they wait for one that is gone."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import torch
+import torch.distributed as dist
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
 
 from tests.conftest import ROOT
+from vovtrack import compat
+from vovtrack.files.checkpoints import load_checkpoint_file
 
 CONFIG = "configs/mini/detector.py"
 
@@ -43,3 +52,84 @@ def test_a_training_waits_less_than_a_test():
 
     timeout = load_config(ROOT / CONFIG).env_cfg.process_timeout
     assert timeout.train <= 3600 < timeout.test
+
+
+class Levels(Dataset):
+    """Two batches of constant vectors for each of two processes."""
+
+    metainfo: dict = {}
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> dict:
+        return dict(inputs=torch.full((3,), float(index)), data_samples=index)
+
+
+class Drifting(BaseModel):
+    """One batch norm in train mode and a frozen one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moving, self.frozen = (torch.nn.BatchNorm1d(3) for _ in range(2))
+
+    def train(self, mode: bool = True) -> BaseModel:
+        super().train(mode)
+        self.frozen.eval()
+        return self
+
+    def forward(self, inputs, data_samples=None, mode="loss"):
+        return dict(loss=self.frozen(self.moving(torch.stack(inputs))).square().mean())
+
+
+def drift(rank: int, folder: str, answers) -> None:
+    """Train one of two processes for two steps without synchronised statistics."""
+    compat.install()
+    import vovtrack.engine.saving  # noqa: F401  registers the loop and the checkpoint hook
+
+    os.environ["LOCAL_RANK"] = str(rank)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    model = Drifting()
+    plain = torch.nn.BatchNorm1d(3)
+
+    def look(module, inputs) -> None:
+        plain(*inputs)
+        model.frozen.running_mean.fill_(rank)
+
+    model.moving.register_forward_pre_hook(look)
+    runner = Runner(
+        model,
+        folder,
+        train_dataloader=dict(
+            batch_size=2, dataset=Levels(), sampler=dict(type="DefaultSampler", shuffle=False)
+        ),
+        optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.0)),
+        train_cfg=dict(type="mmdet.ResumableEpochLoop", max_epochs=1),
+        default_hooks=dict(checkpoint=dict(type="mmdet.VerifiedCheckpointHook")),
+        log_level="ERROR",
+    )
+    runner.train()
+    own = plain.running_mean.tolist()
+    answers.put((rank, own, model.moving.running_mean.tolist(), model.frozen.running_mean.tolist()))
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_statistics_of_all_processes_are_saved(tmp_path):
+    """Not those of the first alone, where nothing synchronises them at every step."""
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    workers = [context.Process(target=drift, args=(r, str(tmp_path), answers)) for r in range(2)]
+    for worker in workers:
+        worker.start()
+    heard = sorted(answers.get(timeout=120) for _ in workers)
+    for worker in workers:
+        worker.join(timeout=30)
+        assert worker.exitcode == 0
+    (_, own, shared, frozen), (_, others, shared_too, frozen_too) = heard
+    assert own != others and shared == shared_too
+    assert (frozen[0], frozen_too[0]) == (0, 1), "what does not move needs no sharing"
+    mean = torch.tensor([own, others]).mean(dim=0)
+    torch.testing.assert_close(torch.tensor(shared), mean)
+    saved = load_checkpoint_file(Path(tmp_path) / "epoch_1.pth")["state_dict"]
+    torch.testing.assert_close(saved["moving.running_mean"], mean)
