@@ -35,3 +35,4 @@ log_level = "INFO"
 randomness = dict(seed=0)
 load_from = None
 resume = False
+resume_from = None

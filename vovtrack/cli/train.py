@@ -10,7 +10,15 @@ HELP = "train the model of a config"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("config", help="config file")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--resume",
+        "--auto-resume",
+        action="store_true",
+        help="continue from the last checkpoint in --work-dir, if there is one",
+    )
+    parser.add_argument(
+        "--resume-from", metavar="FILE", help="continue the run that wrote this checkpoint"
+    )
     parser.add_argument("--amp", action="store_true", help="train in mixed precision")
     add_run_arguments(parser)
 
@@ -55,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         args.config,
         work_dir=args.work_dir,
         resume=args.resume,
+        resume_from=args.resume_from,
         amp=args.amp,
         seed=args.seed,
         launcher=args.launcher,

@@ -22,10 +22,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs name
-import vovtrack.engine.mixed_precision  # noqa: F401  registers the optimizer wrapper of --amp
 import vovtrack.engine.saving  # noqa: F401  registers the loop and the checkpoint hook
 from vovtrack import compat
-from vovtrack.engine.checkpoint import latest_checkpoint, load_checkpoint_into, load_weights
+from vovtrack.engine import switches
+from vovtrack.engine.checkpoint import load_checkpoint_into, load_weights
 from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.options import apply_options
 from vovtrack.errors import InputError
@@ -34,8 +34,6 @@ from vovtrack.files.checkpoints import check_checkpoint_file
 
 _RUNS = count()
 """Numbers the runs of this process."""
-TOP_CLASSES = 5
-"""Class probabilities that observations keep of each detection, where the config does not say."""
 
 
 def train(
@@ -43,6 +41,7 @@ def train(
     *,
     work_dir: str | Path | None = None,
     resume: bool = False,
+    resume_from: str | Path | None = None,
     amp: bool = False,
     seed: int | None = None,
     launcher: str = "none",
@@ -56,6 +55,7 @@ def train(
         work_dir: Folder of checkpoints and logs; default is the config's own, else
             ``work_dirs/<config name>``.
         resume: Continue from the last checkpoint of the work directory.
+        resume_from: Continue the run that wrote this checkpoint, wherever it lies.
         amp: Train in mixed precision: float16 with a scaled loss on a GPU, bfloat16 on a CPU.
         seed: Seed of every random generator; default is the config's.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
@@ -71,16 +71,15 @@ def train(
             f"Config '{config}' has no training part (train_cfg, train_dataloader): "
             "it can only be tested."
         )
-    if resume or cfg.get("resume"):
-        _continue_run(cfg)
+    if resume_from or cfg.get("resume_from"):
+        switches.continue_from(cfg, Path(resume_from or cfg.resume_from))
+    elif resume or cfg.get("resume"):
+        switches.continue_run(cfg)
     if cfg.get("load_from") and "://" not in cfg.load_from:
         # The runner reads it only after the data set is indexed, which may take minutes.
         load_weights(cfg.load_from)
-    if amp and torch.cuda.is_available():
-        cfg.optim_wrapper.type = "AmpOptimWrapper"
-        cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
-    elif amp:
-        cfg.optim_wrapper.type = "BFloat16OptimWrapper"
+    if amp:
+        switches.mix_precision(cfg)
     _build_runner(cfg, launcher, seed, "train").train()
 
 
@@ -137,9 +136,9 @@ def test(
     if cfg.get("test_dataloader") is None or cfg.get("test_evaluator") is None:
         raise InputError(f"Config '{config}' has no test part (test_dataloader, test_evaluator).")
     if evaluate:
-        _choose_evaluation(cfg, [evaluate] if isinstance(evaluate, str) else list(evaluate))
+        switches.choose_evaluation(cfg, [evaluate] if isinstance(evaluate, str) else list(evaluate))
     if observations is not None:
-        _keep_observations(cfg, observations)
+        switches.keep_observations(cfg, observations)
     cfg.load_from = str(checkpoint)
     runner = _build_runner(cfg, launcher, seed, "test")
     # mmengine itself would go on with a checkpoint that fits in part.
@@ -150,37 +149,6 @@ def test(
         with atomic_write(out) as file:
             json.dump(metrics, file, indent=1)
     return metrics
-
-
-def _choose_evaluation(cfg: Config, wanted: list[str]) -> None:
-    """Let the evaluator of a config judge ``track``, or ``bbox`` and ``segm``."""
-    evaluator = cfg.test_evaluator
-    if evaluator.get("type") == "LvisDetectionMetric" and set(wanted) <= {"bbox", "segm"}:
-        evaluator.iou_types = tuple(wanted)
-    elif wanted == ["bbox"] and cfg.get("bbox_evaluator") is not None:
-        cfg.test_evaluator = cfg.bbox_evaluator
-    elif wanted != ["track"] or evaluator.get("type") == "LvisDetectionMetric":
-        raise InputError(
-            f"--eval {' '.join(wanted)}: this config evaluates by {evaluator.get('type')} "
-            f"{'and has' if cfg.get('bbox_evaluator') else 'without'} a bbox_evaluator."
-        )
-
-
-def _keep_observations(cfg: Config, folder: str | Path) -> None:
-    """Let the model keep what its tracker is given, and a second evaluator write it down."""
-    evaluator = cfg.test_evaluator
-    if evaluator.get("type") != "TaoTrackMetric":
-        raise InputError("--observations needs a config that tests a tracker (TaoTrackMetric).")
-    cfg.model.setdefault("keep_observations", TOP_CLASSES)
-    cfg.test_evaluator = [
-        evaluator,
-        dict(
-            type="StoreObservations",
-            ann_file=evaluator.ann_file,
-            vocabulary=evaluator.vocabulary,
-            out_dir=str(folder),
-        ),
-    ]
 
 
 def load_config(
@@ -214,17 +182,6 @@ def load_config(
     elif cfg.get("work_dir") is None:
         cfg.work_dir = f"work_dirs/{Path(cfg.filename or 'config').stem}"
     return cfg
-
-
-def _continue_run(cfg: Config) -> None:
-    """Resume from the work directory's last whole checkpoint, else start as the config says.
-
-    The runner itself would resume from ``load_from``, which names the weights to start with.
-    """
-    latest = latest_checkpoint(cfg.work_dir)
-    cfg.resume = latest is not None
-    if latest is not None:
-        cfg.load_from = str(latest)
 
 
 def _build_runner(

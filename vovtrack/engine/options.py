@@ -2,8 +2,8 @@
 
 ``--cfg-options key=value ...`` changes a loaded config. Three things keep that honest:
 
-* an option name of the original command lines (``total_epochs=10``) is translated by the tables
-  below, and the user is told the new name;
+* an option name of the original command lines (``total_epochs=10``) is translated, and the user is
+  told the new name, or refused with what to type instead: :mod:`vovtrack.engine.old_options`;
 * a key that the config does not know is an :class:`~vovtrack.errors.InputError` naming the nearest
   keys, never a silent extra key;
 * a value of another type than the one it replaces (a word for a number) is refused.
@@ -11,10 +11,8 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import inspect
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,63 +21,16 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
+import vovtrack.engine.mmdet2_options  # noqa: F401  declares what mmdet 2.x called things
 from vovtrack import registry
+from vovtrack.engine.old_options import OLD, Pair, boolean, literal, translate
 from vovtrack.errors import InputError
-
-RENAMED: dict[str, tuple[str, ...]] = {
-    "total_epochs": ("train_cfg.max_epochs",),
-    "runner.max_epochs": ("train_cfg.max_epochs",),
-    "evaluation.start": ("train_cfg.val_begin",),
-    "evaluation.interval": ("train_cfg.val_interval",),
-    "checkpoint_config.interval": ("default_hooks.checkpoint.interval",),
-    "log_config.interval": ("default_hooks.logger.interval",),
-    "optimizer.type": ("optim_wrapper.optimizer.type",),
-    "optimizer.lr": ("optim_wrapper.optimizer.lr",),
-    "optimizer.momentum": ("optim_wrapper.optimizer.momentum",),
-    "optimizer.weight_decay": ("optim_wrapper.optimizer.weight_decay",),
-    "data.samples_per_gpu": ("train_dataloader.batch_size",),
-    "data.workers_per_gpu": (
-        "train_dataloader.num_workers",
-        "val_dataloader.num_workers",
-        "test_dataloader.num_workers",
-    ),
-    "data.train.ann_file": ("train_dataloader.dataset.ann_file",),
-    "data.train.img_prefix": ("train_dataloader.dataset.data_prefix.img",),
-    "data.test.img_prefix": ("test_dataloader.dataset.data_prefix.img",),
-    "data.val.ann_file": ("val_dataloader.dataset.ann_file", "val_evaluator.ann_file"),
-    "data.test.ann_file": ("test_dataloader.dataset.ann_file", "test_evaluator.ann_file"),
-    "model.roi_head.prompt_path": ("model.roi_head.classifier.text_bank",),
-    "model.roi_head.spatial_learning_rate": ("model.spatial_loss.loss_weight",),
-}
-"""Option name of the original command lines -> the keys of today's configs that it sets."""
-
-PATHS = {name for name in RENAMED if name.startswith("data.") and not name.endswith("_gpu")}
-"""Old options whose value is a path from the working directory; today's data sets have a root."""
-
-RENAMED_EVAL: dict[str, tuple[str, ...]] = {
-    "resfile_path": ("test_evaluator.out_dir",),
-}
-"""The same for ``--eval-options``."""
-
-CATEGORY_MASKS: dict[str, str] = {
-    "model.roi_head.only_validation_categories": "tao_validation",
-    "model.roi_head.only_test_categories": "tao_test",
-}
-"""Boolean class masks of the original -> the vocabulary that takes their place."""
-
-LOAD_FEATURE = "model.roi_head.load_feature"
-"""Whether teacher features come from disk: today a choice of the data pipeline."""
-
-PARTS: dict[str, str] = {
-    "model.spatial_loss": "spatial loss (self-supervised training, stage 4)",
-}
-"""Optional parts of a model whose options are understood although a config may lack the part."""
 
 _ROOTS = {
     *(set(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}),
-    *("model_wrapper_cfg", "find_unused_parameters", "sync_bn"),
+    *("model_wrapper_cfg", "find_unused_parameters", "sync_bn", "resume_from"),
 }
-"""The first words of keys that the runner reads; others matter only while a file is parsed."""
+"""The first words of keys that a run reads; others matter only while a file is parsed."""
 
 
 def apply_options(
@@ -101,22 +52,26 @@ def apply_options(
             a part that this config does not have, or contradicting class masks.
     """
     notices: list[str] = []
-    settings = _translate_masks(config, _split(cfg_options), notices)
-    settings = _translate_feature_source(config, settings, notices)
-    settings = _rename(settings, RENAMED, notices)
-    settings = [(_inside_wrappers(config, key), text) for key, text in settings]
-    settings += _rename(_eval_keys(_split(eval_options)), RENAMED_EVAL, notices)
-    for key, text in settings:
-        _set(config, key, text)
+    typed = _translate_masks(config, _split(cfg_options), notices)
+    typed = _translate_resumption(typed, notices)
+    typed += [(f"test_evaluator.{key}", text) for key, text in _split(eval_options)]
+    for key, text in typed:
+        pairs, notice = translate(config, key, text)
+        notices += [notice] if notice else []
+        pairs = [(_inside_wrappers(config, new), value) for new, value in pairs]
+        # Of several places that an option acts at, a config may lack some.
+        there = [pair for pair in pairs if _containers(config, pair[0])]
+        for new, value in there or pairs:
+            _set(config, new, value, (key, text))
     return notices
 
 
 def dotted_keys(config: Config) -> list[str]:
     """All keys of a config as dotted paths, branches included, list items by their index."""
-    return [key for key, _ in _leaves(config.to_dict())]
+    return [key for key, _ in leaves(config.to_dict())]
 
 
-def _split(texts: Iterable[str]) -> list[tuple[str, str]]:
+def _split(texts: Iterable[str]) -> list[Pair]:
     pairs = []
     for text in texts:
         key, equals, value = text.partition("=")
@@ -126,17 +81,14 @@ def _split(texts: Iterable[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _rename(
-    settings: list[tuple[str, str]], table: dict[str, tuple[str, ...]], notices: list[str]
-) -> list[tuple[str, str]]:
-    renamed = []
-    for key, text in settings:
-        targets = table.get(key)
-        if targets:
-            notices.append(f"Option '{key}' is now '{' and '.join(targets)}'.")
-        value = os.path.abspath(text) if key in PATHS else text
-        renamed += [(target, value) for target in targets or (key,)]
-    return renamed
+def _translate_resumption(typed: list[Pair], notices: list[str]) -> list[Pair]:
+    """``resume`` with the ``load_from`` that was typed beside it names the run to continue."""
+    given = dict(typed)
+    if literal(given.get("resume", "False")) is not True or "load_from" not in given:
+        return typed
+    notices.append("Options 'resume' and 'load_from' together are now 'resume_from'.")
+    kept = [pair for pair in typed if pair[0] not in ("resume", "load_from")]
+    return [*kept, ("resume_from", given["load_from"])]
 
 
 def _inside_wrappers(config: Config, key: str) -> str:
@@ -152,25 +104,19 @@ def _inside_wrappers(config: Config, key: str) -> str:
     return key
 
 
-def _eval_keys(settings: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(k if k in RENAMED_EVAL else f"test_evaluator.{k}", text) for k, text in settings]
-
-
-def _translate_masks(
-    config: Config, settings: list[tuple[str, str]], notices: list[str]
-) -> list[tuple[str, str]]:
+def _translate_masks(config: Config, typed: list[Pair], notices: list[str]) -> list[Pair]:
     """Replace the class masks, and the parse-time variable ``vocabulary``, by where they act."""
-    masks = {k: _boolean(k, text) for k, text in settings if k in CATEGORY_MASKS}
-    others = [(k, text) for k, text in settings if k not in CATEGORY_MASKS and k != "vocabulary"]
-    chosen = [text for k, text in settings if k == "vocabulary"]
-    chosen += [CATEGORY_MASKS[k] for k, on in masks.items() if on]
+    masks = {key: boolean(key, text) for key, text in typed if key in OLD.masks}
+    on = [OLD.masks[key][0] for key, chosen in masks.items() if chosen]
+    off = [OLD.masks[key][1] for key, chosen in masks.items() if not chosen]
+    others = [(key, text) for key, text in typed if key not in OLD.masks and key != "vocabulary"]
+    chosen = [text for key, text in typed if key == "vocabulary"]
+    chosen += on or [vocabulary for vocabulary in off if vocabulary and not chosen]
     if len(set(chosen)) > 1:
         raise InputError(
             f"The options choose {len(set(chosen))} vocabularies at once "
             f"({', '.join(sorted(set(chosen)))}); give one."
         )
-    if not chosen and masks.get("model.roi_head.only_validation_categories") is False:
-        chosen = ["lvis_v1"]
     if not chosen:
         return others
     keys = [key for key in dotted_keys(config) if _is_vocabulary_key(key)]
@@ -182,57 +128,70 @@ def _translate_masks(
     return [(key, chosen[0]) for key in keys] + others
 
 
-def _translate_feature_source(
-    config: Config, settings: list[tuple[str, str]], notices: list[str]
-) -> list[tuple[str, str]]:
-    """Point the old switch at the transforms that load features."""
-    kept = [pair for pair in settings if pair[0] != LOAD_FEATURE]
-    chosen = [text for key, text in settings if key == LOAD_FEATURE]
-    if not chosen:
-        return kept
-    keys = [
-        key.removesuffix(".type") + ".load_feature"
-        for key, value in _leaves(config.to_dict())
-        if key.startswith("train_dataloader.") and value == "LoadRegionFeatures"
-    ]
-    if not keys:
-        raise InputError(
-            f"Option '{LOAD_FEATURE}={chosen[0]}': the training data of this config load no region "
-            "features; leave the option out."
-        )
-    notices.append(f"Option '{LOAD_FEATURE}' is now '{' and '.join(keys)}'.")
-    return kept + [(key, chosen[-1]) for key in keys]
-
-
 def _is_vocabulary_key(key: str) -> bool:
     root, _, rest = key.partition(".")
     acts = root == "model" or root.startswith(("val_", "test_"))
     return acts and rest.split(".")[-1] == "vocabulary"
 
 
-def _boolean(key: str, text: str) -> bool:
-    value = _literal(text)
-    if not isinstance(value, bool):
-        raise InputError(f"Option '{key}={text}': expected True or False.")
-    return value
+def _set(config: Config, key: str, text: str, typed: Pair) -> None:
+    """Set one dotted key everywhere it applies (each item of a list that has it).
 
-
-def _set(config: Config, key: str, text: str) -> None:
-    """Set one dotted key everywhere it applies (each item of a list that has it)."""
-    for part, name in PARTS.items():
-        if key.startswith(f"{part}.") and not any(_find(config, part.split("."), "")):
+    Args:
+        config: Is changed.
+        key: Key of today.
+        text: Its value.
+        typed: Key and value as the user typed them, for messages.
+    """
+    option = "=".join(typed)
+    for part, (needed, name) in OLD.parts.items():
+        if (key == part or (part[-1] == "." and key.startswith(part))) and not _has(config, needed):
             raise InputError(
-                f"Option '{key}={text}': this config has no {name}; leave the option out."
+                f"Option '{option}': this config has no {name}, so it would change nothing; "
+                "leave the option out."
             )
-    *path, last = key.split(".")
-    containers = [c for c in _find(config, path, last) if _accepts(c, last)]
-    if not containers or key.split(".")[0] not in _ROOTS:
-        raise InputError(_unknown(config, key))
+    containers = _containers(config, key)
+    if not containers:
+        raise InputError(_unknown(config, key, typed[0]))
+    last = key.rpartition(".")[2]
     for container in containers:
-        if isinstance(container, list):
-            container[int(last)] = _convert(key, text, container[int(last)])
-        else:
-            container[last] = _convert(key, text, container.get(last))
+        place = int(last) if isinstance(container, list) else last
+        current = container[place] if isinstance(container, list) else container.get(place)
+        value = convert(option, text, current, _argument(container, last))
+        if last == "type":
+            _check_class(container, current, value, option)
+        container[place] = value
+
+
+def _has(config: Config, key: str) -> bool:
+    """Whether a dotted key is there and not None."""
+    *path, last = key.split(".")
+    found = (c for c in _find(config, path, last) if isinstance(c, dict | Config))
+    return any(container.get(last) is not None for container in found)
+
+
+def _containers(config: Config, key: str) -> list[Any]:
+    """The parts of a config in which a dotted key may be set."""
+    *path, last = key.split(".")
+    if key.split(".")[0] not in _ROOTS:
+        return []
+    return [c for c in _find(config, path, last) if _accepts(c, last)]
+
+
+def _check_class(container: dict, current: str, wanted: str, option: str) -> None:
+    """Refuse a class that is none, or that cannot take what the present one is given."""
+    taken = _constructor_arguments(current)
+    if not taken:
+        return
+    arguments = _constructor_arguments(wanted)
+    if not arguments:
+        raise InputError(f"Option '{option}': there is no class '{wanted}' here.")
+    left = [name for name in container if name in taken and name not in {"type", *arguments}]
+    if left:
+        raise InputError(
+            f"Option '{option}': a {wanted} does not take {', '.join(left)}, which the config "
+            f"sets; give the part as a whole: \"{{'type': '{wanted}', ...}}\"."
+        )
 
 
 def _find(node: Any, path: Sequence[str], last: str) -> Iterator[Any]:
@@ -261,26 +220,34 @@ def _accepts(container: Any, key: str) -> bool:
     return key in container or key in _constructor_arguments(container.get("type"))
 
 
-def _constructor_arguments(type_: Any) -> set[str]:
-    """Names that the constructor of a registered class takes, those of its bases included."""
+def _constructor_arguments(type_: Any) -> dict[str, inspect.Parameter]:
+    """What the constructor of a registered class takes, those of its bases included."""
     modules = (registry, base_registry)
     registries = [r for m in modules for r in vars(m).values() if isinstance(r, Registry)]
     cls = type_
     if isinstance(type_, str):
         cls = next((found for r in registries if (found := r.get(type_))), None)
     if not inspect.isclass(cls):
-        return set()
+        return {}
     constructors = [vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {
-        name
-        for constructor in constructors
+        name: parameter
+        for constructor in reversed(constructors)
         if inspect.isfunction(constructor)
         for name, parameter in inspect.signature(constructor).parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    } - {"self"}
+        if parameter.kind in named and name != "self"
+    }
 
 
-def _unknown(config: Config, key: str) -> str:
+def _argument(container: Any, key: str) -> inspect.Parameter | None:
+    """The constructor argument that a key of a config is given to, if it is known."""
+    if not isinstance(container, dict):
+        return None
+    return _constructor_arguments(container.get("type")).get(key)
+
+
+def _unknown(config: Config, key: str, typed: str) -> str:
     known = dotted_keys(config)
     settable = [k for k in known if k.split(".")[0] in _ROOTS]
     if key in known and key not in settable:
@@ -290,15 +257,19 @@ def _unknown(config: Config, key: str) -> str:
             f"Option '{key}' is a variable read only while the config file is parsed; "
             f"setting it afterwards would change nothing.{where}"
         )
-    candidates = settable + list(RENAMED) + list(CATEGORY_MASKS)
-    near = difflib.get_close_matches(key, candidates, n=4, cutoff=0.6)
+    if typed != key:
+        return (
+            f"Option '{typed}' is now '{key}', which this config does not have: "
+            "leave the option out."
+        )
+    near = difflib.get_close_matches(key, [*settable, *OLD.names()], n=4, cutoff=0.6)
     same_leaf = [k for k in settable if k.split(".")[-1] == key.split(".")[-1]]
     near += [k for k in same_leaf if k not in near][: 4 - len(near)]
     hint = f" Near matches: {', '.join(near)}." if near else ""
     return f"Unknown option '{key}': the config has no such key.{hint}"
 
 
-def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and their values, branches included."""
     items: Iterable[tuple[Any, Any]] = ()
     if isinstance(node, dict):
@@ -307,41 +278,48 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         items = enumerate(node)
     for key, value in items:
         yield f"{prefix}{key}", value
-        yield from _leaves(value, f"{prefix}{key}.")
+        yield from leaves(value, f"{prefix}{key}.")
 
 
-def _literal(text: str) -> Any:
-    """Read a value as typed on a command line: Python literal, bare words, bare comma lists."""
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        pass
-    if text[:1] == "[" and text[-1:] == "]":
-        return [_literal(item.strip()) for item in text[1:-1].split(",") if item.strip()]
-    return [_literal(item.strip()) for item in text.split(",")] if "," in text else text
+def convert(option: str, text: str, current: Any, argument: inspect.Parameter | None = None) -> Any:
+    """Turn an option's text into a value of the type of the value that it replaces.
 
+    Args:
+        option: The option as typed, for messages.
+        text: Its value.
+        current: The value that it replaces; None says nothing of the type.
+        argument: Constructor argument that takes it, which may allow fractions where the config
+            happens to have a whole number.
 
-def _convert(key: str, text: str, current: Any) -> Any:
-    """Turn an option's text into a value of the type of the value that it replaces."""
-    value = _literal(text)
+    Raises:
+        InputError: The text is of another type.
+    """
+    value = literal(text)
     if current is None or value is None:
         return value
     if isinstance(current, str):
-        return value if isinstance(value, str) else text
+        listed = isinstance(value, (list, tuple)) and _takes(argument, "Sequence", "list", "tuple")
+        return value if isinstance(value, str) or listed else text
     if isinstance(current, bool):
         fits, expected = isinstance(value, bool), "True or False"
     elif isinstance(current, (int, float)):
         fits = isinstance(value, (int, float)) and not isinstance(value, bool)
         expected = "a number"
+        if fits and isinstance(current, int) and not _takes(argument, "float"):
+            fits, expected = float(value).is_integer(), "a whole number"
+            value = int(value) if fits else value
     elif isinstance(current, (list, tuple)):
         fits, expected = isinstance(value, (list, tuple)), "a list"
     else:
         fits, expected = isinstance(value, (type(current), dict)), "a dict"
     if not fits:
-        raise InputError(
-            f"Option '{key}={text}': expected {expected}, as in the config ({current!r})."
-        )
+        raise InputError(f"Option '{option}': expected {expected}, as in the config ({current!r}).")
     return type(current)(value) if isinstance(current, (list, tuple, float)) else value
+
+
+def _takes(argument: inspect.Parameter | None, *types: str) -> bool:
+    """Whether an argument is declared as, or has a default of, one of some types."""
+    if argument is None:
+        return False
+    declared = f"{argument.annotation} {type(argument.default).__name__}"
+    return any(name in declared for name in types)

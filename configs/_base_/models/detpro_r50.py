@@ -53,7 +53,7 @@ model = dict(
                 type="RandomSampler", num=256, pos_fraction=0.5, add_gt_as_proposals=False
             ),
             allowed_border=-1,
-            pos_weight=-1,
+            pos_weight=-1.0,
         ),
         rpn_proposal=dict(
             nms_pre=2000,
@@ -65,7 +65,7 @@ model = dict(
             assigner=dict(**max_iou, match_low_quality=True),
             sampler=dict(type="RandomSampler", num=512, pos_fraction=0.25),
             mask_size=28,
-            pos_weight=-1,
+            pos_weight=-1.0,
         ),
     ),
     test_cfg=dict(

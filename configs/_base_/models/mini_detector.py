@@ -52,10 +52,10 @@ model = dict(
                 type="RandomSampler", num=128, pos_fraction=0.5, add_gt_as_proposals=False
             ),
             allowed_border=-1,
-            pos_weight=-1,
+            pos_weight=-1.0,
         ),
         rpn_proposal=dict(
-            nms_pre=400, max_per_img=200, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=4
+            nms_pre=400, max_per_img=200, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=4.0
         ),
         rcnn=dict(
             assigner=dict(
@@ -66,12 +66,12 @@ model = dict(
                 match_low_quality=False,
             ),
             sampler=dict(type="RandomSampler", num=64, pos_fraction=0.5),
-            pos_weight=-1,
+            pos_weight=-1.0,
         ),
     ),
     test_cfg=dict(
         rpn=dict(
-            nms_pre=300, max_per_img=100, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=4
+            nms_pre=300, max_per_img=100, nms=dict(type="nms", iou_threshold=0.7), min_bbox_size=4.0
         ),
         rcnn=dict(nms=dict(type="nms", iou_threshold=0.5, class_agnostic=True), max_per_img=30),
     ),

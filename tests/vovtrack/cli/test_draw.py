@@ -6,13 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 
 import detpro  # noqa: F401  registers the models
 import vovtrack.models  # noqa: F401
 from vovtrack.cli.main import main
-from vovtrack.engine.launch import _choose_evaluation, load_config
-from vovtrack.errors import InputError
+from vovtrack.engine.launch import load_config
 from vovtrack.registry import MODELS
 from vovtrack.visualization.draw import draw_states
 from vovtrack.visualization.palette import state_color
@@ -62,18 +60,3 @@ def test_models_without_states_and_folders_without_images(weights, tmp_path, cap
     cv2.imwrite(str(tmp_path / "none" / "a.png"), np.zeros((48, 64, 3), np.uint8))
     assert main([*words, str(tmp_path / "out"), "--config", "configs/mini/detpro.py"]) == 2
     assert "no state attention" in capsys.readouterr().err
-
-
-def test_what_is_evaluated():
-    stills = Config(dict(test_evaluator=dict(type="LvisDetectionMetric", iou_types=("bbox",))))
-    _choose_evaluation(stills, ["bbox", "segm"])
-    assert stills.test_evaluator.iou_types == ("bbox", "segm")
-    with pytest.raises(InputError, match="--eval track: this config evaluates by LvisDetection"):
-        _choose_evaluation(stills, ["track"])
-    videos = Config(dict(test_evaluator=dict(type="TaoTrackMetric")))
-    _choose_evaluation(videos, ["track"])
-    with pytest.raises(InputError, match="--eval bbox: .*without a bbox_evaluator"):
-        _choose_evaluation(videos, ["bbox"])
-    videos.bbox_evaluator = dict(type="Other")
-    _choose_evaluation(videos, ["bbox"])
-    assert videos.test_evaluator.type == "Other"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from vovtrack.engine.options import RENAMED, apply_options, dotted_keys
+import ovtrack  # noqa: F401  declares the old names of its parts
+import vovtrack.evaluation.metrics  # noqa: F401
+from vovtrack.engine.old_options import OLD
+from vovtrack.engine.options import apply_options, dotted_keys
 from vovtrack.errors import InputError
 
 MASK = "model.roi_head.only_validation_categories"
@@ -192,6 +195,10 @@ def test_constructor_argument_that_the_config_leaves_at_its_default_can_be_set(c
         ("param_scheduler.0.milestones=3", "a list"),
         ("model.tracker=3", "a dict"),
         (f"{MASK}=yes", "True or False"),
+        ("train_cfg.max_epochs=2.5", "a whole number"),
+        ("total_epochs=2.5", "a whole number"),
+        ("model.test_cfg.rcnn.max_per_img=1e999", "a whole number"),
+        ("train_dataloader.batch_size=0.5", "a whole number"),
     ],
 )
 def test_wrong_type_is_refused(config, option, expected):
@@ -210,6 +217,48 @@ def test_a_whole_number_for_a_fraction_becomes_one(config):
     assert isinstance(config.model.tracker.match_score_thr, float)
 
 
+def test_a_whole_number_may_be_written_as_a_fraction_without_rest(config):
+    apply_options(config, ["train_cfg.max_epochs=2.0", "model.test_cfg.rcnn.max_per_img=1e2"])
+    assert (config.train_cfg.max_epochs, config.model.test_cfg.rcnn.max_per_img) == (2, 100)
+    assert isinstance(config.train_cfg.max_epochs, int)
+
+
+def test_an_argument_that_takes_fractions_may_stand_as_a_whole_number_in_the_config(config):
+    config.model.loss = {"type": "PairMarginL2Loss", "pos_margin": 0}
+    apply_options(config, ["model.loss.pos_margin=0.1"])
+    assert config.model.loss.pos_margin == 0.1
+
+
+def test_names_may_be_listed_where_a_file_stands_now(config):
+    config.test_evaluator[1].type = "TaoTrackMetric"
+    apply_options(config, ["test_evaluator.1.vocabulary=[cat,fire truck]"])
+    assert config.test_evaluator[1].vocabulary == ["cat", "fire truck"]
+
+
+@pytest.mark.parametrize(
+    ("options", "from_run"),
+    [
+        (["resume=True", "load_from=a.pth"], "a.pth"),
+        (["resume_from=a.pth"], "a.pth"),
+        (["resume=True"], None),
+        (["load_from=a.pth"], None),
+        (["resume=False", "load_from=a.pth"], None),
+    ],
+)
+def test_resuming_with_a_file_continues_its_run(config, options, from_run):
+    apply_options(config, options)
+    assert config.get("resume_from") == from_run
+    assert ("load_from" in config) == (from_run is None and "load_from=a.pth" in options)
+
+
+def test_a_class_that_does_not_take_the_settings_is_refused(config):
+    config.optim_wrapper.optimizer = {"type": "SGD", "lr": 0.02, "momentum": 0.9}
+    with pytest.raises(InputError, match="AdamW does not take momentum"):
+        apply_options(config, ["optimizer.type=AdamW"])
+    apply_options(config, ["optimizer={'type': 'AdamW', 'lr': 1e-4}"])
+    assert config.optim_wrapper.optimizer == {"type": "AdamW", "lr": 1e-4}
+
+
 def test_lists_are_read_and_indexed(config):
     apply_options(config, ["param_scheduler.0.milestones=[8,11]"])
     assert config.param_scheduler[0].milestones == [8, 11]
@@ -222,8 +271,8 @@ def test_lists_are_read_and_indexed(config):
 
 
 def test_new_names_differ_from_old_names():
-    new = {target for targets in RENAMED.values() for target in targets}
-    assert not new & set(RENAMED)
+    new = {target for targets in OLD.renamed.values() for target in targets}
+    assert not new & set(OLD.names())
 
 
 def test_dotted_keys(config):

@@ -31,7 +31,7 @@ TINY = textwrap.dedent(
     from vovtrack import compat
     compat.install()
     import vovtrack.engine.saving
-    from vovtrack.engine.launch import _continue_run
+    from vovtrack.engine.switches import continue_run
 
     class Noise(Dataset):
         metainfo = {}
@@ -61,7 +61,7 @@ TINY = textwrap.dedent(
     torch.manual_seed(0)
     cfg = Config(dict(work_dir=work_dir, load_from=None, resume=False))
     if resume:
-        _continue_run(cfg)
+        continue_run(cfg)
     runner = Runner(
         Tiny(), work_dir, train_dataloader=loader,
         optim_wrapper=dict(optimizer=dict(type="Adam", lr=0.01)),
