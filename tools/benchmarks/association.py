@@ -11,6 +11,7 @@ import argparse
 import time
 
 import torch
+from arguments import parse
 from mmengine.structures import InstanceData
 from reference import LoopTracker
 
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--dims", type=int, default=256)
     parser.add_argument("--frames", type=int, default=50)
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    args = parse(parser, detections=11, tracks=30, frames=5)
     torch.set_num_threads(args.threads)
     frames = make_frames(args)
     ours, loop = OVTracker(**SETTINGS), LoopTracker(0.33, 30, 0.4)

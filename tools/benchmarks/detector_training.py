@@ -18,6 +18,7 @@ import numpy as np
 import open_clip
 import torch
 import torch.nn.functional as F
+from arguments import parse
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config, ConfigDict
@@ -138,6 +139,7 @@ def step(args: argparse.Namespace) -> None:
     """A training step of stage 1, of mmdet's Mask R-CNN, and of the second trunk alone."""
     cfg = Config.fromfile("configs/lvis/detpro_ens_20e_corrected.py").model
     cfg.backbone.init_cfg = None
+    cfg.train_cfg.rcnn.sampler.num = args.samples
     torch.manual_seed(0)
     ours = MODELS.build(cfg)
     ours.set_classes(ours.vocabulary, F.normalize(torch.randn(1203, 512), dim=1))
@@ -227,10 +229,11 @@ def main() -> None:
     parser.add_argument("--regions", type=int, default=300, help="per image")
     parser.add_argument("--precision", default="bfloat16", help="features: of the joint way")
     parser.add_argument("--classes", type=int, default=200, help="prompts: class names")
+    parser.add_argument("--samples", type=int, default=512, help="step: regions of the losses")
     parser.add_argument("--height", type=int, default=320)
     parser.add_argument("--width", type=int, default=448)
     parser.add_argument("--repeats", type=int, default=3)
-    args = parser.parse_args()
+    args = parse(parser, regions=2, samples=16, classes=3, height=64, width=96, repeats=1)
     {"features": features, "prompts": prompts, "step": step}[args.what](args)
     sys.stdout.flush()
 

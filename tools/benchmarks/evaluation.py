@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from arguments import parse
 from teta_reference import reference_counts
 
 from vovtrack.evaluation.benchmarks import find_benchmark
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=100, help="largest set for the reference")
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="keep the box sets here")
-    args = parser.parse_args()
+    args = parse(parser, videos=[4], reference=4)
     print(
         "videos   boxes  input    read  evaluate    MB  published: read  evaluate  ratio  (total)"
     )

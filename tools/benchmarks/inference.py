@@ -1,6 +1,6 @@
 """One frame through detector, embedding head and tracker: ours against the published path.
 
-    python tools/benchmarks/inference.py [--amp bf16] [--height 800 --width 1344] [--repeats 3]
+    python tools/benchmarks/inference.py [--amp bf16] [--height 800 --width 1344]
 
 Both paths run in one process on the same weights (drawn at random) and the same image, so the
 ratio does not depend on the machine's load. Detections are compared.
@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from contextlib import nullcontext
+from collections.abc import Callable
 
 import torch
+from arguments import parse
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox2roi, scale_boxes
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from reference import LoopTracker, detect
 from torchvision.ops import box_iou
 
@@ -26,17 +28,24 @@ CONFIG = "configs/ovtrack-teta/ovtrack_r50_reverse_without_inference.py"
 
 
 def build(args: argparse.Namespace, published: bool):
-    """The R50 tracker with random weights; the published one pools with mmdet's extractor."""
-    torch.manual_seed(0)
+    """The R50 tracker; the published one pools with mmdet's extractor."""
     cfg = Config.fromfile(args.config)
     if published:
         cfg.model.roi_head.bbox_roi_extractor.type = "SingleRoIExtractor"
     cfg.model.backbone.init_cfg = None
-    model = MODELS.build(cfg.model).eval()
-    model.init_weights()
-    bank = torch.randn(len(model.vocabulary), 512)
-    model.set_classes(model.vocabulary, torch.nn.functional.normalize(bank, dim=1))
-    return model
+    cfg.model.test_cfg.rpn.max_per_img = args.proposals
+    return MODELS.build(cfg.model).eval()
+
+
+def share_random_weights(*models) -> None:
+    """Draw weights and class embeddings for the first model and copy them to the others."""
+    torch.manual_seed(0)
+    models[0].init_weights()
+    vocabulary = models[0].vocabulary
+    bank = torch.nn.functional.normalize(torch.randn(len(vocabulary), 512), dim=1)
+    for model in models:
+        model.load_state_dict(models[0].state_dict())
+        model.set_classes(vocabulary, bank)
 
 
 def make_sample(args: argparse.Namespace) -> DetDataSample:
@@ -52,9 +61,39 @@ def make_sample(args: argparse.Namespace) -> DetDataSample:
     )
 
 
+class Clock:
+    """Seconds of named stages, frame by frame."""
+
+    def __init__(self) -> None:
+        self.frames: list[dict[str, float]] = []
+
+    def start(self) -> None:
+        """Begin the next frame."""
+        self.frames.append({})
+
+    def __call__(self, stage: str, run: Callable):
+        """Run ``run()`` and add its seconds to ``stage``."""
+        begin = time.perf_counter()
+        result = run()
+        frame = self.frames[-1]
+        frame[stage] = frame.get(stage, 0.0) + time.perf_counter() - begin
+        return result
+
+    def watch(self, owner: object, method: str, stage: str) -> None:
+        """Count every call of a method of ``owner`` as ``stage``."""
+        plain = getattr(owner, method)
+        timed = lambda *args, **kwargs: self(stage, lambda: plain(*args, **kwargs))  # noqa: E731
+        object.__setattr__(owner, method, timed)
+
+    def fastest(self, warm_up: int = 1) -> dict[str, float]:
+        """The stages of the fastest frame, without the first ones: other jobs only slow down."""
+        return min(self.frames[warm_up:], key=lambda stages: sum(stages.values()))
+
+
 @torch.no_grad()
-def reference_frame(model, image, sample, clock) -> tuple[torch.Tensor, ...]:
+def reference_frame(model, image, sample, clock: Clock) -> tuple[torch.Tensor, ...]:
     """The published path."""
+    clock.start()
     feats = clock("backbone + FPN", lambda: model.extract_feat(image))
     proposals = clock("RPN", lambda: model.rpn_head.predict(feats, [sample], rescale=False))
     dets = clock("RoI head", lambda: detect(model, feats, proposals, sample))
@@ -65,35 +104,25 @@ def reference_frame(model, image, sample, clock) -> tuple[torch.Tensor, ...]:
     return dets
 
 
-@torch.no_grad()
-def our_frame(model, image, sample, clock) -> tuple[torch.Tensor, ...]:
-    """The product's path, as ``model.predict`` runs it."""
-    feats = clock("backbone + FPN", lambda: model.extract_feat(image))
-    proposals = clock("RPN", lambda: model.rpn_head.predict(feats, [sample], rescale=False))
-    prepare = model.roi_head.bbox_roi_extractor.prepare
-    feats = clock("RoI head", lambda: prepare(feats))
-    dets = clock(
-        "RoI head", lambda: model.roi_head.predict(feats, proposals, [sample], rescale=True)
-    )
-    embeds = clock(
-        "embeddings", lambda: model._embed_detections(feats, dets, [sample], rescaled=True)
-    )
-    clock("tracker", lambda: model._track(dets[0], embeds[0], 0))
-    return dets[0].bboxes, dets[0].scores, dets[0].labels
+def watch_stages(model, clock: Clock) -> None:
+    """Time the parts of ``model.predict`` where they are called."""
+    head = model.roi_head
+    clock.watch(model, "extract_feat", "backbone + FPN")
+    clock.watch(model.rpn_head, "predict", "RPN")
+    clock.watch(head.bbox_roi_extractor, "prepare", "RoI head")
+    clock.watch(head, "detect", "RoI head")
+    clock.watch(model, "embed", "embeddings")
+    clock.watch(model.tracker, "update", "tracker")
 
 
-class Clock:
-    """Adds up the seconds of named stages."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def __call__(self, name: str, run):
-        """Run ``run()`` and add its seconds to ``name``."""
-        start = time.perf_counter()
-        result = run()
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-        return result
+def our_frame(model, image, sample, clock: Clock) -> tuple[torch.Tensor, ...]:
+    """The product's path; the whole frame is timed as well as its watched stages."""
+    clock.start()
+    begin = time.perf_counter()
+    dets = model.predict(image, [sample.clone()])[0].pred_instances
+    stages = clock.frames[-1]
+    stages["the rest"] = time.perf_counter() - begin - sum(stages.values())
+    return dets.bboxes, dets.scores, dets.labels
 
 
 @torch.no_grad()
@@ -131,37 +160,43 @@ def main() -> None:
     parser.add_argument("--config", default=CONFIG)
     parser.add_argument("--height", type=int, default=800)
     parser.add_argument("--width", type=int, default=1344)
+    parser.add_argument("--proposals", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--amp", choices=["bf16"], help="autocast of our path")
-    args = parser.parse_args()
+    args = parse(parser, height=64, width=96, proposals=20, repeats=1, threads=1)
     torch.set_num_threads(args.threads)
+    # Else the initialisation of each weight is a line.
+    MMLogger.get_instance("inference").setLevel("WARNING")
 
     sample = make_sample(args)
     image = torch.randn(1, 3, args.height, args.width)
-    model, fast = build(args, True), prepare_for_speed(build(args, False))
+    model, fast = build(args, published=True), build(args, published=False)
+    share_random_weights(model, fast)
+    prepare_for_speed(fast)
     fast_image = image.to(memory_format=torch.channels_last)
-    autocast = torch.autocast("cpu", torch.bfloat16) if args.amp else nullcontext()
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=args.amp is not None)
     slow_clock, fast_clock = Clock(), Clock()
-    for repeat in range(args.repeats + 1):
-        if repeat == 1:
-            slow_clock.seconds.clear()
-            fast_clock.seconds.clear()
+    watch_stages(fast, fast_clock)
+    for _ in range(1 + args.repeats):
         theirs = reference_frame(model, image, sample, slow_clock)
         with autocast:
             ours = our_frame(fast, fast_image, sample, fast_clock)
-    report(slow_clock, fast_clock, args.repeats)
+    report(slow_clock.fastest(), fast_clock.fastest())
     print(agreement(ours, theirs))
+    fast_clock.start()
     print(compare_regions(model, fast, image, fast_image, sample, autocast))
 
 
-def report(slow: Clock, fast: Clock, repeats: int) -> None:
-    """Print seconds per frame by stage, and ratios."""
+def report(slow: dict[str, float], fast: dict[str, float]) -> None:
+    """Print seconds by stage of the fastest frames, and ratios."""
     print(f"{'stage':<16}{'published s':>14}{'ours s':>10}{'ratio':>8}")
-    rows = [(name, slow.seconds[name], fast.seconds[name]) for name in slow.seconds]
-    rows.append(("frame", sum(slow.seconds.values()), sum(fast.seconds.values())))
-    for name, a, b in rows:
-        print(f"{name:<16}{a / repeats:>14.3f}{b / repeats:>10.3f}{a / b:>8.2f}")
+    for name in fast:
+        theirs = f"{slow[name]:>14.3f}" if name in slow else " " * 14
+        ratio = f"{slow[name] / fast[name]:>8.2f}" if name in slow else ""
+        print(f"{name:<16}{theirs}{fast[name]:>10.3f}{ratio}")
+    frames = sum(slow.values()), sum(fast.values())
+    print(f"{'frame':<16}{frames[0]:>14.3f}{frames[1]:>10.3f}{frames[0] / frames[1]:>8.2f}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 
 import numpy as np
+from arguments import parse
 from tqdm import tqdm
 
 from vovtrack import load_tracker, read_video
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--height", type=int, default=192)
     parser.add_argument("--video")
-    args = parser.parse_args()
+    args = parse(parser, frames=20, width=96, height=64)
     tracker = load_tracker("mini", device="cpu")
     step = args.frames // POINTS
     at, sizes = [], []

@@ -1,6 +1,6 @@
 """How hard is association in a mini world? Trackers on perfect boxes and labels.
 
-    python tools/benchmarks/mini_world_difficulty.py --world DIR
+    python tools/benchmarks/mini_world_difficulty.py [--world DIR]
 
 Both trackers get the annotated boxes of the validation videos. One links by overlap alone, the
 other by a colour histogram of each box, so the table shows what position and what appearance are
@@ -16,13 +16,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from arguments import parse
 from mmengine.structures import InstanceData
 
 from ovtrack.trackers import IoUTracker, OVTracker
-from vovtrack.evaluation import evaluate_tao
+from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.tables import summary_rows, text_table
 from vovtrack.formats.tao import read_annotations
 from vovtrack.formats.tao_writer import TaoResultWriter
+from vovtrack.synthetic import write_world
 
 BINS = (16, 4, 4)
 
@@ -81,18 +83,20 @@ def track(world: Path, tracker, out: Path) -> Path:
 def main() -> None:
     """Print the TETA table of both trackers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--world", type=Path, required=True, help="written by 'vovtrack synth'")
-    args = parser.parse_args()
+    parser.add_argument("--world", type=Path, help="written by 'vovtrack synth'; else rendered")
+    parser.add_argument("--size", default="small", help="of a world that is rendered")
+    args = parse(parser, size="tiny")
     trackers = {
         "overlap alone": IoUTracker(iou_thr=0.1, memo_frames=10),
         "colour histogram": OVTracker(match_score_thr=0.4, memo_frames=10, momentum_embed=0.4),
     }
-    for name, tracker in trackers.items():
-        with tempfile.TemporaryDirectory() as folder:
-            results = track(args.world, tracker, Path(folder) / "tracks.json")
-            summary = evaluate_tao(args.world / "tao/annotations/validation.json", results)
-        print(f"\n{name}")
-        print(text_table(*summary_rows(summary)))
+    with tempfile.TemporaryDirectory() as folder:
+        world = args.world or write_world(Path(folder) / "world", size=args.size)
+        for name, tracker in trackers.items():
+            results = track(world, tracker, Path(folder) / f"{name}.json")
+            report = evaluate("tao-ov", world / "tao/annotations/validation.json", results)
+            print(f"\n{name}")
+            print(text_table(*summary_rows(report)))
 
 
 if __name__ == "__main__":

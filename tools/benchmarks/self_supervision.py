@@ -17,6 +17,7 @@ from itertools import combinations
 
 import torch
 import torch.nn.functional as F
+from arguments import parse
 from torch import Tensor
 
 from ovtrack.models import UnbiasedMultiPosCELoss
@@ -133,7 +134,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="regions per image of a pair")
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    args = parse(parser, frames=3, detections=5, dims=16, size=16, repeats=1)
     torch.set_num_threads(args.threads)
 
     embeds = clip(args.frames, args.detections, args.dims)
