@@ -1,20 +1,24 @@
 """What a CLIP image tower sees of a region: crops cut and resized together, on the device.
 
-The published teacher cuts each region with Pillow, resizes its shorter side to the tower's input
-with Pillow's bicubic filter and keeps the central square. Here the same numbers come from two
-batched matrix products for many regions at once: resizing is linear and separable, and only the
-rows and columns that reach the central square are read. Values between the two passes are rounded
-as Pillow does; it chooses the order of the passes by cost, so a grey value may differ by one.
+The published teacher cuts each region with Pillow, resizes it with Pillow's bicubic filter and
+keeps the central square. Here the same numbers come from two batched matrix products for many
+regions at once: resizing is linear and separable, and only the rows and columns that reach the
+central square are read. As in Pillow, the width is resized before the height, and values between
+the two are rounded and kept within a byte. Sums of float32 instead of integers may round to the
+next grey level. From version 13 on Pillow resizes the height of tall crops first, by which single
+pixels change by many levels; the released features are of older ones, and so are these.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-_BICUBIC = -0.5
-"""Pillow's coefficient of the cubic convolution kernel (Keys, 1981)."""
-_SUPPORT = 2.0
+_WEIGHT_STEPS = 2.0**22
+"""Pillow's weights are whole multiples of one over this."""
 _GROUPS_PER_DOUBLING = 2
 """Crops are resized together if width and height differ by less than a half of a doubling."""
 _GROUP_LIMIT = 64
@@ -38,107 +42,149 @@ def integer_boxes(bboxes: Tensor) -> Tensor:
     return torch.cat([(bboxes[:, :2] - 0.001).floor(), (bboxes[:, 2:] + 0.001).ceil()], 1).long()
 
 
-def resize_weights(
-    start: Tensor, length: Tensor, out_length: Tensor, skip: Tensor, read: Tensor, side: int
-) -> Tensor:
-    """Weights by which Pillow's bicubic resizing makes an output pixel of input pixels, per crop.
-
-    Args:
-        start: (N,) first coordinate of the crop on this axis, image pixels.
-        length: (N,) extent of the crop.
-        out_length: (N,) extent that it is resized to.
-        skip: (N,) output pixels in front of the central square.
-        read: (N, K) image coordinates that are read; those outside of the crop get weight 0.
-        side: Output pixels wanted.
-
-    Returns:
-        (N, side, K); a row sums to 1 over the crop, so pixels outside of the image, which are not
-        read, count as black.
-    """
-    scale = length.double() / out_length
-    width = scale.clamp(min=1)
-    row = torch.arange(side, device=start.device, dtype=torch.float64)
-    centre = (row + skip[:, None] + 0.5) * scale[:, None]
-    reach = _SUPPORT * width[:, None]
-    first = (centre - reach + 0.5).clamp(min=0).floor()
-    last = torch.minimum((centre + reach + 0.5).floor(), length[:, None].double())
-    taps = int((2 * reach).ceil().max()) + 2
-    place = first[..., None] + torch.arange(taps, device=start.device)
-    weights = _cubic((place + 0.5 - centre[..., None]) / width[:, None, None])
-    weights = weights * (place < last[..., None])
-    weights = weights / weights.sum(-1, keepdim=True)
-    column = (start[:, None, None] + place).long() - read[:, :1, None]
-    inside = (column >= 0) & (column < read.shape[1]) & (weights != 0)
-    dense = weights.new_zeros(*weights.shape[:2], read.shape[1])
-    dense.scatter_add_(2, column.clamp(0, read.shape[1] - 1), weights * inside)
-    return dense.float()
-
-
 def _cubic(x: Tensor) -> Tensor:
-    x, a = x.abs(), _BICUBIC
+    """Cubic convolution (Keys, 1981) with Pillow's coefficient."""
+    x, a = x.abs(), -0.5
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = (((x - 5) * x + 8) * x - 4) * a
     return torch.where(x < 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
 
-def crop_regions(image: Tensor, bboxes: Tensor, side: int) -> Tensor:
-    """Cut whole-pixel boxes out of an image and bring each to a central square.
+def _triangle(x: Tensor) -> Tensor:
+    return (1 - x.abs()).clamp(min=0)
+
+
+_FILTERS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
+    "bicubic": (_cubic, 2.0),
+    "bilinear": (_triangle, 1.0),
+}
+"""Pillow's filters: weight by distance, and the distance from which on it is zero."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """One axis of N crops that are resized together; (N,) each, pixels.
+
+    Attributes:
+        start: First coordinate of the crop in the image.
+        length: Extent of the crop.
+        resized: Extent that it is resized to.
+        skip: Output pixels in front of the central square.
+        low: First image coordinate that is read.
+    """
+
+    start: Tensor
+    length: Tensor
+    resized: Tensor
+    skip: Tensor
+    low: Tensor
+
+    def weights(self, read: int, taps: int, side: int, interpolation: str) -> Tensor:
+        """Weights (N, side, read) by which an output pixel is made of the pixels read.
+
+        A row sums to 1 over the crop, so that pixels outside of the image, which are not read,
+        count as black. At most ``taps`` pixels make one.
+        """
+        kernel, support = _FILTERS[interpolation]
+        scale = self.length.double() / self.resized
+        width = scale.clamp(min=1)
+        row = torch.arange(side, device=scale.device, dtype=torch.float64)
+        centre = (row + self.skip[:, None] + 0.5) * scale[:, None]
+        reach = support * width[:, None]
+        first = (centre - reach + 0.5).clamp(min=0).floor()
+        last = torch.minimum((centre + reach + 0.5).floor(), self.length[:, None].double())
+        place = first[..., None] + torch.arange(taps, device=scale.device)
+        weights = kernel((place + 0.5 - centre[..., None]) / width[:, None, None])
+        weights = weights * (place < last[..., None])
+        weights = weights / weights.sum(-1, keepdim=True)
+        column = ((self.start - self.low)[:, None, None] + place).long()
+        inside = (column >= 0) & (column < read)
+        dense = weights.new_zeros(*weights.shape[:2], read)
+        dense.scatter_add_(2, column.clamp(0, read - 1), weights * inside)
+        return (dense * _WEIGHT_STEPS).round().div(_WEIGHT_STEPS).float()
+
+
+def crop_regions(
+    image: Tensor,
+    bboxes: Tensor,
+    side: int,
+    resize_mode: str = "shortest",
+    interpolation: str = "bicubic",
+) -> Tensor:
+    """Cut whole-pixel boxes out of an image and bring each to a square.
 
     Args:
         image: (3, H, W) uint8 RGB.
-        bboxes: (N, 4) int64 boxes in its pixels; parts outside of the image are black.
+        bboxes: (N, 4) int64 boxes in its pixels; parts outside of the image are black. On the CPU
+            they spare a GPU the wait for their sizes.
         side: Side of the squares.
+        resize_mode: ``shortest`` keeps the central square of a crop, ``squash`` all of it.
+        interpolation: ``bicubic`` or ``bilinear``.
 
     Returns:
-        (N, 3, side, side) uint8.
+        (N, 3, side, side) uint8, on the device of the image.
     """
-    device = image.device
-    bboxes = bboxes.to(device)
-    extents = (bboxes[:, 2:] - bboxes[:, :2]).clamp(min=1)
-    shorter = extents.min(dim=1, keepdim=True).values
-    out = torch.where(extents == shorter, side, side * extents // shorter)
+    bboxes = bboxes.cpu()
+    start, extents = bboxes[:, :2], (bboxes[:, 2:] - bboxes[:, :2]).clamp(min=1)
+    out = torch.full_like(extents, side)
+    if resize_mode == "shortest":
+        shorter = extents.min(dim=1, keepdim=True).values
+        out = torch.where(extents == shorter, out, side * extents // shorter)
     # torchvision's central crop rounds half to even, as Python does.
     skip = torch.round((out - side).double() / 2).long()
     scale = extents.double() / out
-    reach = (_SUPPORT * scale.clamp(min=1)).ceil().long() + 1
-    low = bboxes[:, :2] + ((skip * scale).long() - reach).clamp(min=0)
-    high = bboxes[:, :2] + torch.minimum(((skip + side) * scale).long() + 1 + reach, extents)
-    limit = torch.tensor([image.shape[2], image.shape[1]], device=device)
+    reach = (_FILTERS[interpolation][1] * scale.clamp(min=1)).ceil().long() + 1
+    low = start + ((skip * scale).long() - reach).clamp(min=0)
+    high = start + torch.minimum(((skip + side) * scale).long() + 1 + reach, extents)
+    limit = torch.tensor([image.shape[2], image.shape[1]])
     low = torch.minimum(low.clamp(min=0), limit)
-    high = torch.minimum(high.clamp(min=0), limit)
-    sizes = (high - low).clamp(min=1)
-    crops = torch.empty(len(bboxes), 3, side, side, dtype=torch.uint8, device=device)
-    pixels = image.float()
+    sizes = (torch.minimum(high.clamp(min=0), limit) - low).clamp(min=1)
     # Crops of like extents share one product: in the order of their size little is padded.
-    order = (sizes[:, 0] * sizes[:, 1]).argsort()
-    buckets = (sizes[order].double().log2() * _GROUPS_PER_DOUBLING).round().long()
-    cuts = (buckets[1:] != buckets[:-1]).any(dim=1).nonzero()[:, 0] + 1
-    for group in order.tensor_split(cuts.cpu()):
-        for rows in group.split(_GROUP_LIMIT) if len(group) else ():
-            read = tuple(sizes[rows].max(dim=0).values.tolist())
-            crops[rows] = _resize(
-                pixels, low[rows], read, bboxes[rows], extents[rows], out[rows], skip[rows], side
-            )
-    return crops
+    order = sizes.prod(dim=1).argsort()
+    sizes, taps = sizes[order], 2 * reach[order]
+    # All that the device needs to know, in one copy.
+    plan = torch.stack([start, extents, out, skip, low])[:, order].to(image.device)
+    pixels, crops = image.float(), []
+    for rows in _groups(sizes):
+        axes = [_Axis(*plan[:, rows, axis]) for axis in (0, 1)]
+        read, most = sizes[rows].amax(dim=0).tolist(), taps[rows].amax(dim=0).tolist()
+        across, down = (axes[i].weights(read[i], most[i], side, interpolation) for i in (0, 1))
+        crops.append(_resize(_patches(pixels, axes[0].low, axes[1].low, read), across, down))
+    if not crops:
+        return image.new_zeros(0, 3, side, side)
+    return torch.cat(crops)[order.argsort().to(image.device)]
 
 
-def _resize(
-    image: Tensor, low: Tensor, read: tuple[int, int], bboxes: Tensor, extents: Tensor,
-    out: Tensor, skip: Tensor, side: int,
-) -> Tensor:  # fmt: skip
-    """Resize one group of crops, columns first and rows second, as Pillow does."""
+def _groups(sizes: Tensor) -> list[slice]:
+    """Runs of crops, sorted by size, that are resized together."""
+    buckets = (sizes.double().log2() * _GROUPS_PER_DOUBLING).round().long()
+    cuts = ((buckets[1:] != buckets[:-1]).any(dim=1).nonzero()[:, 0] + 1).tolist()
+    bounds = [0, *cuts, len(sizes)]
+    return [
+        slice(first, min(first + _GROUP_LIMIT, end))
+        for begin, end in zip(bounds[:-1], bounds[1:], strict=True)
+        for first in range(begin, end, _GROUP_LIMIT)
+    ]
+
+
+def _patches(image: Tensor, left: Tensor, top: Tensor, read: list[int]) -> Tensor:
+    """(N, 3, rows, columns) pixels from corners on; black outside of the image."""
     _, height, width = image.shape
-    columns = low[:, :1] + torch.arange(read[0], device=image.device)
-    rows = low[:, 1:] + torch.arange(read[1], device=image.device)
+    columns = left[:, None] + torch.arange(read[0], device=image.device)
+    rows = top[:, None] + torch.arange(read[1], device=image.device)
     inside = (rows < height)[:, :, None] & (columns < width)[:, None, :]
     patches = image[
         :, rows.clamp(max=height - 1)[:, :, None], columns.clamp(max=width - 1)[:, None]
     ]
-    patches = (patches * inside).transpose(0, 1)
-    across = resize_weights(bboxes[:, 0], extents[:, 0], out[:, 0], skip[:, 0], columns, side)
-    down = resize_weights(bboxes[:, 1], extents[:, 1], out[:, 1], skip[:, 1], rows, side)
-    patches = patches.reshape(len(bboxes), -1, read[0])
+    return (patches * inside).transpose(0, 1)
+
+
+def _resize(patches: Tensor, across: Tensor, down: Tensor) -> Tensor:
+    """Resize patches (N, 3, h, w) by weights (N, side, w) and (N, side, h) to uint8 squares."""
+    count, _, height, width = patches.shape
+    side = across.shape[1]
+    patches = patches.reshape(count, 3 * height, width)
     narrow = torch.bmm(patches, across.transpose(1, 2)).add_(0.5).floor_().clamp_(0, 255)
-    narrow = narrow.view(-1, 3, read[1], side).transpose(1, 2).reshape(-1, read[1], 3 * side)
+    narrow = narrow.view(count, 3, height, side).transpose(1, 2).reshape(count, height, 3 * side)
     square = torch.bmm(down, narrow).add_(0.5).floor_().clamp_(0, 255).to(torch.uint8)
-    return square.view(-1, side, 3, side).transpose(1, 2)
+    return square.view(count, side, 3, side).transpose(1, 2)

@@ -9,10 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from detpro.features.crops import crop_regions, enlarge_boxes, integer_boxes
-from vovtrack.models.clip import CLIP_MEAN, CLIP_STD, ClipTextEncoder
-
-COMBINE = "l2(sum of raw embeddings)"
-"""How embeddings of the crops of one region become one; part of what a bank is bound to."""
+from vovtrack.models.clip import ClipTextEncoder
 
 
 class RegionEncoder:
@@ -38,20 +35,13 @@ class RegionEncoder:
             bboxes: (N, 4) float boxes in its pixels, not clipped.
 
         Returns:
-            (len(scales) * N, 3, side, side) uint8, one scale after the other.
+            (len(scales) * N, 3, side, side) uint8 on its device, one scale after the other.
         """
         boxes = [bboxes if s == 1 else enlarge_boxes(bboxes.float(), s) for s in self.scales]
-        return crop_regions(image, integer_boxes(torch.cat(boxes)), self.clip.image_size)
-
-    def encode_crops(self, crops: Tensor) -> Tensor:
-        """Raw embeddings (n, D) float32 on the CPU of uint8 crops (n, 3, side, side)."""
-        mean = torch.tensor(CLIP_MEAN, device=crops.device).view(3, 1, 1)
-        std = torch.tensor(CLIP_STD, device=crops.device).view(3, 1, 1)
-        parts = [
-            self.clip.encode_image((part.float() / 255 - mean) / std, normalize=False)
-            for part in crops.split(self.clip.batch_size)
-        ]
-        return torch.cat(parts) if parts else torch.zeros(0, self.clip.embed_dim)
+        view = self.clip.preprocess
+        return crop_regions(
+            image, integer_boxes(torch.cat(boxes)), view.side, view.resize_mode, view.interpolation
+        )
 
     def encode_images(
         self, images: Sequence[Tensor], bboxes: Sequence[Tensor]
@@ -63,14 +53,15 @@ class RegionEncoder:
             bboxes: (n_i, 4) boxes in pixels of each image.
 
         Returns:
-            (n_i, D) float32 unit rows per image, on the CPU.
+            (n_i, D) float32 unit rows per image, on the device of CLIP.
         """
-        device = self.clip.device
         scales, counts = len(self.scales), [len(boxes) for boxes in bboxes]
         crops = [
-            self.crops(image.to(device), boxes.to(device)).unflatten(0, (scales, len(boxes)))
+            self.crops(image.to(self.clip.device, non_blocking=True), boxes).unflatten(
+                0, (scales, len(boxes))
+            )
             for image, boxes in zip(images, bboxes, strict=True)
         ]
-        embeds = self.encode_crops(torch.cat(crops, dim=1).flatten(0, 1))
+        embeds = self.clip.encode_image(torch.cat(crops, dim=1).flatten(0, 1), normalize=False)
         summed = embeds.unflatten(0, (scales, sum(counts))).sum(dim=0)
         return F.normalize(summed, dim=1).split(counts)

@@ -86,7 +86,7 @@ def extract_bank(
                 )
                 features += found
                 bar.update(sum(len(part) for part in found))
-            done += _write(folder, number, ids, boxes, [f.numpy() for f in features])
+            done += _write(folder, number, ids, boxes, [f.cpu().numpy() for f in features])
     return done
 
 
@@ -131,7 +131,7 @@ def verify_bank(
             taken += len(rows)
             (image,) = _decoded([paths[key]], 1)
             (again,) = encoder.encode_images([image], [torch.from_numpy(boxes[rows])])
-            cosine = (again.numpy() * features[rows].astype(np.float32)).sum(axis=1)
+            cosine = (again.cpu().numpy() * features[rows].astype(np.float32)).sum(axis=1)
             if cosine.min() < SAME_COSINE:
                 raise InputError(
                     f"'{bank.folder / shard_name(number)}.safetensors': image {key}, region "

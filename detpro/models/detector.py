@@ -143,11 +143,13 @@ class OpenVocabDetector(TwoStageDetector):
                 "them online."
             )
         raw = self.data_preprocessor
-        pixels = (images[missing] * raw.std + raw.mean).round().clamp(0, 255).to(torch.uint8)
         boxes = [samples[number].regions.bboxes for number in missing]
-        # Padding would be seen as part of the picture.
-        sizes = [samples[number].img_shape for number in missing]
-        pictures = [p[:, :h, :w] for p, (h, w) in zip(pixels, sizes, strict=True)]
+        pictures = []
+        for number in missing:
+            # Padding would be seen as part of the picture.
+            height, width = samples[number].img_shape
+            pixels = images[number, :, :height, :width] * raw.std + raw.mean
+            pictures.append(pixels.round().clamp(0, 255).to(torch.uint8))
         self.region_encoder.clip.to(images.device)
         found = self.region_encoder.encode_images(pictures, boxes)
         for number, embeds in zip(missing, found, strict=True):

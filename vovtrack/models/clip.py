@@ -7,7 +7,6 @@ checkpoints. Models come from ``open_clip``.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -22,6 +21,14 @@ from torch import Tensor
 from vovtrack.errors import InputError
 from vovtrack.files.checkpoints import check_checkpoint_file
 from vovtrack.files.hashing import file_sha256
+from vovtrack.models.clip_configs import (
+    check_activation,
+    named_model_config,
+    preprocess_settings,
+    published_preprocess,
+    read_model_config,
+)
+from vovtrack.models.clip_preprocess import ImagePreprocess
 from vovtrack.models.folded_tokenizer import FoldedTokenizer
 from vovtrack.models.prompts import resolve_templates
 from vovtrack.models.text_bank import load_text_bank, save_text_bank
@@ -31,7 +38,7 @@ if TYPE_CHECKING:
     import open_clip
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-"""Channel means (RGB, images in [0, 1]) of the input of every CLIP here, the mini one included."""
+"""Channel means (RGB, images in [0, 1]) of the input of OpenAI's CLIP and of the mini one."""
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Channel standard deviations that belong to `CLIP_MEAN`."""
 
@@ -44,14 +51,16 @@ Tokenizer = Callable[[Sequence[str]], Tensor]
 def build_clip(config: str | Path) -> tuple[open_clip.CLIP, Tokenizer]:
     """Build a CLIP with random weights, and its tokenizer, from an open_clip model config file.
 
-    A ``text_cfg.vocab_size`` below the tokenizer's 49408 selects the `FoldedTokenizer`.
+    A ``text_cfg.vocab_size`` below the tokenizer's 49408 selects the `FoldedTokenizer`. A key
+    ``preprocess_cfg``, as in open_clip's published configs, is for `ClipTextEncoder.preprocess`.
 
     Raises:
         InputError: The file is missing, not JSON, or lacks or has unknown keys.
     """
     import open_clip
 
-    settings = _read_model_config(config)
+    settings = read_model_config(config)
+    settings.pop("preprocess_cfg", None)
     text = settings["text_cfg"]
     try:
         model = open_clip.CLIP(**settings)
@@ -161,20 +170,35 @@ class ClipTextEncoder:
     @property
     def embed_dim(self) -> int:
         """Dimension D of the embeddings; known without loading any weight."""
-        if self._from_config:
-            return int(_read_model_config(self.model)["embed_dim"])
-        return int(_named_model_config(self.model)["embed_dim"])
+        return int(self._config["embed_dim"])
 
     @property
     def token_dims(self) -> int:
         """Width of the text tower's token embeddings; known without loading any weight."""
-        read = _read_model_config if self._from_config else _named_model_config
-        return int(read(self.model)["text_cfg"]["width"])
+        return int(self._config["text_cfg"]["width"])
+
+    @cached_property
+    def preprocess(self) -> ImagePreprocess:
+        """How images become inputs of `encode_image`; known without loading any weight.
+
+        Raises:
+            InputError: A weight file that may be of models with different preprocessing.
+        """
+        from open_clip import CLIPVisionCfg
+
+        if self._from_config:
+            settings = preprocess_settings(self._config.get("preprocess_cfg", {}))
+        else:
+            settings = published_preprocess(
+                self.model, None if self._from_file else self.pretrained
+            )
+        side = self._config["vision_cfg"].get("image_size", CLIPVisionCfg.image_size)
+        return ImagePreprocess(side if isinstance(side, int) else side[0], **settings)
 
     @property
     def image_size(self) -> int:
         """Side in pixels of the square images that `encode_image` reads."""
-        return image_side(self.load()[0])
+        return self.preprocess.side
 
     def to(self, device: str | torch.device) -> ClipTextEncoder:
         """Run on ``device`` from now on."""
@@ -208,22 +232,25 @@ class ClipTextEncoder:
         """Embed images.
 
         Args:
-            images: (N, 3, `image_size`, `image_size`) RGB, scaled to [0, 1], minus `CLIP_MEAN`,
-                divided by `CLIP_STD`.
+            images: (N, 3, `image_size`, `image_size`) RGB: uint8 pixels, or float inputs that went
+                through `preprocess`.
             normalize: Return unit rows; False for sums over crops that normalise afterwards.
 
         Returns:
-            (N, D) float32 on the CPU.
+            (N, D) float32 on the device of CLIP.
         """
         model, _ = self.load()
-        embeds = torch.zeros(len(images), self.embed_dim)
+        preprocess = self.preprocess.to(self.device)
         dtype = getattr(torch, self.image_dtype)
-        for start in range(0, len(images), self.batch_size):
-            rows = slice(start, start + self.batch_size)
+        parts = [torch.zeros(0, self.embed_dim, device=self.device)]
+        for batch in images.split(self.batch_size) if len(images) else ():
+            inputs = batch.to(self.device, non_blocking=True)
+            inputs = inputs if inputs.is_floating_point() else preprocess(inputs)
             # Convolutions, of which some towers consist, are fastest with channels last.
-            pixels = images[rows].to(self.device, memory_format=torch.channels_last)
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
             with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
-                embeds[rows] = model.encode_image(pixels).float().cpu()
+                parts.append(model.encode_image(inputs).float())
+        embeds = torch.cat(parts)
         return F.normalize(embeds, dim=-1) if normalize else embeds
 
     @cached_property
@@ -231,6 +258,11 @@ class ClipTextEncoder:
         """What architecture and weights are: names, or hashes of files. Moved files stay equal."""
         model = _file_hash(self.model) if self._from_config else self.model
         return model, _file_hash(self.pretrained) if self._from_file else self.pretrained
+
+    @cached_property
+    def _config(self) -> dict:
+        """The open_clip model config."""
+        return (read_model_config if self._from_config else named_model_config)(self.model)
 
     @property
     def _from_config(self) -> bool:
@@ -288,7 +320,7 @@ class ClipTextEncoder:
         if self._from_config:
             model, tokenizer = build_clip(self.model)
         else:
-            _named_model_config(self.model)
+            named_model_config(self.model)
             model = open_clip.create_model(self.model, load_weights=False, pretrained_text=False)
             tokenizer = open_clip.get_tokenizer(self.model)
         try:
@@ -305,7 +337,7 @@ class ClipTextEncoder:
     def _load_tag(self) -> tuple[torch.nn.Module, Tokenizer]:
         import open_clip
 
-        _check_activation(self.model, self.pretrained)
+        check_activation(self.model, self.pretrained)
         try:
             model = open_clip.create_model(
                 self.model, pretrained=self.pretrained, require_pretrained=True
@@ -317,49 +349,6 @@ class ClipTextEncoder:
                 "locally, or give `pretrained` the path of a weight file"
             ) from error
         return model, open_clip.get_tokenizer(self.model)
-
-
-def _read_model_config(path: str | Path) -> dict:
-    try:
-        settings = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"the CLIP config {path} does not exist") from error
-    except ValueError as error:
-        raise InputError(f"the CLIP config {path} is not valid JSON: {error}") from error
-    missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(settings)
-    if missing:
-        raise InputError(f"the CLIP config {path} lacks the keys {', '.join(sorted(missing))}")
-    return settings
-
-
-def _named_model_config(name: str) -> dict:
-    import open_clip
-
-    settings = open_clip.get_model_config(name)
-    if settings is None:
-        near = difflib.get_close_matches(name, open_clip.list_models(), n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see open_clip.list_models()"
-        raise InputError(f"open_clip has no model {name!r}; {hint}")
-    return settings
-
-
-def _check_activation(name: str, tag: str) -> None:
-    """Refuse weights trained with QuickGELU in a model built with GELU: silently wrong numbers."""
-    import open_clip
-
-    settings = _named_model_config(name)
-    known = open_clip.list_pretrained_tags_by_model(name)
-    if tag not in known:
-        raise InputError(
-            f"open_clip has no weights {tag!r} for {name}; choose one of {', '.join(known)}, or "
-            "give the path of a weight file"
-        )
-    quick = bool(open_clip.get_pretrained_cfg(name, tag).get("quick_gelu", False))
-    if quick and not settings.get("quick_gelu", False):
-        raise InputError(
-            f"the weights {tag!r} were trained with the QuickGELU activation, which {name} does "
-            f"not use; set model='{name}-quickgelu'"
-        )
 
 
 def _checked_names(names: Sequence[str]) -> tuple[str, ...]:

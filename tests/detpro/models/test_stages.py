@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 
 from tests.detpro.conftest import CLIP
 from tests.detpro.golden import FOLDER
+from tests.fake_cuda import fake_cuda
 from tests.seeded import seeded_state_dict
 from vovtrack.engine.launch import load_config
 from vovtrack.errors import InputError
@@ -150,6 +151,13 @@ def test_regions_are_encoded_online_where_features_are_missing(repository):
     for sample in samples:
         assert sample.regions.embeds.shape == (3, 64)
         assert torch.allclose(sample.regions.embeds.norm(dim=1), torch.ones(3))
+    with fake_cuda() as gpu:
+        inputs, on_gpu = batch(embeds=False)
+        on_gpu = [sample.to(gpu) for sample in on_gpu]
+        model.to(gpu)._encode_regions(inputs.to(gpu), on_gpu)
+        for sample, expected in zip(on_gpu, samples, strict=True):
+            assert sample.regions.embeds.device == gpu
+            torch.testing.assert_close(sample.regions.embeds.cpu(), expected.regions.embeds)
     model.region_encoder = None
     inputs, samples = batch(embeds=False)
     with pytest.raises(InputError, match="2 of 2 images came without region features"):
