@@ -24,6 +24,7 @@ class FakeHub:
         stall: Seconds of silence before a connection breaks off.
         stated_sha256: Other hashes than the true ones.
         stated_size: Other sizes than the true ones.
+        listing: What it answers instead of its list of files.
         drip: Seconds between bytes, for the first request of content.
         served: Bytes of content sent.
         ranges: ``Range`` headers seen.
@@ -35,6 +36,7 @@ class FakeHub:
     statuses: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     stated_sha256: dict[str, str] = field(default_factory=dict)
     stated_size: dict[str, int] = field(default_factory=dict)
+    listing: bytes | None = None
     drip: float = 0.0
     stall: float = 0.0
     served: int = 0
@@ -94,7 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, headers = hub.statuses.pop(0)
             return self.reply(status, b"{}" if body else b"", headers)
         if re.match(rf"/api/models/{hub.repo}(/revision/main)?(\?|$)", self.path):
-            return self.reply(200, json.dumps(hub.info()).encode())
+            listing = hub.listing
+            return self.reply(200, json.dumps(hub.info()).encode() if listing is None else listing)
         if self.path.startswith("/api/models/"):
             code = "RevisionNotFound" if f"/{hub.repo}/" in self.path else "RepoNotFound"
             return self.reply(404, b"{}", {"X-Error-Code": code})

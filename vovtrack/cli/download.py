@@ -21,6 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--offline", action="store_true", help="never ask the network")
     parser.add_argument("--force", action="store_true", help="fetch again what is there")
+    parser.add_argument(
+        "--allow-unverified", action="store_true", help="take files whose hash the hub hides"
+    )
+    parser.add_argument("--max-size", type=float, default=16, metavar="GB", help="default: 16")
     parser.add_argument("--repo", metavar="USER/NAME", help="other repository on the hub")
     parser.add_argument("--revision", default="main", help="branch, tag or commit")
     parser.add_argument("--endpoint", metavar="URL", help="a mirror (default: HF_ENDPOINT)")
@@ -30,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
     """Fetch what was asked for."""
     import sys
 
-    from vovtrack.engine.download import REPOSITORY, WEIGHTS, Hub, fetch
+    from vovtrack.engine.download import WEIGHTS, fetch
+    from vovtrack.engine.hub import REPOSITORY, Hub
     from vovtrack.errors import InputError
 
     if args.list:
@@ -40,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.names and not args.all:
         raise InputError("name the weights to fetch, or --all; --list shows them.")
-    hub = Hub(args.repo or REPOSITORY, args.revision, args.endpoint)
+    if not 0 < args.max_size < 1e6:
+        raise InputError(f"--max-size is {args.max_size}, expected gigabytes above 0.")
+    limit = int(args.max_size * (1 << 30))
+    hub = Hub(args.repo or REPOSITORY, args.revision, args.endpoint, max_bytes=limit)
     names = () if args.all else args.names
     paths = fetch(
         names,
@@ -49,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
         args.source,
         args.offline,
         args.force,
+        args.allow_unverified,
         notice=lambda text: print(text, file=sys.stderr),
     )
     for path in paths:

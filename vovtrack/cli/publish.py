@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the card, send it with the file."""
-    from vovtrack.engine.download import Hub
+    from vovtrack.engine.hub import Hub
     from vovtrack.engine.publish import model_card, publish
     from vovtrack.evaluation.report import read_report
 

@@ -11,7 +11,7 @@ from typing import Any
 from huggingface_hub import HfApi
 
 from vovtrack.engine.checkpoint import load_weights, read_metadata
-from vovtrack.engine.download import Hub, patiently
+from vovtrack.engine.hub import Hub, patiently
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256

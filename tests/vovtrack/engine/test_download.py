@@ -18,7 +18,8 @@ from huggingface_hub import constants
 
 from vovtrack.cli.main import main
 from vovtrack.engine import download
-from vovtrack.engine.download import LOCK, WEIGHTS, Hub, fetch, resolve_names
+from vovtrack.engine.download import LOCK, WEIGHTS, fetch, resolve_names
+from vovtrack.engine.hub import Hub
 from vovtrack.errors import InputError
 
 KEY = "our_trained_models/ovtrack_pair.pth"
@@ -186,8 +187,10 @@ def test_carried_over_by_hand(content, tmp_path):
     source, folder = tmp_path / "stick/deep", tmp_path / "saved"
     source.mkdir(parents=True)
     (source / "ovtrack_pair.pth").write_bytes(content)
-    (path,) = fetch(["ovtrack_pair"], folder, source=tmp_path / "stick")
+    told = []
+    (path,) = fetch(["ovtrack_pair"], folder, source=tmp_path / "stick", notice=told.append)
     assert path.read_bytes() == content and files(folder) == [LOCK, KEY]
+    assert told[0].endswith("not verified: no hash is known")
     fetch(["ovtrack_pair"], folder, offline=True)
     with pytest.raises(InputError, match="holds no file 'detpro_stage1.pth'"):
         fetch(["detpro_stage1"], folder, source=tmp_path / "stick")
@@ -230,3 +233,109 @@ def test_a_mirror_in_the_environment_is_used(server, content, tmp_path):
         [sys.executable, "-m", "vovtrack.cli", *words], env=environment, capture_output=True
     )
     assert done.returncode == 0 and (tmp_path / KEY).read_bytes() == content
+
+
+def changed(server, **entry) -> bytes:
+    """The hub's true list with other values in the entry of the weights."""
+    info = server.info()
+    item = next(i for i in info["siblings"] if i["rfilename"] == REMOTE)
+    item.update(entry)
+    return json.dumps(info).encode()
+
+
+HASHES = ["../../../x", "/tmp/x", "0" * 63, "0" * 64 + "/x", "A" * 64, 7, [], {"a": 1}, True, ""]
+
+
+@pytest.mark.parametrize("digest", HASHES)
+def test_a_hash_that_is_a_path_reaches_no_file(server, tmp_path, digest):
+    folder = tmp_path / "a/b/c/saved"
+    folder.mkdir(parents=True)
+    outside = tmp_path / "a/b/x.part"
+    outside.write_bytes(b"mine")
+    server.listing = changed(server, lfs=dict(sha256=digest, size=1, pointerSize=1))
+    with pytest.raises(InputError, match="not a list of files: 'sha256'|states no hash"):
+        get(server, folder)
+    assert outside.read_bytes() == b"mine" and files(tmp_path) == ["a/b/x.part"]
+
+
+LISTINGS = {
+    "empty": b"",
+    "text": b"hello",
+    "object": b"{}",
+    "list": b"[]",
+    "number": b"7",
+    "deep": b"[" * 200_000 + b"]" * 200_000,
+    "commit": b'{"sha": "../../x", "siblings": []}',
+    "commit_number": b'{"sha": 7, "siblings": []}',
+    "no_siblings": json.dumps(dict(sha="0" * 40)).encode(),
+    "siblings_object": json.dumps(dict(sha="0" * 40, siblings={})).encode(),
+    "siblings_numbers": json.dumps(dict(sha="0" * 40, siblings=[1, None])).encode(),
+    "name_number": json.dumps(dict(sha="0" * 40, siblings=[dict(rfilename=3)])).encode(),
+    "name_escape": json.dumps(dict(sha="0" * 40, siblings=[dict(rfilename="\x1b[2J")])).encode(),
+    "name_long": json.dumps(dict(sha="0" * 40, siblings=[dict(rfilename="x" * 501)])).encode(),
+}
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_a_malformed_listing_is_a_sentence(server, tmp_path, name):
+    server.listing = LISTINGS[name]
+    with pytest.raises(InputError) as caught:
+        get(server, tmp_path)
+    assert server.endpoint in str(caught.value) and "\n" not in str(caught.value)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [-1, "12", 1.5, True, [], {}])
+def test_a_size_that_is_no_number_is_a_sentence(server, tmp_path, size):
+    server.listing = changed(server, size=size)
+    with pytest.raises(InputError, match="'size' of saved_models"):
+        get(server, tmp_path)
+
+
+def test_an_endless_listing_is_cut(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("vovtrack.engine.hub.MAX_LISTING", 1000)
+    server.listing = b" " * 2000
+    with pytest.raises(InputError, match="more than the expected 1000 bytes of the list of files"):
+        get(server, tmp_path)
+
+
+def test_without_a_hash_only_on_request_and_never_called_verified(server, content, tmp_path):
+    server.listing = changed(server, lfs=None)
+    with pytest.raises(InputError, match="states no hash .* --allow-unverified"):
+        get(server, tmp_path)
+    assert files(tmp_path) == []
+    told = []
+    get(server, tmp_path, allow_unverified=True, notice=told.append)
+    get(server, tmp_path, allow_unverified=True, notice=told.append)
+    assert "not verified" in told[0] and "never verified" in told[1]
+    assert json.loads((tmp_path / LOCK).read_text())[KEY]["verified"] is False
+
+
+def test_more_than_stated_is_not_written(server, content, tmp_path):
+    server.listing = changed(server, size=1000)
+    with pytest.raises(InputError, match="more than the expected 1000 bytes|transfer failed"):
+        get(server, tmp_path)
+    parts = [path for path in tmp_path.rglob("*.part")]
+    assert sum(path.stat().st_size for path in parts) <= 1000
+    server.listing = changed(server, size=None, lfs=None)
+    hub = Hub(server.repo, endpoint=server.endpoint, tries=1, pause=0, max_bytes=1000)
+    with pytest.raises(InputError, match="more than the expected 1000 bytes"):
+        get(server, tmp_path, hub=hub, allow_unverified=True)
+    server.listing = None
+    with pytest.raises(InputError, match="states 400000 bytes, more than the 1000"):
+        get(server, tmp_path, hub=hub)
+    assert not (tmp_path / KEY).exists()
+
+
+def test_a_part_that_is_too_long_begins_anew(server, content, tmp_path):
+    staging = tmp_path / ".downloads"
+    staging.mkdir()
+    (staging / f"{server.sha256(REMOTE)}.part").write_bytes(b"x" * (len(content) + 1))
+    (path,) = get(server, tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_retries_are_told(server, tmp_path, caplog):
+    server.statuses = [(503, {})]
+    get(server, tmp_path)
+    assert "the hub answered 503: trying again" in caplog.text

@@ -13,7 +13,7 @@ import torch
 
 from vovtrack.cli.main import main
 from vovtrack.engine.checkpoint import save_weights
-from vovtrack.engine.download import Hub
+from vovtrack.engine.hub import Hub
 from vovtrack.engine.publish import model_card, publish
 from vovtrack.errors import InputError
 from vovtrack.files.hashing import file_sha256
