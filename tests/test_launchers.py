@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from vovtrack.engine.configs import find_config
 from vovtrack.engine.launch import load_config
+from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,3 +160,41 @@ def test_number_of_gpus_is_checked():
 def test_missing_arguments_give_the_usage(script):
     with pytest.raises(AssertionError, match="Usage: .*CONFIG"):
         launch(script, CONFIG)
+
+
+def echoed(command: list[str], folder: Path, tmp_path: Path) -> tuple[list[str], str]:
+    """The words that a script hands to Python, and what it says."""
+    echo = tmp_path / "python"
+    echo.write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$PWD" "$@"\n')
+    echo.chmod(0o755)
+    environment = {**os.environ, "PYTHON": str(echo)}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        ("detpro", "./tools/dist_train.sh configs/lvis/detpro_ens_20e.py 4 --work-dir W"),
+        ("detpro", "./tools/dist_test.sh configs/lvis/detpro_ens_20e.py W/epoch_20.pth 4"),
+        ("ovtrack", "./tools/dist_train.sh configs/mini/ovtrack.py 4 20956 --work-dir W"),
+        ("ovtrack", "tools/dist_test_new.sh configs/mini/ovtrack.py W/epoch_5.pth 4 36141"),
+    ],
+)
+def test_published_commands_work_in_the_folders_where_they_are_typed(folder, command, tmp_path):
+    script, *words = command.split()
+    there, told = echoed([script, *words], ROOT / folder, tmp_path)
+    here, _ = echoed([f"tools/{Path(script).name}", *words], ROOT, tmp_path)
+    assert there == here and there[0] == str(ROOT)
+    assert f"Running in {ROOT}: relative paths" in told
+
+
+def test_configs_are_found_from_any_folder_and_by_their_old_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_config("configs/lvis/detpro_ens_20e.py").is_file()
+    with pytest.raises(InputError, match="here it is 'configs/lvis/detpro_ens_20e.py'"):
+        find_config("detpro/configs/lvis/detpro_ens_20e.py")
+    with pytest.raises(InputError, match="Near matches: .*objects365"):
+        find_config("configs/transfer/transfer_objects365.py")

@@ -36,16 +36,23 @@ MAX_FILES = 64
 
 
 def find_config(config_or_name: str | Path) -> Path:
-    """Path of a config given by short name, file name or path; near matches if there is none."""
-    for candidate in (Path(config_or_name), SHIPPED / NAMES.get(str(config_or_name), "-")):
+    """Path of a config given by short name, file name or path; near matches if there is none.
+
+    A path that starts with ``configs/`` is found from any folder.
+    """
+    name = str(config_or_name)
+    for candidate in (Path(name), SHIPPED / name, SHIPPED / NAMES.get(name, "-")):
         if candidate.is_file():
             return candidate
     known = {path.stem: path for path in CONFIGS.rglob("*.py") if "_base_" not in path.parts}
-    if str(config_or_name) in known:
-        return known[str(config_or_name)]
-    near = difflib.get_close_matches(str(config_or_name), [*NAMES, *known], n=3, cutoff=0.4)
+    if name in known:
+        return known[name]
+    if name.endswith(".py") and Path(name).stem in known:
+        place = known[Path(name).stem].relative_to(SHIPPED)
+        raise InputError(f"There is no config '{name}'; here it is '{place}'.")
+    near = difflib.get_close_matches(Path(name).stem, [*NAMES, *known], n=3, cutoff=0.4)
     hint = f" Near matches: {', '.join(near)}." if near else ""
-    raise InputError(f"There is no config '{config_or_name}'.{hint}")
+    raise InputError(f"There is no config '{name}'.{hint}")
 
 
 def read_config(path: str | Path, trust_config: bool = False) -> Config:

@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# The same as tools/dist_train.sh, see there.
+exec "$(dirname "$0")/../../tools/_from_root.sh" dist_train.sh "$@"
