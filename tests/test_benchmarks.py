@@ -6,6 +6,7 @@ import re
 import runpy
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 import torch
