@@ -21,6 +21,7 @@ default_hooks = dict(
     checkpoint=dict(type="VerifiedCheckpointHook", interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     finite_loss=dict(type="FiniteLossHook"),
+    same_classes=dict(type="SameClassesHook"),
 )
 env_cfg = dict(
     cudnn_benchmark=False,

@@ -37,6 +37,7 @@ class ImagePairDataset(BaseDetDataset):
 
     Args:
         vocabulary: What :meth:`Vocabulary.load` takes; by default the categories of the file.
+            Labels balance the sampling and train nothing, so they need not be the model's.
         max_gap: The reference is at most this many frames away from the key.
         include_self: The key itself may be its own reference, in two different augmentations: a
             still, a video of one frame, always is. Otherwise stills are left out.
@@ -63,7 +64,6 @@ class ImagePairDataset(BaseDetDataset):
     def load_data_list(self) -> list[dict]:
         """Read the file; a key image without any partner is left out."""
         vocabulary = Vocabulary.load(self._vocabulary_spec or self.ann_file)
-        self._metainfo["classes"] = vocabulary.names
         locate = self._locator()
         records = [self._parse(image, locate) for image in read_images(self.ann_file, vocabulary)]
         paths = [record["img_path"] for record in records]

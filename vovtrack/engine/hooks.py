@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,34 @@ class ContinueTestHook(Hook):
             runner.test_dataloader.sampler.skip(done[0])
             if is_main_process():
                 runner.logger.info("%d videos are already done and skipped.", len(done[0]))
+
+
+@HOOKS.register_module()
+class SameClassesHook(Hook):
+    """Sees to it that the labels of the training data are those of the model.
+
+    A label is a place in a list of classes, so that another list silently trains other names.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Compare the classes of the data, if it declares any, with those of the model.
+
+        Raises:
+            InputError: They differ; the first class that does.
+        """
+        model = getattr(runner.model, "module", runner.model)
+        data = getattr(runner.train_dataloader.dataset, "metainfo", {}).get("classes")
+        vocabulary = getattr(model, "vocabulary", None)
+        if data is None or vocabulary is None or tuple(data) == vocabulary.names:
+            return
+        pairs = enumerate(zip_longest(data, vocabulary.names))
+        label, (theirs, ours) = next((k, pair) for k, pair in pairs if pair[0] != pair[1])
+        raise InputError(
+            f"The training data has {len(data)} classes, the model {len(vocabulary)}, and label "
+            f"{label} is {theirs!r} in the data, {ours!r} in the model: set model.vocabulary to "
+            "the annotation file of the data, or the vocabulary of train_dataloader's dataset to "
+            "that of the model (its classes are then found by name)."
+        )
 
 
 @HOOKS.register_module()

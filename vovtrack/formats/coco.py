@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
 from vovtrack.structures import Vocabulary
+from vovtrack.structures.class_names import find_names
 
 _REQUIRED = {
     "images": ("id", "width", "height"),
@@ -27,13 +28,14 @@ def read_images(path: str | Path, vocabulary: Vocabulary) -> list[dict[str, Any]
 
     Args:
         path: JSON file.
-        vocabulary: Decides the labels: ``bbox_label`` is the place of the category in it.
+        vocabulary: Decides the labels: ``bbox_label`` is the place of the category in it, found
+            by name, whatever id the file gives it.
 
     Returns:
         The image records of the file in its order, each with ``instances``: ``bbox``
         (x1, y1, x2, y2) in image pixels, ``bbox_label``, ``ignore_flag``, and where the file has
-        them ``instance_id`` and ``mask`` (polygons); and with ``category_ids`` of all annotations,
-        also of those left out.
+        them ``instance_id`` and ``mask`` (polygons); and with ``category_ids``, the vocabulary's
+        ids of all annotations, also of those left out as too small, outside or ignored.
 
     Raises:
         InputError: Unreadable file or a missing key, named with its record.
@@ -45,7 +47,13 @@ def images_of(
     content: dict[str, Any], vocabulary: Vocabulary, path: str | Path
 ) -> list[dict[str, Any]]:
     """As :func:`read_images`, of a file that is read already; ``path`` is for messages."""
-    labels = {category: label for label, category in enumerate(vocabulary.category_ids)}
+    categories = content["categories"]
+    places = find_names([category["name"] for category in categories], vocabulary.names)
+    labels = {
+        category["id"]: place
+        for category, place in zip(categories, places, strict=True)
+        if place is not None
+    }
     by_image: dict[int, list[dict]] = defaultdict(list)
     for annotation in content["annotations"]:
         by_image[annotation["image_id"]].append(annotation)
@@ -54,7 +62,13 @@ def images_of(
             image,
             file_name=_file_name(path, image),
             instances=_instances(image, found, labels),
-            category_ids=sorted({annotation["category_id"] for annotation in found}),
+            category_ids=sorted(
+                {
+                    vocabulary.category_ids[labels[annotation["category_id"]]]
+                    for annotation in found
+                    if annotation["category_id"] in labels
+                }
+            ),
         )
         for image in content["images"]
         for found in [by_image[image["id"]]]
