@@ -6,8 +6,25 @@ from torch import Tensor
 
 from vovtrack.engine.conversion import KeyMap, Layout
 
+CASCADE_STAGES = 3
+
+
+def _stage_names(stage: int) -> dict[str, str]:
+    """Prefixes of one stage of a released cascade."""
+    head = f"roi_head.bbox_head.{stage}."
+    return {
+        f"{head}shared_convs.": f"{head}text_branch.convs.",
+        f"{head}shared_fcs.0.": f"{head}text_branch.fc.",
+        f"roi_head.projection.{stage}.": f"{head}text_branch.proj.",
+        f"{head}shared_convs_for_image.": f"{head}image_branch.convs.",
+        f"{head}shared_fcs_for_image.0.": f"{head}image_branch.fc.",
+        f"roi_head.projection_for_image.{stage}.": f"{head}image_branch.proj.",
+    }
+
+
 DETECTOR_KEYS = KeyMap(
     renamed={
+        **{old: new for i in range(CASCADE_STAGES) for old, new in _stage_names(i).items()},
         "roi_head.bbox_head.shared_convs.": "roi_head.bbox_head.text_branch.convs.",
         "roi_head.bbox_head.shared_fcs.0.": "roi_head.bbox_head.text_branch.fc.",
         "roi_head.projection.": "roi_head.bbox_head.text_branch.proj.",
@@ -51,6 +68,13 @@ DETPRO = Layout(
     marks=("roi_head.projection.", "roi_head.bbox_head.text_branch.proj."),
     optional=("roi_head.mask_head.",),
     overrides={"roi_head": {"mask_head": MASK_HEAD}},
+)
+CASCADE = Layout(
+    name="detpro-cascade",
+    what="cascade detector",
+    keys=DETECTOR_KEYS,
+    marks=("roi_head.projection.0.", "roi_head.bbox_head.0.text_branch.proj."),
+    config="configs/_base_/models/detpro_cascade_r50.py",
 )
 SOCO = Layout(
     name="soco",

@@ -1,4 +1,4 @@
-"""RoI head of the open-vocabulary detector."""
+"""RoI head of the open-vocabulary detector, and what all such heads share."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmdet.models.roi_heads import StandardRoIHead
+from mmdet.models.roi_heads.base_roi_head import BaseRoIHead
 from mmdet.structures.bbox import bbox2roi, scale_boxes
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from detpro.models.bbox_head import RegionOutputs
+from detpro.models.bbox_head import DualBranchBBoxHead, RegionOutputs
 from detpro.models.postprocess import best_class_nms, classwise_nms
 from detpro.models.thresholds import (
     ScoreThresholds,
@@ -22,11 +23,12 @@ from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 
 
-@MODELS.register_module()
-class OpenVocabRoIHead(StandardRoIHead):
+class OpenVocabHead(BaseRoIHead):
     """Boxes from the box head, classes from a text bank, scores from the fusion of two branches.
 
-    Source: DetPro (Du et al., CVPR 2022, section 4.1) with the inference of OVTrack.
+    Source: DetPro (Du et al., CVPR 2022, section 4.1) with the inference of OVTrack. What is
+    decided in one stage or in several is left to the subclasses, which name one of mmdet's heads as
+    their second base.
 
     Args:
         classifier: Config of :class:`~detpro.models.classifier.TextBankClassifier`.
@@ -46,7 +48,7 @@ class OpenVocabRoIHead(StandardRoIHead):
             which regions count in the text loss; None counts all alike.
         level_map: Levels of the pyramid from which regions of each level are pooled, for boxes
             (``reg``) and for classes (``cls``); None pools both from the level of their size.
-        **kwargs: Of mmdet's ``StandardRoIHead``.
+        **kwargs: Of mmdet's head.
     """
 
     def __init__(
@@ -75,11 +77,17 @@ class OpenVocabRoIHead(StandardRoIHead):
         self.register_buffer("text_weights", torch.empty(0), persistent=False)
         self.register_buffer("hidden_classes", torch.empty(0, dtype=bool), persistent=False)
 
+    @property
+    def box_heads(self) -> Sequence[DualBranchBBoxHead]:
+        """The box head of each stage."""
+        raise NotImplementedError
+
     def set_vocabulary(self, vocabulary: Vocabulary, embeds: Tensor | None = None) -> None:
         """Detect the classes of ``vocabulary`` from now on; ``embeds`` (C, D) are optional."""
         device = self.text_weights.device
         self.classifier.set_vocabulary(vocabulary, embeds)
-        self.bbox_head.num_classes = len(vocabulary)
+        for head in self.box_heads:
+            head.num_classes = len(vocabulary)
         if self.fusion is not None:
             self.text_weights = self.fusion.text_weights(vocabulary).to(device)
         hidden = torch.tensor(
@@ -102,25 +110,30 @@ class OpenVocabRoIHead(StandardRoIHead):
             return score_of_probability(1.0, len(self.classifier.vocabulary))
         return 1.0
 
-    def describe(self, feats: tuple[Tensor, ...], rois: Tensor) -> RegionOutputs:
+    def describe(self, feats: tuple[Tensor, ...], rois: Tensor, stage: int = -1) -> RegionOutputs:
         """Pool regions once and describe them with both branches.
 
         Args:
             feats: FPN maps (B, C, h, w).
             rois: (N, 5) image index and box in network-input pixels.
+            stage: Whose box head describes, by default the last one's.
         """
+        head = self.box_heads[stage]
         if self.level_map is None:
-            return self.bbox_head(self.pool(feats, rois))
-        bbox_pred, text_embeds = self.describe_text(feats, rois)
-        image_embeds = self.bbox_head.describe_image(self.pool(feats, rois))
+            return head(self.pool(feats, rois))
+        bbox_pred, text_embeds = self.describe_text(feats, rois, stage)
+        image_embeds = head.describe_image(self.pool(feats, rois))
         return RegionOutputs(bbox_pred, text_embeds, image_embeds)
 
-    def describe_text(self, feats: tuple[Tensor, ...], rois: Tensor) -> tuple[Tensor, Tensor]:
+    def describe_text(
+        self, feats: tuple[Tensor, ...], rois: Tensor, stage: int = -1
+    ) -> tuple[Tensor, Tensor]:
         """Box deltas (N, 4) and unit embeddings (N, D) of the text branch."""
+        head = self.box_heads[stage]
         if self.level_map is None:
-            return self.bbox_head.describe_text(self.pool(feats, rois))
-        deltas = self.bbox_head.describe_text(self.pool(feats, rois, self.level_map["reg"]))[0]
-        embeds = self.bbox_head.describe_text(self.pool(feats, rois, self.level_map["cls"]))[1]
+            return head.describe_text(self.pool(feats, rois))
+        deltas = head.describe_text(self.pool(feats, rois, self.level_map["reg"]))[0]
+        embeds = head.describe_text(self.pool(feats, rois, self.level_map["cls"]))[1]
         return deltas, embeds
 
     def pool(
@@ -181,22 +194,39 @@ class OpenVocabRoIHead(StandardRoIHead):
         """As :meth:`predict` without masks, with ``probabilities`` (n, C + 1) of each region."""
         proposals = [res.bboxes for res in rpn_results_list]
         rois = bbox2roi(proposals)
-        outputs = self.describe(x, rois)
-        probabilities = self.class_probabilities(outputs)
         counts = [len(p) for p in proposals]
+        rois, deltas, probabilities = self.judge(x, rois, counts, metas)
         per_image = zip(
             rois.split(counts),
-            outputs.bbox_pred.split(counts),
+            deltas.split(counts),
             probabilities.split(counts),
             metas,
             strict=True,
         )
         return [self._detect(*parts, rescale) for parts in per_image]
 
+    def judge(
+        self, feats: tuple[Tensor, ...], rois: Tensor, counts: list[int], metas: list[dict]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Regions that were refined, deltas from there, and class probabilities.
+
+        Args:
+            feats: FPN maps (B, C, h, w).
+            rois: (N, 5) image index and box in network-input pixels.
+            counts: Regions of each image.
+            metas: Of each image, with ``img_shape``.
+
+        Returns:
+            (N, 5), (N, 4), and (N, C + 1) of :meth:`class_probabilities`.
+        """
+        outputs = self.describe(feats, rois)
+        return rois, outputs.bbox_pred, self.class_probabilities(outputs)
+
     def _detect(
         self, rois: Tensor, deltas: Tensor, probabilities: Tensor, meta: dict, rescale: bool
     ) -> InstanceData:
-        bboxes = self.bbox_head.bbox_coder.decode(rois[:, 1:], deltas, max_shape=meta["img_shape"])
+        coder = self.box_heads[-1].bbox_coder
+        bboxes = coder.decode(rois[:, 1:], deltas, max_shape=meta["img_shape"])
         if rescale:
             bboxes = scale_boxes(bboxes, [1 / s for s in meta["scale_factor"]])
         cfg, scores = self.test_cfg, self.class_scores(probabilities)
@@ -215,38 +245,33 @@ class OpenVocabRoIHead(StandardRoIHead):
             return self.score_factor / (len(self.classifier.vocabulary) + 1)
         return self.test_cfg.score_thr
 
-    def loss(
-        self, x: tuple[Tensor, ...], rpn_results_list: list[InstanceData], batch_data_samples: list
-    ) -> dict:
-        """Losses of boxes, classes, masks and distillation, see mmdet's ``StandardRoIHead``."""
-        losses = super().loss(x, rpn_results_list, batch_data_samples)
-        if self.distillation is not None:
-            losses["kd_loss"] = self._distillation_loss(x, batch_data_samples)
-        return losses
-
-    def _distillation_loss(self, x: tuple[Tensor, ...], samples: list) -> Tensor:
-        """The branch that imitates CLIP, on regions that were encoded before."""
+    def distillation_losses(self, x: tuple[Tensor, ...], samples: list) -> list[Tensor]:
+        """Per stage the loss of the branch that imitates CLIP, on regions encoded before."""
         regions = [sample.regions for sample in samples]
-        rois = bbox2roi([found.bboxes for found in regions])
-        embeds = self.bbox_head.describe_image(self.pool(x, rois))
-        return self.distillation(embeds, torch.cat([found.embeds for found in regions]))
+        pooled = self.pool(x, bbox2roi([found.bboxes for found in regions]))
+        teacher = torch.cat([found.embeds for found in regions])
+        return [self.distillation(head.describe_image(pooled), teacher) for head in self.box_heads]
 
-    def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list) -> dict:
-        """Losses of the box branch: text classification and box regression.
+    def region_losses(
+        self, x: tuple[Tensor, ...], sampling_results: list, train_cfg: dict, stage: int = -1
+    ) -> dict:
+        """Losses of sampled regions: text classification and box regression.
 
         ``text_cls_loss`` is the mean cross-entropy over all sampled regions, background included
         (DetPro, eq. 8), or weighted by the state attention; hidden classes do not compete.
+
+        Returns:
+            ``loss_bbox``, the losses, and what the next stage of a cascade wants: ``rois`` (N, 5),
+            ``bbox_pred`` (N, 4) and ``bbox_targets`` with the labels.
         """
         rois = bbox2roi([res.priors for res in sampling_results])
-        bbox_pred, embeds = self.describe_text(x, rois)
-        labels, _, bbox_targets, bbox_weights = self.bbox_head.get_targets(
-            sampling_results, self.train_cfg
-        )
-        losses = self.bbox_head.loss(
-            None, bbox_pred, rois, labels, None, bbox_targets, bbox_weights
-        )
+        bbox_pred, embeds = self.describe_text(x, rois, stage)
+        head = self.box_heads[stage]
+        targets = head.get_targets(sampling_results, train_cfg)
+        labels, _, bbox_targets, bbox_weights = targets
+        losses = head.loss(None, bbox_pred, rois, labels, None, bbox_targets, bbox_weights)
         losses["text_cls_loss"] = self.text_loss(embeds, labels)
-        return dict(loss_bbox=losses, bbox_feats=None)
+        return dict(loss_bbox=losses, rois=rois, bbox_pred=bbox_pred, bbox_targets=targets)
 
     def text_loss(self, embeds: Tensor, labels: Tensor) -> Tensor:
         """Classification loss of regions.
@@ -266,3 +291,26 @@ class OpenVocabRoIHead(StandardRoIHead):
             logits.masked_fill(self.hidden_classes, hidden), labels, reduction="none"
         )
         return self.state_attention.reduce(losses, weights)
+
+
+@MODELS.register_module()
+class OpenVocabRoIHead(OpenVocabHead, StandardRoIHead):
+    """Open-vocabulary head of one stage; arguments of :class:`OpenVocabHead`."""
+
+    @property
+    def box_heads(self) -> Sequence[DualBranchBBoxHead]:
+        """The one box head."""
+        return (self.bbox_head,)
+
+    def loss(
+        self, x: tuple[Tensor, ...], rpn_results_list: list[InstanceData], batch_data_samples: list
+    ) -> dict:
+        """Losses of boxes, classes, masks and distillation, see mmdet's ``StandardRoIHead``."""
+        losses = super().loss(x, rpn_results_list, batch_data_samples)
+        if self.distillation is not None:
+            losses["kd_loss"] = self.distillation_losses(x, batch_data_samples)[0]
+        return losses
+
+    def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list) -> dict:
+        """Losses of the box branch, see :meth:`region_losses`."""
+        return dict(self.region_losses(x, sampling_results, self.train_cfg), bbox_feats=None)

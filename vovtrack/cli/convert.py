@@ -9,7 +9,16 @@ if TYPE_CHECKING:
     from vovtrack.engine.conversion import Layout, Plan
 
 HELP = "convert released checkpoints and backbones to safetensors"
-KINDS = ("auto", "ovtrack", "detpro", "mmdet3", "soco", "torchvision", "detectron2")
+KINDS = (
+    "auto",
+    "ovtrack",
+    "detpro",
+    "detpro-cascade",
+    "mmdet3",
+    "soco",
+    "torchvision",
+    "detectron2",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,11 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def layouts(kind: str = "auto") -> tuple[Layout, ...]:
     """The families of checkpoints that a kind stands for, the most special ones first."""
-    from detpro.models.convert import DETPRO, SOCO
+    from detpro.models.convert import CASCADE, DETPRO, SOCO
     from ovtrack.models.convert import OVTRACK
     from vovtrack.engine.conversion_backbones import BACKBONES
 
-    known = (OVTRACK, DETPRO, SOCO, *BACKBONES)
+    known = (OVTRACK, CASCADE, DETPRO, SOCO, *BACKBONES)
     return tuple(layout for layout in known if kind in ("auto", layout.name))
 
 

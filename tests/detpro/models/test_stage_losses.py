@@ -102,7 +102,7 @@ def run(request):
     head = make_head(levels).train(request.param != "eval")
     feats = tuple(CASE[f"fpn{level}"].requires_grad_() for level in range(4))
     losses = head.bbox_loss(feats, sampled())["loss_bbox"]
-    losses["kd_loss"] = head._distillation_loss(feats, [Sample(0), Sample(1)])
+    losses["kd_loss"] = head.distillation_losses(feats, [Sample(0), Sample(1)])[0]
     return head, feats, losses, KINDS[request.param]
 
 
@@ -126,7 +126,7 @@ def test_gradients():
     head = make_head().train()
     feats = tuple(CASE[f"fpn{level}"].requires_grad_() for level in range(4))
     losses = head.bbox_loss(feats, sampled())["loss_bbox"]
-    losses["kd_loss"] = head._distillation_loss(feats, [Sample(0), Sample(1)])
+    losses["kd_loss"] = head.distillation_losses(feats, [Sample(0), Sample(1)])[0]
     parameters = dict(head.named_parameters())
     for loss, norms in CASE.meta["grad_norms"].items():
         grads = torch.autograd.grad(

@@ -34,9 +34,19 @@ class Words:
         return F.normalize(torch.randn(len(names), 512, generator=generator), dim=1)
 
 
-def build(path: str):
+def few_regions(cfg) -> None:
+    """Let a model look at few regions, which takes less time."""
+    cfg.train_cfg.rpn_proposal.max_per_img = cfg.test_cfg.rpn.max_per_img = 60
+    stages = cfg.train_cfg.rcnn
+    for stage in stages if isinstance(stages, list) else [stages]:
+        stage.sampler.num = 24
+
+
+def build(path: str, change=None):
     cfg = load_config(path).model
     cfg.backbone.init_cfg = None
+    if change is not None:
+        change(cfg)
     torch.manual_seed(0)
     model = MODELS.build(cfg)
     generator = torch.Generator().manual_seed(0)
@@ -87,6 +97,20 @@ def test_stage_1(repository):
     }  # fmt: skip
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
     assert not any(key.startswith("roi_head.classifier.bank") for key in model.state_dict())
+
+
+@pytest.mark.parametrize(("name", "tensors"), [("vild_ens_20e", 444), ("vild_20e", 416)])
+def test_vild(repository, name, tensors):
+    """Templates in place of learned contexts, with two branches or with one."""
+    model = build(f"configs/lvis/{name}.py", few_regions)
+    assert len(model.roi_head.classifier.text_encoder.templates) == 74
+    assert len(model.state_dict()) == tensors
+    losses = train_step(model)
+    assert {"text_cls_loss", "kd_loss"} <= set(losses)
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+    with torch.no_grad():
+        found = model.eval().predict(*batch())
+    assert all(len(sample.pred_instances) <= 300 for sample in found)
 
 
 @pytest.mark.parametrize("corrected", [False, True])

@@ -12,7 +12,7 @@ import torch
 import torchvision
 from seeded import seeded_state_dict
 
-from detpro.models.convert import DETPRO, SOCO
+from detpro.models.convert import CASCADE, CASCADE_STAGES, DETPRO, SOCO
 from ovtrack.models.convert import OVTRACK
 from vovtrack.engine.checkpoint import load_checkpoint_into, load_weights, read_metadata
 from vovtrack.engine.configs import read_config
@@ -23,11 +23,13 @@ from vovtrack.errors import InputError
 from vovtrack.files.hashing import file_sha256
 from vovtrack.registry import MODELS
 
-ALL = (OVTRACK, DETPRO, SOCO, DETECTRON2, TORCHVISION, MMDET3)
+ALL = (OVTRACK, CASCADE, DETPRO, SOCO, DETECTRON2, TORCHVISION, MMDET3)
 GOLDEN = {
     OVTRACK: ("checkpoint_keys_tracker.json", 448),
     DETPRO: ("checkpoint_keys_detector.json", 444),
+    CASCADE: ("checkpoint_keys_detector.json", 584),
 }
+STAGED = ("bbox_head", "mask_head", "projection", "projection_for_image")
 CLIP = {
     "roi_head.clip_model.visual.conv1.weight": torch.ones(4, 3, 2, 2).half(),
     "roi_head.clip_model.logit_scale": torch.tensor(4.6),
@@ -40,9 +42,22 @@ def build(layout):
     return MODELS.build(cfg.model)
 
 
+def staged(shapes: dict[str, list[int]]) -> dict[str, list[int]]:
+    """The keys of a released cascade: those of one stage, numbered, and what all stages share."""
+    found = {}
+    for key, shape in shapes.items():
+        head, part, *rest = key.split(".", 2)
+        own = head == "roi_head" and part in STAGED
+        names = [f"{head}.{part}.{i}.{rest[0]}" for i in range(CASCADE_STAGES)] if own else [key]
+        found.update(dict.fromkeys(names, shape))
+    return found
+
+
 def original(layout, golden_path) -> dict[str, torch.Tensor]:
     name, count = GOLDEN[layout]
     shapes = json.loads((golden_path / name).read_text())
+    if layout is CASCADE:
+        shapes = staged(shapes)
     assert len(shapes) == count
     return seeded_state_dict(shapes, "a")
 
