@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,37 +112,45 @@ def read_header(folder: str | Path) -> BankHeader:
         raise InputError(f"'{path}' is damaged ({error}): make the bank anew.") from None
 
 
+def image_groups(image_ids: Iterable[int], size: int) -> list[list[int]]:
+    """Images of each shard: ``size`` at a time, in ascending order of their ids."""
+    ids = sorted(image_ids)
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
 def write_shard(
     folder: str | Path,
     number: int,
-    image_ids: np.ndarray,
-    offsets: np.ndarray,
-    bboxes: np.ndarray,
+    image_ids: Sequence[int],
+    bboxes: Sequence[np.ndarray],
     features: np.ndarray,
-) -> None:
+) -> int:
     """Write one shard: first its rows, then the note that completes it.
 
     Args:
         folder: The bank.
         number: Which shard.
-        image_ids: (I,) images.
-        offsets: (I + 1,) their rows.
-        bboxes: (R, 4) float32 boxes, original pixels.
-        features: (R, D) unit rows; stored as float16.
+        image_ids: Its I images.
+        bboxes: (n_i, 4) boxes of each, original pixels.
+        features: (R, D) unit rows of all boxes, stored as float16.
+
+    Returns:
+        R.
     """
     arrays = dict(
-        image_ids=np.asarray(image_ids, np.int64),
-        offsets=np.asarray(offsets, np.int64),
-        bboxes=np.asarray(bboxes, np.float32),
-        features=np.asarray(features, np.float16),
+        image_ids=np.array(image_ids, np.int64),
+        offsets=np.cumsum([0, *(len(boxes) for boxes in bboxes)]),
+        bboxes=np.concatenate(bboxes).astype(np.float32),
+        features=features.astype(np.float16, copy=False),
     )
     content = save(arrays)
     base = Path(folder) / shard_name(number)
     with atomic_write(base.with_suffix(".safetensors"), "wb") as file:
         file.write(content)
-    note = dict(rows=len(bboxes), bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    note = dict(rows=len(features), bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     with atomic_write(base.with_suffix(".json")) as file:
         json.dump(note, file)
+    return len(features)
 
 
 def shard_is_complete(folder: str | Path, number: int) -> bool:

@@ -1,12 +1,11 @@
-"""Filling, checking and importing feature banks."""
+"""Filling and checking feature banks."""
 
 from __future__ import annotations
 
-import re
-import zipfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -18,6 +17,7 @@ from detpro.features.bank import (
     BankHeader,
     RegionFeatureBank,
     check_shard,
+    image_groups,
     shard_is_complete,
     shard_name,
     start_bank,
@@ -26,9 +26,9 @@ from detpro.features.bank import (
 from detpro.features.encoder import RegionEncoder
 from detpro.features.regions import RegionSet
 from vovtrack.errors import InputError
-from vovtrack.files.checkpoints import load_checkpoint_file
-from vovtrack.models.clip import ClipTextEncoder
 
+READ_AHEAD = 32
+"""Images that are decoded while others are encoded."""
 SAME_COSINE = 0.999
 """Two encodings of one region may differ by rounding; less alike than this they are different."""
 
@@ -63,30 +63,37 @@ def extract_bank(
         Number of regions that this call encoded.
 
     Raises:
-        InputError: The folder holds another bank, or an image cannot be read.
+        InputError: The folder holds another bank, or an image is unknown or cannot be read.
     """
-    groups = _groups(regions, images_per_shard)
+    groups = image_groups(regions.image_ids.tolist(), images_per_shard)
     header = BankHeader(
         encoder.clip.identity, regions.fingerprint, encoder.scales, encoder.clip.embed_dim,
         len(groups), precision=encoder.clip.image_dtype,
     )  # fmt: skip
+    unknown = [key for ids in groups for key in ids if key not in paths]
+    if unknown:
+        raise InputError(
+            f"{len(unknown)} of {len(regions)} images with regions, the first {unknown[0]}, are "
+            "not in the annotation file: give the one that the regions were made for."
+        )
     start_bank(folder, header)
     mine = [n for n in range(rank, len(groups), world_size) if not shard_is_complete(folder, n)]
     total = sum(len(regions.of(key)[0]) for n in mine for key in groups[n])
-    done = 0
-    with tqdm(total=total, unit="region", disable=not progress, desc="regions") as bar:
+    bar = tqdm(total=total, unit="region", disable=not progress, desc="regions")
+    done, pin = 0, encoder.clip.device.type == "cuda"
+    with ThreadPoolExecutor(decoders) as pool, bar:
+        images = _decoded(pool, (paths[key] for n in mine for key in groups[n]), pin)
         for number in mine:
-            ids = groups[number]
-            boxes = [regions.of(key)[0] for key in ids]
+            boxes = [regions.of(key)[0] for key in groups[number]]
             features = []
-            for batch in _batches(ids, boxes, crops_per_batch // len(encoder.scales)):
-                images = _decoded([paths[ids[i]] for i in batch], decoders)
-                found = encoder.encode_images(
-                    list(images), [torch.from_numpy(boxes[i]) for i in batch]
-                )
-                features += found
+            for some in _batches(boxes, crops_per_batch // len(encoder.scales)):
+                pictures = list(islice(images, len(some)))
+                found = encoder.encode_images(pictures, [torch.from_numpy(b) for b in some])
+                # On the device until the shard is whole: the next batch need not wait for a copy.
+                features += [rows.half() for rows in found]
                 bar.update(sum(len(part) for part in found))
-            done += _write(folder, number, ids, boxes, [f.cpu().numpy() for f in features])
+            rows = torch.cat(features).cpu().numpy()
+            done += write_shard(folder, number, groups[number], boxes, rows)
     return done
 
 
@@ -129,8 +136,7 @@ def verify_bank(
                 continue
             rows = generator.permutation(len(boxes))[: max(1, rows_per_shard // 5)]
             taken += len(rows)
-            (image,) = _decoded([paths[key]], 1)
-            (again,) = encoder.encode_images([image], [torch.from_numpy(boxes[rows])])
+            (again,) = encoder.encode_images([_decode(paths[key])], [torch.from_numpy(boxes[rows])])
             cosine = (again.cpu().numpy() * features[rows].astype(np.float32)).sum(axis=1)
             if cosine.min() < SAME_COSINE:
                 raise InputError(
@@ -147,118 +153,32 @@ def verify_bank(
     }
 
 
-def import_bank(
-    archive: str | Path,
-    folder: str | Path,
-    regions: RegionSet,
-    clip: ClipTextEncoder,
-    images_per_shard: int = 1000,
-    progress: bool = False,
-) -> int:
-    """Turn a released feature archive into a bank.
-
-    Args:
-        archive: Zip of one ``.../<image id>.pth`` tensor (n, D) per image.
-        folder: Where the bank comes.
-        regions: The proposals that the archive was made of: row ``i`` belongs to box ``i``.
-        clip: The CLIP that made it.
-        images_per_shard: As for :func:`extract_bank`.
-        progress: Show a bar.
-
-    Returns:
-        Number of rows.
-
-    Raises:
-        InputError: No zip, an image without features, or other counts than the regions have.
-    """
-    try:
-        opened = zipfile.ZipFile(archive)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"'{archive}' cannot be read as a zip archive: {error}.") from None
-    with opened as file:
-        members = {
-            int(found.group(1)): name
-            for name in file.namelist()
-            if (found := re.search(r"(\d+)\.pth$", name))
-        }
-        absent = [key for key in regions.image_ids.tolist() if key not in members]
-        if absent:
-            raise InputError(
-                f"'{archive}' has no features of {len(absent)} of {len(regions)} images, the first "
-                f"{absent[0]}: it belongs to other proposals."
-            )
-        groups = _groups(regions, images_per_shard)
-        header = BankHeader(
-            clip.identity, regions.fingerprint, (1.0, 1.5), clip.embed_dim, len(groups), "imported"
-        )
-        start_bank(folder, header)
-        rows = 0
-        for number, ids in enumerate(tqdm(groups, unit="shard", disable=not progress)):
-            if not shard_is_complete(folder, number):
-                boxes = [regions.of(key)[0] for key in ids]
-                features = [
-                    _member(file, members[key], archive, len(found), clip.embed_dim)
-                    for key, found in zip(ids, boxes, strict=True)
-                ]
-                rows += _write(folder, number, ids, boxes, features)
-    return rows
-
-
-def _member(
-    file: zipfile.ZipFile, name: str, archive: str | Path, rows: int, dims: int
-) -> np.ndarray:
-    try:
-        content = load_checkpoint_file(BytesIO(file.read(name)), map_location="cpu")
-    except (InputError, zipfile.BadZipFile) as error:
-        raise InputError(f"'{archive}', member '{name}': {error}") from None
-    if not isinstance(content, torch.Tensor) or tuple(content.shape) != (rows, dims):
-        shape = tuple(getattr(content, "shape", ())) or type(content).__name__
-        raise InputError(
-            f"'{archive}', member '{name}' has shape {shape}, but the proposals have {rows} rows "
-            f"of {dims} dimensions: it belongs to other proposals or another CLIP."
-        )
-    return content.float().numpy()
-
-
-def _groups(regions: RegionSet, size: int) -> list[list[int]]:
-    ids = sorted(regions.image_ids.tolist())
-    return [ids[start : start + size] for start in range(0, len(ids), size)]
-
-
-def _batches(ids: Sequence[int], boxes: Sequence[np.ndarray], limit: int) -> Iterator[list[int]]:
-    """Places of images whose regions together make about one batch."""
-    batch, count = [], 0
-    for place in range(len(ids)):
-        batch.append(place)
-        count += len(boxes[place])
-        if count >= limit:
+def _batches(boxes: Sequence[np.ndarray], limit: int) -> Iterator[list[np.ndarray]]:
+    """Boxes of successive images that together make about one batch."""
+    batch: list[np.ndarray] = []
+    for found in boxes:
+        batch.append(found)
+        if sum(map(len, batch)) >= limit:
             yield batch
-            batch, count = [], 0
+            batch = []
     if batch:
         yield batch
 
 
-def _decoded(paths: Sequence[str], decoders: int) -> Iterable[torch.Tensor]:
-    """Images (3, H, W) uint8 RGB; files are decoded in parallel."""
-    with ThreadPoolExecutor(decoders) as pool:
-        return list(pool.map(_decode, paths))
+def _decoded(pool: ThreadPoolExecutor, paths: Iterable[str], pin: bool) -> Iterator[torch.Tensor]:
+    """Images (3, H, W) uint8 RGB; the next ones are decoded while a yielded one is worked on."""
+    waiting: deque[Future] = deque()
+    for path in paths:
+        waiting.append(pool.submit(_decode, path, pin))
+        if len(waiting) > READ_AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
-def _decode(path: str) -> torch.Tensor:
+def _decode(path: str, pin: bool = False) -> torch.Tensor:
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if pixels is None:
         raise InputError(f"Image '{path}' cannot be read: fetch it again.")
-    return torch.from_numpy(pixels[:, :, ::-1].transpose(2, 0, 1).copy())
-
-
-def _write(
-    folder: str | Path,
-    number: int,
-    ids: Sequence[int],
-    boxes: Sequence[np.ndarray],
-    features: Sequence[np.ndarray],
-) -> int:
-    offsets = np.cumsum([0, *(len(found) for found in boxes)])
-    rows = np.concatenate(features) if features else np.zeros((0, 1))
-    write_shard(folder, number, np.array(ids), offsets, np.concatenate(boxes), rows)
-    return len(rows)
+    image = torch.from_numpy(pixels[:, :, ::-1].transpose(2, 0, 1).copy())
+    return image.pin_memory() if pin else image

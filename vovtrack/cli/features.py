@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 HELP = "make region proposals and the CLIP feature bank that distillation and prompts learn from"
@@ -145,12 +146,23 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from detpro.features.extract import import_bank
+    from detpro.features.archive import MISSING, import_bank
     from detpro.features.regions import RegionSet
 
     regions = RegionSet.load(args.regions, args.ann)
-    rows = import_bank(
+    done = import_bank(
         args.archive, args.bank, regions, build_clip_encoder(args), args.images_per_shard, True
     )
-    print(f"{args.bank}: {rows} rows imported")
+    print(f"{args.bank}: {done.rows} rows imported, features of {done.images} images")
+    if done.missing:
+        print(
+            f"{len(done.missing)} images of the proposals have no features in the archive: "
+            f"{_some(done.missing)}; all of them in {args.bank / MISSING}"
+        )
+    if done.unused:
+        print(f"{len(done.unused)} files are of images without proposals: {_some(done.unused)}")
     return 0
+
+
+def _some(things: Sequence[object], count: int = 5) -> str:
+    return ", ".join(map(str, things[:count])) + (", ..." if len(things) > count else "")

@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
-from io import BytesIO
 
 import cv2
 import numpy as np
@@ -19,7 +17,7 @@ import torch
 
 from detpro.features.bank import RegionFeatureBank, shard_is_complete
 from detpro.features.encoder import RegionEncoder
-from detpro.features.extract import extract_bank, import_bank, verify_bank
+from detpro.features.extract import extract_bank, verify_bank
 from detpro.features.regions import RegionSet
 from tests.detpro.conftest import CLIP
 from vovtrack.cli.main import main
@@ -92,9 +90,10 @@ def test_what_a_kill_left_is_kept(regions, paths, clip, world, ann_file, tmp_pat
         path = tmp_path / "b" / f"shard_{number:05d}.safetensors"
         assert path.stat().st_mtime_ns == before
     assert len(RegionFeatureBank(tmp_path / "b")) == 12
-    begin = time.perf_counter()
-    assert extract_bank(tmp_path / "b", regions, paths, encoder, images_per_shard=1) == 0
-    assert time.perf_counter() - begin < 5
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "b").iterdir()}
+    unread = dict.fromkeys(paths, "nowhere.jpg")
+    assert extract_bank(tmp_path / "b", regions, unread, encoder, images_per_shard=1) == 0
+    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "b").iterdir()}
 
 
 def test_verify_agrees_and_finds_other_images(copy, paths, clip, tmp_path):
@@ -161,60 +160,39 @@ def test_a_bank_of_another_clip_is_not_used(copy, tmp_path, paths):
         verify_bank(copy, paths, RegionEncoder(ClipTextEncoder(**CLIP)))
 
 
+def test_images_are_decoded_ahead_of_the_encoder(regions, paths, clip, tmp_path):
+    """By the first encoding all images of this small set have been asked for."""
+    asked: list[int] = []
+
+    class Asked(dict):
+        def __getitem__(self, key):
+            asked.append(key)
+            return super().__getitem__(key)
+
+    class Counting(RegionEncoder):
+        def encode_images(self, images, bboxes):
+            seen.append((len(images), len(asked)))
+            return super().encode_images(images, bboxes)
+
+    seen: list[tuple[int, int]] = []
+    encoder, folder = Counting(clip), tmp_path / "b"
+    extract_bank(folder, regions, Asked(paths), encoder, images_per_shard=5, crops_per_batch=64)
+    assert seen[0][0] < len(paths) and seen[0][1] == len(paths)
+    assert sum(count for count, _ in seen) == len(paths)
+
+
+def test_regions_of_unknown_images(regions, paths, clip, tmp_path):
+    some = dict(list(paths.items())[1:])
+    with pytest.raises(InputError, match="1 of 12 images with regions, the first 1, are not in"):
+        extract_bank(tmp_path / "b", regions, some, RegionEncoder(clip))
+
+
 def test_an_unreadable_image_is_named(regions, paths, clip, tmp_path):
     broken = tmp_path / "x.jpg"
     broken.write_bytes(b"no picture")
     key = next(iter(paths))
     with pytest.raises(InputError, match=r"x.jpg' cannot be read"):
         extract_bank(tmp_path / "b", regions, {**paths, key: str(broken)}, RegionEncoder(clip))
-
-
-def archive(path, regions, dims=64, change=None) -> None:
-    """A released feature zip of random rows."""
-    generator = torch.Generator().manual_seed(0)
-    with zipfile.ZipFile(path, "w") as file:
-        for key in regions.image_ids.tolist():
-            rows = torch.randn(len(regions.of(key)[0]), dims, generator=generator)
-            name = f"data/lvis_clip_image_embedding/train2017/{key:012d}.pth"
-            if change:
-                name, rows = change(key, name, rows)
-            if name:
-                buffer = BytesIO()
-                torch.save(rows, buffer)
-                file.writestr(name, buffer.getvalue())
-
-
-def test_import_keeps_rows(regions, clip, tmp_path):
-    archive(tmp_path / "f.zip", regions)
-    rows = import_bank(tmp_path / "f.zip", tmp_path / "b", regions, clip, images_per_shard=5)
-    bank = RegionFeatureBank(tmp_path / "b")
-    assert rows == len(regions.bboxes) and bank.header.source == "imported"
-    first = regions.image_ids[0].item()
-    expected = torch.randn(
-        len(regions.of(first)[0]), 64, generator=torch.Generator().manual_seed(0)
-    )
-    assert np.allclose(bank.of(first)[1], expected.numpy(), atol=2e-3)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda k, n, r: (n, r[:-1]) if k == 3 else (n, r), "shape .* proposals have .* rows"),
-        (lambda k, n, r: (n, r[:, :5]), "another CLIP"),
-        (lambda k, n, r: (None, r) if k == 3 else (n, r), "no features of 1 of 12 images.* 3"),
-        (lambda k, n, r: (n, {"a": r}) if k == 3 else (n, r), "has shape dict"),
-    ],
-)
-def test_import_of_another_archive(regions, clip, tmp_path, change, message):
-    archive(tmp_path / "f.zip", regions, change=change)
-    with pytest.raises(InputError, match=message):
-        import_bank(tmp_path / "f.zip", tmp_path / "b", regions, clip)
-
-
-def test_import_of_no_archive(regions, clip, tmp_path):
-    (tmp_path / "f.zip").write_text("x")
-    with pytest.raises(InputError, match="cannot be read as a zip"):
-        import_bank(tmp_path / "f.zip", tmp_path / "b", regions, clip)
 
 
 def test_released_proposals_are_read_by_order(regions, ann_file, tmp_path):
