@@ -21,8 +21,8 @@ from vovtrack.formats.coco import image_paths
 
 
 class _Images(Dataset):
-    def __init__(self, paths: dict[int, str], scale: tuple[int, int]) -> None:
-        self.items = list(paths.items())
+    def __init__(self, items: list[tuple[int, str]], scale: tuple[int, int]) -> None:
+        self.items = items
         keys = ("img_id", "img_shape", "ori_shape", "scale_factor")
         self.pipeline = Compose(
             [LoadCheckedImage(), Resize(scale, keep_ratio=True), PackDetInputs(meta_keys=keys)]
@@ -44,6 +44,8 @@ def extract_proposals(
     max_per_image: int = 1000,
     batch_size: int = 4,
     workers: int = 2,
+    rank: int = 0,
+    world_size: int = 1,
     progress: bool = False,
 ) -> RegionSet:
     """Run the RPN of a detector over all images of an annotation file.
@@ -56,6 +58,8 @@ def extract_proposals(
         max_per_image: Keep this many best.
         batch_size: Images per forward pass.
         workers: Processes that read images.
+        rank: This process takes the ``rank``-th of ``world_size`` runs of images, in their order.
+        world_size: Processes that share the work.
         progress: Show a bar.
 
     Returns:
@@ -67,7 +71,9 @@ def extract_proposals(
     rpn = next((part for part in model.children() if isinstance(part, RPNHead)), None)
     if rpn is None:
         raise InputError(f"A {type(model).__name__} has no RPN, so it proposes no regions.")
-    data = _Images(image_paths(ann_file, image_root), scale)
+    paths = list(image_paths(ann_file, image_root).items())
+    first, last = (len(paths) * part // world_size for part in (rank, rank + 1))
+    data = _Images(paths[first:last], scale)
     loader = DataLoader(
         data, batch_size, num_workers=workers, collate_fn=pseudo_collate, shuffle=False
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -148,6 +148,15 @@ class RegionSet:
             scores.append(values)
         offsets = np.cumsum([len(part) for part in bboxes])
         return cls(np.array(ids), offsets, np.concatenate(bboxes), np.concatenate(scores))
+
+    @classmethod
+    def join(cls, sets: Sequence[RegionSet]) -> RegionSet:
+        """One set of all, in their order.
+
+        Raises:
+            InputError: An image is in two of them.
+        """
+        return cls.collect((key, *one.of(key)) for one in sets for key in one.image_ids.tolist())
 
     @classmethod
     def from_annotations(

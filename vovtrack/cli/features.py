@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 HELP = "make region proposals and the CLIP feature bank that distillation and prompts learn from"
+
+_DEVICE = "under torchrun, cuda is the own GPU of each process (default: cpu)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     proposals.add_argument("--out", type=Path, required=True, help="FILE.safetensors to write")
     proposals.add_argument("--max-per-image", type=int, default=1000, metavar="N")
     proposals.add_argument("--batch-size", type=int, default=4, metavar="N")
-    proposals.add_argument("--device", default="cpu")
+    proposals.add_argument("--device", default="cpu", help=f"where the model runs; {_DEVICE}")
 
     extract = verbs.add_parser(
         "extract", help="encode regions with CLIP; run again, it goes on where it stopped"
@@ -71,15 +72,20 @@ def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clip-weights", default="openai", help="open_clip tag or weight file (default: openai)"
     )
-    parser.add_argument("--device", default="cpu", help="where CLIP runs (default: cpu)")
+    parser.add_argument("--device", default="cpu", help=f"where CLIP runs; {_DEVICE}")
 
 
 def build_clip_encoder(args: argparse.Namespace):
     """The CLIP that the arguments name."""
+    from vovtrack.engine.processes import own_device
     from vovtrack.models.clip import ClipTextEncoder
 
-    precision = getattr(args, "precision", "float32")
-    return ClipTextEncoder(args.clip, args.clip_weights, device=args.device, image_dtype=precision)
+    return ClipTextEncoder(
+        args.clip,
+        args.clip_weights,
+        device=own_device(args.device),
+        image_dtype=getattr(args, "precision", "float32"),
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,15 +97,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _proposals(args: argparse.Namespace) -> int:
     from detpro.features.proposals import extract_proposals
+    from detpro.features.regions import RegionSet
     from vovtrack.engine.build import load_model
+    from vovtrack.engine.processes import gather_shares, own_share
 
     model, cfg = load_model(args.config, args.checkpoint, args.device)
-    found = extract_proposals(
+    rank, count = own_share()
+    own = extract_proposals(
         model, args.ann, args.images, tuple(cfg.frame_scale), args.max_per_image, args.batch_size,
-        progress=True,
+        rank=rank, world_size=count, progress=rank == 0,
     )  # fmt: skip
-    found.save(args.out)
-    print(f"{args.out}: {len(found.bboxes)} regions of {len(found)} images")
+    shares = gather_shares(own)
+    if shares is not None:
+        found = RegionSet.join(shares)
+        found.save(args.out)
+        print(f"{args.out}: {len(found.bboxes)} regions of {len(found)} images")
     return 0
 
 
@@ -107,13 +119,14 @@ def _extract(args: argparse.Namespace) -> int:
     from detpro.features.encoder import RegionEncoder
     from detpro.features.extract import extract_bank
     from detpro.features.regions import RegionSet
+    from vovtrack.engine.processes import own_share
     from vovtrack.formats.coco import image_paths
 
     if args.annotated:
         regions = RegionSet.from_annotations(args.ann, args.annotated)
     else:
         regions = RegionSet.load(args.regions, args.ann)
-    rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    rank, world_size = own_share()
     count = extract_bank(
         args.bank,
         regions,

@@ -13,6 +13,7 @@ from vovtrack import compat
 from vovtrack.engine.checkpoint import load_checkpoint_into
 from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.online import OVOnlineTracker, split_names
+from vovtrack.engine.processes import own_device
 from vovtrack.engine.shipped import SHIPPED
 from vovtrack.engine.speed import prepare_for_speed
 from vovtrack.errors import InputError
@@ -41,7 +42,7 @@ def load_tracker(
         InputError: Unknown config or one of no tracker, missing or unfit checkpoint, unusable
             class names or device.
     """
-    device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = own_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     cfg = _read_tracker_config(find_config(config_or_name), trust_config)
     checkpoint = checkpoint or cfg.get("default_checkpoint")
     if checkpoint is None:
@@ -82,7 +83,7 @@ def load_model(
         raise InputError(f"Config '{config_or_name}' has no 'model'.")
     model = MODELS.build(_without_pretraining(cfg).model)
     load_checkpoint_into(model, _existing(checkpoint))
-    return model.eval().to(_usable(device)), cfg
+    return model.eval().to(own_device(device)), cfg
 
 
 def _read_tracker_config(path: Path, trust_config: bool) -> Config:
@@ -91,15 +92,6 @@ def _read_tracker_config(path: Path, trust_config: bool) -> Config:
         if key not in cfg:
             raise InputError(f"Config '{path}' has no '{key}': is it the config of a tracker?")
     return cfg
-
-
-def _usable(device: str) -> str:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"Device '{device}' cannot be used here: {reason}") from None
-    return device
 
 
 def _existing(checkpoint: str | Path) -> Path:

@@ -238,3 +238,16 @@ def test_the_command(repository, world, ann_file, tmp_path, capsys):
     assert "cosine mean 1.0" in capsys.readouterr().out
     assert main(["features", "extract", *bank, "--annotated", "base"]) == 2
     assert "made with other regions" in capsys.readouterr().err
+
+
+def test_processes_of_torchrun_find_what_one_does(repository, world, ann_file, tmp_path):
+    shipped = ["configs/mini/ovtrack.py", "saved_models/mini/ovtrack_mini.safetensors"]
+    words = ["features", "proposals", *shipped, "--ann", str(ann_file), "--max-per-image", "9"]
+    words += ["--images", str(world / "lvis/images"), "--out"]
+    assert main([*words, str(tmp_path / "one.safetensors")]) == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
+    command = [*torchrun, "2", "-m", "vovtrack.cli", *words, str(tmp_path / "two.safetensors")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    one, two = (RegionSet.load(tmp_path / f"{n}.safetensors") for n in ("one", "two"))
+    assert one.fingerprint == two.fingerprint
