@@ -7,8 +7,7 @@ checkpoints. Models come from ``open_clip``.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +30,7 @@ from vovtrack.models.clip_configs import (
 from vovtrack.models.clip_preprocess import ImagePreprocess
 from vovtrack.models.folded_tokenizer import FoldedTokenizer
 from vovtrack.models.prompts import resolve_templates
-from vovtrack.models.text_bank import load_text_bank, save_text_bank
+from vovtrack.models.text_cache import TextCache, user_cache
 from vovtrack.registry import MODELS
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Channel standard deviations that belong to `CLIP_MEAN`."""
 
+LONG_WAIT = 2000
+"""Sentences that a CPU does not read in passing."""
 IMAGE_DTYPES = ("float32", "bfloat16", "float16")
 _WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
@@ -118,9 +119,8 @@ def encode_token_embeds(model: open_clip.CLIP, embeds: Tensor, end: Tensor) -> T
 class ClipTextEncoder:
     """Frozen CLIP that turns class names into unit text embeddings.
 
-    Nothing is read or fetched at construction; the model loads at the first use. Embeddings are
-    kept in memory per list of names and, with ``cache_dir``, on disk under a hash of everything
-    that determines them.
+    Nothing is read or fetched at construction; the model loads at the first use. Embeddings of a
+    list of names are kept in memory and on disk, under a hash of everything that determines them.
 
     Args:
         model: Name of an open_clip model ("ViT-B-32-quickgelu" is the CLIP of the published
@@ -129,7 +129,8 @@ class ClipTextEncoder:
             cache) or path of a weight file (.safetensors, .pt, .pth, .bin).
         templates: Name of a template set ("lvis74", "name") or sentences with one ``{}`` each.
         batch_size: Sentences per forward pass.
-        cache_dir: Folder of the embedding cache; None keeps embeddings in memory only.
+        cache_dir: Folder of the embeddings; ``user`` is that of this user, see
+            :func:`~vovtrack.models.text_cache.user_cache`. None keeps them in memory only.
         device: Where CLIP runs, until :meth:`to` moves it: it is not moved with the model that owns
             it, which tells it instead.
         image_dtype: Precision of the image tower: ``float32``, ``bfloat16`` or ``float16``.
@@ -144,7 +145,7 @@ class ClipTextEncoder:
         pretrained: str = "openai",
         templates: str | Sequence[str] = "lvis74",
         batch_size: int = 256,
-        cache_dir: str | None = None,
+        cache_dir: str | Path | None = "user",
         device: str = "cpu",
         image_dtype: str = "float32",
     ) -> None:
@@ -157,9 +158,8 @@ class ClipTextEncoder:
         self.pretrained = str(pretrained)
         self.templates = resolve_templates(templates)
         self.batch_size = batch_size
-        self.cache_dir = None if cache_dir is None else Path(cache_dir)
+        self.cache = TextCache(user_cache() if cache_dir == "user" else cache_dir)
         self.device = torch.device(device)
-        self._banks: dict[tuple[str, ...], Tensor] = {}
         self._loaded: tuple[torch.nn.Module, Tokenizer] | None = None
         if self._from_config and not self._from_file:
             raise InputError(
@@ -222,10 +222,9 @@ class ClipTextEncoder:
             InputError: No or blank names, a name too long for the text tower, or weights that
                 cannot be found, fetched or safely read.
         """
-        key = _checked_names(names)
-        if key not in self._banks:
-            self._banks[key] = self._encode_through_disk(key)
-        return self._banks[key].clone()
+        checked = _checked_names(names)
+        made_of = [*self.identity, self.templates]
+        return self.cache.recall(made_of, checked, lambda: self._encode(checked))
 
     @torch.no_grad()
     def encode_image(self, images: Tensor, normalize: bool = True) -> Tensor:
@@ -272,19 +271,10 @@ class ClipTextEncoder:
     def _from_file(self) -> bool:
         return self.pretrained.endswith(_WEIGHT_SUFFIXES)
 
-    def _encode_through_disk(self, names: tuple[str, ...]) -> Tensor:
-        if self.cache_dir is None:
-            return self._encode(names)
-        path = self.cache_dir / f"text_{self._fingerprint(names)}.safetensors"
-        if path.exists():
-            return load_text_bank(path).embeds
-        embeds = self._encode(names)
-        save_text_bank(path, embeds, names)
-        return embeds
-
     @torch.no_grad()
     def _encode(self, names: tuple[str, ...]) -> Tensor:
         model, tokenizer = self.load()
+        _announce(len(names) * len(self.templates), self.device)
         total = torch.zeros(len(names), self.embed_dim)
         for template in self.templates:
             for start in range(0, len(names), self.batch_size):
@@ -294,11 +284,6 @@ class ClipTextEncoder:
                 embeds = encode_tokens(model, tokens.to(self.device)).float()
                 total[rows] += F.normalize(embeds, dim=-1).cpu()
         return F.normalize(total, dim=-1)
-
-    def _fingerprint(self, names: tuple[str, ...]) -> str:
-        """Hash what determines the embeddings: architecture, weights, templates and names."""
-        content = json.dumps([*self.identity, self.templates, names])
-        return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     def load(self) -> tuple[torch.nn.Module, Tokenizer]:
         """The frozen open_clip model, on its device, and its tokenizer; read at the first call."""
@@ -312,11 +297,7 @@ class ClipTextEncoder:
     def _load_file(self) -> tuple[torch.nn.Module, Tokenizer]:
         import open_clip
 
-        if not Path(self.pretrained).is_file():
-            raise InputError(
-                f"the CLIP weights {self.pretrained} do not exist; correct `pretrained`, or make "
-                "the file (the mini world's comes from tools/train_mini_clip.py)"
-            )
+        _require_file(self.pretrained)
         if self._from_config:
             model, tokenizer = build_clip(self.model)
         else:
@@ -373,10 +354,27 @@ def _check_length(tokens: Tensor, names: Sequence[str], tokenizer: Tokenizer) ->
         )
 
 
-def _file_hash(path: str | Path) -> str:
+def _require_file(path: str | Path) -> None:
     if not Path(path).is_file():
-        raise InputError(f"the CLIP file {path} does not exist; correct its path")
+        raise InputError(
+            f"the CLIP file {path} does not exist; correct its path, or make the file (the mini "
+            "world's weights come from tools/train_mini_clip.py)"
+        )
+
+
+def _file_hash(path: str | Path) -> str:
+    _require_file(path)
     return file_sha256(path)
+
+
+def _announce(sentences: int, device: torch.device) -> None:
+    """Say why nothing seems to happen."""
+    if sentences >= LONG_WAIT and device.type == "cpu":
+        logging.getLogger("vovtrack").warning(
+            "CLIP reads %d sentences on the CPU. It does so once: the embeddings are kept for the "
+            "next time.",
+            sentences,
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -7,26 +7,32 @@ import torch
 
 from vovtrack.engine.launch import load_config
 from vovtrack.engine.online import OVOnlineTracker
+from vovtrack.models.clip import ClipTextEncoder
 from vovtrack.registry import MODELS
 
 NAMES = ["red car", "dragon"]
 
 
-def test_two_names_among_those_of_lvis(repository):
+def build():
+    """The model of the config, with the mini CLIP: OpenAI's is not a file of this repository."""
     cfg = load_config(
         "configs/ovtrack-custom/ovtrack_r50_custom.py",
         cfg_options=[
-            # The mini CLIP in place of OpenAI's, which is no file of this repository.
             "model.roi_head.classifier.text_encoder.model=configs/mini/clip_mini.json",
             "model.roi_head.classifier.text_encoder.pretrained="
             "saved_models/mini/clip_mini.safetensors",
+            "model.roi_head.classifier.text_encoder.templates=name",
             "model.roi_head.classifier.embed_dims=64",
             "model.roi_head.bbox_head.branch.embed_dims=64",
             "model.test_cfg.rpn.max_per_img=50",
         ],
     )
     torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
+    return MODELS.build(cfg.model)
+
+
+def test_two_names_among_those_of_lvis(repository):
+    model = build()
     model.set_classes(NAMES)
     classifier = model.roi_head.classifier
     assert "car_(automobile)" not in classifier.competitors
@@ -43,3 +49,22 @@ def test_two_names_among_those_of_lvis(repository):
     for frame_id in range(2):
         tracks = tracker.step(frame)
         assert tracks.frame_id == frame_id and set(tracks.labels.tolist()) <= {0, 1}
+
+
+def test_the_context_is_encoded_once_for_all_lists_of_names(repository, monkeypatch):
+    first = build()
+    first.set_classes(NAMES)
+    context = first.roi_head.classifier.context_embeds()
+    rows = dict(zip(first.roi_head.classifier.competitors, context, strict=True))
+
+    def refuse(*_):
+        raise AssertionError("no sentence needs to be read")
+
+    monkeypatch.setattr(ClipTextEncoder, "_encode", refuse)
+    second = build()
+    second.set_classes(["a dog with a hat"])
+    classifier = second.roi_head.classifier
+    assert "dog" not in classifier.competitors and "car_(automobile)" in classifier.competitors
+    shared = [name in rows for name in classifier.competitors]
+    expected = torch.stack([rows[name] for name in classifier.competitors if name in rows])
+    assert torch.equal(classifier.context_embeds()[torch.tensor(shared)], expected)

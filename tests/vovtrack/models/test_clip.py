@@ -1,5 +1,6 @@
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from vovtrack.errors import InputError
 from vovtrack.models import ClipTextEncoder
 from vovtrack.models.clip import build_clip, encode_tokens
 from vovtrack.models.prompts import lvis_templates, resolve_templates
+from vovtrack.models.text_bank import save_text_bank
+from vovtrack.models.text_cache import user_cache
 from vovtrack.registry import MODELS
 
 NAMES = ["striped red star", "aerosol_can", "lamb_(animal)"]
@@ -158,8 +161,52 @@ class TestDiskCache:
         arguments = dict(templates="name", cache_dir=str(tmp_path / "cache"))
         first = ClipTextEncoder(*tiny_clip[:2], **arguments).encode(NAMES)
         again = ClipTextEncoder(*tiny_clip[:2], **arguments)
-        torch.testing.assert_close(again.encode(NAMES), first)
+        assert torch.equal(again.encode(NAMES), first)
         assert again._loaded is None
+
+    def test_by_default_the_user_s_folder_is_used(self, tiny_clip, tmp_path, monkeypatch):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
+        ClipTextEncoder(*tiny_clip[:2], templates="name").encode(NAMES)
+        again = ClipTextEncoder(*tiny_clip[:2], templates="name")
+        again.encode(NAMES)
+        assert again._loaded is None
+        assert len(list((tmp_path / "mine/vovtrack/text").iterdir())) == 1
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        assert user_cache() == Path.home() / ".cache/vovtrack/text"
+
+    @pytest.mark.parametrize("damage", ["cut", "other names", "not a number", "no names"])
+    def test_a_damaged_file_is_made_again(self, tiny_clip, tmp_path, damage):
+        from safetensors.torch import save_file
+
+        def encoder():
+            return ClipTextEncoder(*tiny_clip[:2], templates="name", cache_dir=tmp_path / "cache")
+
+        first = encoder().encode(NAMES)
+        (path,) = (tmp_path / "cache").iterdir()
+        whole = path.read_bytes()
+        if damage == "cut":
+            path.write_bytes(whole[:-7])
+        elif damage == "other names":
+            save_text_bank(path, first, ["a", "b", "c"])
+        elif damage == "not a number":
+            save_text_bank(path, first * torch.nan, NAMES)
+        else:
+            save_file({"embeddings": first}, path)
+        assert torch.equal(encoder().encode(NAMES), first)
+        assert path.read_bytes() == whole
+
+    def test_a_folder_that_cannot_be_written_costs_a_warning(self, tiny_clip, tmp_path, caplog):
+        (tmp_path / "cache").write_text("a file in the way")
+        encoder = ClipTextEncoder(*tiny_clip[:2], templates="name", cache_dir=tmp_path / "cache")
+        plain = ClipTextEncoder(*tiny_clip[:2], templates="name", cache_dir=None)
+        assert torch.equal(encoder.encode(NAMES), plain.encode(NAMES))
+        assert "not kept for the next time" in caplog.text
+
+    def test_a_long_wait_is_announced_once(self, tiny_clip, tmp_path, caplog):
+        names = [f"star {number}" for number in range(30)]
+        for _ in range(2):
+            ClipTextEncoder(*tiny_clip[:2], cache_dir=tmp_path / "cache").encode(names)
+        assert caplog.text.count("CLIP reads 2220 sentences on the CPU") == 1
 
     def test_key_depends_on_names_templates_and_weights(self, tiny_clip, tmp_path):
         from safetensors.torch import load_file, save_file
@@ -207,7 +254,7 @@ class TestRefusals:
     def test_construction_needs_no_files(self, tmp_path):
         encoder = ClipTextEncoder(str(write_config(tmp_path)), str(tmp_path / "none.safetensors"))
         assert encoder.embed_dim == 16
-        with pytest.raises(InputError, match="none.safetensors do not exist"):
+        with pytest.raises(InputError, match="none.safetensors does not exist"):
             encoder.encode(["star"])
 
     def test_config_needs_a_weight_file(self, tmp_path):
