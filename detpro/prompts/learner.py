@@ -85,6 +85,7 @@ class PromptLearner(BaseModel):
                 init_std * torch.randn(BACKGROUND_CONTEXT, width)
             )
         self.register_buffer("class_weights", torch.empty(0), persistent=False)
+        self._encoded: tuple[Tensor, Tensor] | None = None
 
     @cached_property
     def prompts(self) -> ContextPrompts:
@@ -103,6 +104,19 @@ class PromptLearner(BaseModel):
         """The sentence of mode ``learn``: a context and no name."""
         return ContextPrompts(self.clip, [""], BACKGROUND_CONTEXT, ending="")
 
+    @torch.no_grad()
+    def class_embeds(self) -> Tensor:
+        """Unit embeddings (C, D) of all classes, encoded anew only if the context has changed.
+
+        Every batch of a validation asks for them.
+        """
+        context = self.context.detach()
+        kept = self._encoded
+        if kept is None or kept[0].device != context.device or not torch.equal(kept[0], context):
+            embeds = F.normalize(self.prompts.encode(context), dim=1)
+            self._encoded = context.clone(), embeds
+        return self._encoded[1]
+
     def forward(self, inputs: Tensor, labels: Tensor | None = None, mode: str = "tensor"):
         """Classify features.
 
@@ -114,13 +128,13 @@ class PromptLearner(BaseModel):
 
         Returns:
             A dict with ``loss_prompt``; a list with the probabilities (B, C) and labels; or the
-            unit class embeddings (C, D).
+            unit class embeddings (C, D), differentiable.
         """
         if mode == "tensor":
             return F.normalize(self.prompts.encode(self.context), dim=1)
         feats = F.normalize(inputs.float(), dim=1)
         if mode == "predict":
-            logits = feats @ self(inputs).T / self.temperature
+            logits = feats @ self.class_embeds().T / self.temperature
             return [dict(probabilities=torch.softmax(logits, dim=1), labels=labels)]
         embeds = self.base_prompts.encode(self.context)
         if self.background_context is not None:

@@ -32,10 +32,11 @@ class RegionNamingMetric(BaseMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep what matters of a batch."""
         for sample in data_samples:
-            probabilities, labels = sample["probabilities"].cpu(), sample["labels"].cpu()
+            probabilities = sample["probabilities"]
             best = probabilities.topk(min(5, probabilities.shape[1]), dim=1)
             entropy = torch.special.entr(probabilities).sum(dim=1)
-            self.results.append((labels, best.indices, best.values[:, 0], entropy))
+            kept = (sample["labels"], best.indices, best.values[:, 0], entropy)
+            self.results.append(tuple(value.cpu() for value in kept))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Summarise all batches."""
