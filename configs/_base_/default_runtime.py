@@ -7,6 +7,7 @@ custom_imports = dict(
         "vovtrack.evaluation.metrics",
         "vovtrack.evaluation.metrics_lvis",
         "vovtrack.evaluation.metrics_observations",
+        "vovtrack.evaluation.metrics_proposals",
         "vovtrack.engine.hooks",
         "vovtrack.engine.saving",
         "detpro",
