@@ -32,6 +32,8 @@ env_cfg = dict(
     # that evaluates after an epoch; evaluation of a test may take hours.
     process_timeout=dict(train=3600, test=72_000),
 )
+# 'vovtrack test --tta': sizes in which a detector sees each image, and whether also mirrored.
+tta = dict(size_factors=(0.75, 1.0, 1.25), mirror=True)
 log_processor = dict(type="LogProcessor", window_size=50, by_epoch=True)
 log_level = "INFO"
 randomness = dict(seed=0)

@@ -36,6 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="keep all detections with their embeddings there, for 'vovtrack replay'",
     )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="let a detector see each image in several sizes, also mirrored (key 'tta')",
+    )
+    parser.add_argument("--show-dir", metavar="DIR", help="draw the results into this folder")
+    parser.add_argument(
+        "--show-score-thr",
+        "--show_score_thr",
+        type=float,
+        metavar="SCORE",
+        help="smallest score that is drawn (default: the model's own threshold)",
+    )
     add_run_arguments(parser)
 
 
@@ -51,6 +64,10 @@ def run(args: argparse.Namespace) -> int:
         format_only=args.format_only,
         out=args.out,
         observations=args.observations,
+        tta=args.tta,
+        show_dir=args.show_dir,
+        show_score_thr=args.show_score_thr,
+        log=args.log,
         work_dir=args.work_dir,
         seed=args.seed,
         launcher=args.launcher,

@@ -26,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that training and testing share."""
     parser.add_argument("--work-dir", metavar="DIR", help="folder of logs, checkpoints, results")
+    parser.add_argument(
+        "--log",
+        nargs="+",
+        choices=("tensorboard", "wandb"),
+        default=[],
+        help="send losses and metrics to TensorBoard, Weights & Biases too",
+    )
     parser.add_argument("--seed", type=int, help="seed of all random generators")
     parser.add_argument(
         "--launcher", choices=("none", "pytorch", "slurm"), default="none", help="process starter"
@@ -65,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         resume=args.resume,
         resume_from=args.resume_from,
         amp=args.amp,
+        log=args.log,
         seed=args.seed,
         launcher=args.launcher,
         cfg_options=args.cfg_options,

@@ -97,6 +97,13 @@ def load_checkpoint_into(model: nn.Module, path: str | Path) -> None:
             )
 
 
+def bare_model(model: nn.Module) -> nn.Module:
+    """The model inside of what runs it: several processes, or several views of an image."""
+    while isinstance(getattr(model, "module", None), nn.Module):
+        model = model.module
+    return model
+
+
 def save_weights(
     weights: nn.Module | Mapping[str, Tensor],
     path: str | Path,

@@ -18,14 +18,13 @@ from typing import Any, Literal
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs name
 import vovtrack.engine.saving  # noqa: F401  registers the loop and the checkpoint hook
 from vovtrack import compat
 from vovtrack.engine import switches
-from vovtrack.engine.checkpoint import load_checkpoint_into, load_weights
+from vovtrack.engine.checkpoint import bare_model, load_checkpoint_into, load_weights
 from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.options import apply_options
 from vovtrack.errors import InputError
@@ -43,6 +42,7 @@ def train(
     resume: bool = False,
     resume_from: str | Path | None = None,
     amp: bool = False,
+    log: Sequence[str] = (),
     seed: int | None = None,
     launcher: str = "none",
     cfg_options: Sequence[str] = (),
@@ -57,6 +57,7 @@ def train(
         resume: Continue from the last checkpoint of the work directory.
         resume_from: Continue the run that wrote this checkpoint, wherever it lies.
         amp: Train in mixed precision: float16 with a scaled loss on a GPU, bfloat16 on a CPU.
+        log: Where losses and metrics go beside the log files: ``tensorboard``, ``wandb``.
         seed: Seed of every random generator; default is the config's.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
         cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
@@ -80,6 +81,7 @@ def train(
         load_weights(cfg.load_from)
     if amp:
         switches.mix_precision(cfg)
+    switches.log_to(cfg, log)
     _build_runner(cfg, launcher, seed, "train").train()
 
 
@@ -94,6 +96,10 @@ def test(
     format_only: bool = False,
     out: str | Path | None = None,
     observations: str | Path | None = None,
+    tta: bool = False,
+    show_dir: str | Path | None = None,
+    show_score_thr: float | None = None,
+    log: Sequence[str] = (),
     cfg_options: Sequence[str] = (),
     eval_options: Sequence[str] = (),
     trust_config: bool = False,
@@ -112,6 +118,10 @@ def test(
         out: JSON file for the metrics.
         observations: Folder in which to keep all detections with their embeddings, for
             ``vovtrack replay``.
+        tta: Let a detector see each image in several sizes, also mirrored.
+        show_dir: Folder in which to draw the results.
+        show_score_thr: Smallest score that is drawn; default is the model's own threshold.
+        log: As for :func:`train`.
         cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
         eval_options: ``key=value`` texts for the evaluator (``resfile_path=DIR``).
         trust_config: Run a ``.py`` config from outside of the project.
@@ -139,11 +149,15 @@ def test(
         switches.choose_evaluation(cfg, [evaluate] if isinstance(evaluate, str) else list(evaluate))
     if observations is not None:
         switches.keep_observations(cfg, observations)
+    if tta:
+        switches.augment_test(cfg)
+    if show_dir is not None:
+        switches.show_results(cfg, show_dir, show_score_thr)
+    switches.log_to(cfg, log)
     cfg.load_from = str(checkpoint)
     runner = _build_runner(cfg, launcher, seed, "test")
     # mmengine itself would go on with a checkpoint that fits in part.
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    load_checkpoint_into(model, checkpoint)
+    load_checkpoint_into(bare_model(runner.model), checkpoint)
     metrics = runner.test()
     if out is not None and is_main_process():
         with atomic_write(out) as file:

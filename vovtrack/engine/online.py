@@ -23,6 +23,12 @@ def split_names(classes: Sequence[str] | str) -> list[str]:
     return [n.strip() for n in classes.split(",")] if isinstance(classes, str) else list(classes)
 
 
+def draw_threshold(model: nn.Module) -> float:
+    """Score above which an object is worth showing, for the vocabulary in use."""
+    thresholds = model.roi_head.score_thresholds()
+    return 0.0 if thresholds is None else thresholds.draw
+
+
 @dataclass(frozen=True)
 class Tracks:
     """The tracked objects of one frame, as numpy arrays.
@@ -84,8 +90,7 @@ class OVOnlineTracker:
     @property
     def draw_threshold(self) -> float:
         """Score above which a track is worth showing, for the vocabulary in use."""
-        thresholds = self.model.roi_head.score_thresholds()
-        return 0.0 if thresholds is None else thresholds.draw
+        return draw_threshold(self.model)
 
     def start(
         self, frame: np.ndarray | None = None, target: Sequence[str] | str | None = None

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
 
+import vovtrack.engine.drawing  # noqa: F401  registers the hook of --show-dir
 import vovtrack.engine.mixed_precision  # noqa: F401  registers the optimizer wrapper of --amp
 from vovtrack.engine.checkpoint import latest_checkpoint, read_checkpoint
 from vovtrack.errors import InputError
 
 TOP_CLASSES = 5
 """Class probabilities that observations keep of each detection, where the config does not say."""
+LOGS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend"}
+"""Where scalars may go beside the log files, and mmengine's name for it; the package has ours."""
 
 
 def mix_precision(cfg: Config) -> None:
@@ -93,3 +97,73 @@ def keep_observations(cfg: Config, folder: str | Path) -> None:
             out_dir=str(folder),
         ),
     ]
+
+
+def log_to(cfg: Config, names: Sequence[str]) -> None:
+    """Send losses and metrics to some of ``LOGS`` too.
+
+    Raises:
+        InputError: A package is not installed.
+    """
+    if not names:
+        return
+    visualizer = cfg.get("visualizer") or dict(
+        type="Visualizer", vis_backends=[dict(type="LocalVisBackend")]
+    )
+    backends = list(visualizer.get("vis_backends") or ())
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise InputError(
+                f"--log {name}: the package '{name}' is not installed. Type "
+                f"pip install 'vovtrack[{name}]', or leave the switch out."
+            )
+        if LOGS[name] not in [backend["type"] for backend in backends]:
+            backends.append(dict(type=LOGS[name]))
+    cfg.visualizer = dict(visualizer, vis_backends=backends)
+
+
+def show_results(cfg: Config, folder: str | Path, score_thr: float | None) -> None:
+    """Draw what the model finds in every image of a test.
+
+    Args:
+        cfg: Is changed.
+        folder: Gets the pictures, in folders and names of the images.
+        score_thr: Leave out objects with smaller scores; None takes the model's own threshold.
+    """
+    hook = dict(type="DrawResultsHook", out_dir=str(folder), score_thr=score_thr)
+    cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), hook]
+
+
+def augment_test(cfg: Config) -> None:
+    """Let a detector see each image in several sizes, also mirrored, and merge the boxes.
+
+    The sizes are those of the config's ``tta``: factors of the size of the test pipeline.
+
+    Raises:
+        InputError: The config tests a tracker, evaluates masks, or resizes images in another way.
+    """
+    if "tracker" in cfg.model:
+        raise InputError("--tta merges the boxes of a detector; this config tests a tracker.")
+    if any("segm" in evaluator.get("iou_types", ()) for evaluator in _evaluators(cfg)):
+        raise InputError("--tta merges boxes and no masks: add --eval bbox.")
+    pipeline = list(cfg.test_dataloader.dataset.pipeline)
+    places = [i for i, step in enumerate(pipeline) if step["type"] == "Resize" and "scale" in step]
+    if len(places) != 1 or cfg.get("tta") is None:
+        raise InputError("--tta needs 'tta' in the config, and one Resize in the test pipeline.")
+    resize = pipeline[places[0]]
+    sizes = [
+        dict(resize, scale=tuple(round(side * factor) for side in resize["scale"]))
+        for factor in cfg.tta.size_factors
+    ]
+    mirrors = [dict(type="RandomFlip", prob=p) for p in (0.0, 1.0)[: 1 + cfg.tta.mirror]]
+    views = [sizes, mirrors, *([step] for step in pipeline[places[0] + 1 :])]
+    cfg.test_dataloader.dataset.pipeline = [
+        *pipeline[: places[0]],
+        dict(type="TestTimeAug", transforms=views),
+    ]
+    settings = cfg.model.test_cfg.rcnn
+    cfg.model = dict(
+        type="BoxTTAModel",
+        module=cfg.model,
+        tta_cfg=dict(nms=settings.nms, max_per_img=settings.max_per_img),
+    )

@@ -5,8 +5,10 @@ from vovtrack.models.cycle_loss import CycleConsistencyLoss
 from vovtrack.models.spatial_loss import SpatialConsistencyLoss
 from vovtrack.models.state_attention import StateAttention
 from vovtrack.models.text_bank import load_text_bank, save_text_bank
+from vovtrack.models.tta import BoxTTAModel
 
 __all__ = [
+    "BoxTTAModel",
     "ClipTextEncoder",
     "CycleConsistencyLoss",
     "SpatialConsistencyLoss",

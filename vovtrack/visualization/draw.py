@@ -45,7 +45,7 @@ class TrailMemory:
 def draw_tracks(
     frame: np.ndarray,
     bboxes: np.ndarray,
-    track_ids: np.ndarray,
+    track_ids: np.ndarray | None,
     labels: np.ndarray,
     scores: np.ndarray,
     names: Sequence[str],
@@ -56,7 +56,7 @@ def draw_tracks(
     Args:
         frame: (H, W, 3) uint8 RGB; it is not changed.
         bboxes: (n, 4) (x1, y1, x2, y2), pixels of the frame.
-        track_ids: (n,).
+        track_ids: (n,); None draws boxes in the colour of their class.
         labels: (n,), index ``names``.
         scores: (n,).
         names: Class names.
@@ -70,12 +70,13 @@ def draw_tracks(
     thickness = max(1, round(2 * unit))
     # Weak detections first, so that strong ones end up on top.
     for i in np.argsort(scores, kind="stable"):
-        color = track_color(int(track_ids[i]))
-        if trails is not None:
+        color = track_color(int(labels[i] if track_ids is None else track_ids[i]))
+        if trails is not None and track_ids is not None:
             _draw_trail(canvas, trails.of(int(track_ids[i])), color, thickness)
         x1, y1, x2, y2 = (int(round(float(v))) for v in bboxes[i])
         cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
-        text = f"{names[labels[i]]} #{track_ids[i]} {scores[i]:.2f}"
+        identity = "" if track_ids is None else f" #{track_ids[i]}"
+        text = f"{names[labels[i]]}{identity} {scores[i]:.2f}"
         _draw_label(canvas, text, (x1, y1), color, max(0.35, 0.6 * unit), thickness)
     return canvas
 

@@ -1,0 +1,122 @@
+"""Switches of a test: several views of an image, pictures of the results."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from vovtrack.engine import launch
+from vovtrack.engine.checkpoint import load_weights
+from vovtrack.errors import InputError
+
+MINI = "saved_models/mini/ovtrack_mini.safetensors"
+LOADER = ["test_dataloader.num_workers=0", "test_dataloader.persistent_workers=False"]
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory, repo_root) -> Path:
+    """The detector inside of the shipped mini tracker."""
+    weights = load_weights(repo_root / MINI)
+    path = tmp_path_factory.mktemp("d") / "detector.pth"
+    torch.save({k: v for k, v in weights.items() if not k.startswith("track_head")}, path)
+    return path
+
+
+def detect(world: Path, detector: Path, out: Path, *options: str, **switches) -> dict[int, list]:
+    """Boxes and scores, best first, by image."""
+    launch.test(
+        "configs/mini/detector.py",
+        detector,
+        work_dir=out / "work",
+        format_only=True,
+        eval_options=[f"resfile_path={out}"],
+        cfg_options=[
+            *LOADER,
+            f"test_dataloader.dataset.data_root={world}/",
+            f"test_evaluator.ann_file={world}/lvis/annotations/val.json",
+            *options,
+        ],
+        **switches,
+    )
+    found: dict[int, list] = {}
+    for row in json.loads((out / "bbox.json").read_text()):
+        found.setdefault(row["image_id"], []).append([*row["bbox"], row["score"]])
+    return found
+
+
+def assert_equal(first: dict[int, list], second: dict[int, list]) -> None:
+    assert first.keys() == second.keys() and first
+    for image in first:
+        rows = [np.array(sorted(found[image], key=lambda r: -r[4])) for found in (first, second)]
+        np.testing.assert_allclose(*rows, atol=0.02)
+
+
+@pytest.mark.slow
+def test_one_view_is_the_plain_test(world, detector, repository, tmp_path):
+    plain = detect(world, detector, tmp_path / "plain")
+    one = ["tta.size_factors=[1.0]", "tta.mirror=False"]
+    assert_equal(plain, detect(world, detector, tmp_path / "one", *one, tta=True))
+
+
+@pytest.mark.slow
+def test_a_mirrored_image_has_mirrored_boxes(world, detector, repository, tmp_path):
+    mirrored = tmp_path / "mirrored"
+    shutil.copytree(world / "lvis", mirrored / "lvis")
+    for path in (mirrored / "lvis/images").rglob("*.jpg"):
+        cv2.imwrite(str(path.with_suffix(".png")), cv2.imread(str(path))[:, ::-1])
+        path.with_suffix(".png").rename(path)
+    straight = mirrored.with_name("straight")
+    shutil.copytree(world / "lvis", straight / "lvis")
+    for path in (straight / "lvis/images").rglob("*.jpg"):
+        cv2.imwrite(str(path.with_suffix(".png")), cv2.imread(str(path)))
+        path.with_suffix(".png").rename(path)
+    width = 256
+    there = detect(straight, detector, tmp_path / "a", "tta.size_factors=[1.0]", tta=True)
+    back = detect(mirrored, detector, tmp_path / "b", "tta.size_factors=[1.0]", tta=True)
+    flipped = {
+        image: [[width - x - w, y, w, h, score] for x, y, w, h, score in rows]
+        for image, rows in back.items()
+    }
+    assert_equal(there, flipped)
+
+
+def test_what_cannot_be_seen_in_several_views(repository, detector, tmp_path):
+    with pytest.raises(InputError, match="this config tests a tracker"):
+        launch.test("configs/mini/ovtrack.py", MINI, tta=True, work_dir=tmp_path)
+    with pytest.raises(InputError, match="add --eval bbox"):
+        launch.test("configs/lvis/detpro_ens_20e.py", detector, tta=True, work_dir=tmp_path)
+
+
+@pytest.mark.slow
+def test_results_are_drawn_while_testing(world, repository, tmp_path):
+    def draw(folder: str, **switches) -> dict[str, np.ndarray]:
+        launch.test(
+            "configs/mini/ovtrack.py",
+            MINI,
+            work_dir=tmp_path / "work",
+            show_dir=tmp_path / folder,
+            eval_options=[f"resfile_path={tmp_path / folder / 'results'}"],
+            cfg_options=[
+                *LOADER,
+                f"test_dataloader.dataset.data_root={world}",
+                f"test_evaluator.ann_file={world / 'tao/annotations/validation.json'}",
+            ],
+            **switches,
+        )
+        pictures = sorted((tmp_path / folder).rglob("*.jpg"))
+        return {str(p.relative_to(tmp_path / folder)): cv2.imread(str(p)) for p in pictures}
+
+    drawn, empty = draw("drawn"), draw("empty", show_score_thr=1.0)
+    annotated = json.loads((world / "tao/annotations/validation.json").read_text())["images"]
+    assert set(drawn) == set(empty) == {image["file_name"] for image in annotated}
+    for name, picture in empty.items():
+        frame = cv2.imread(str(world / "tao/frames" / name))
+        assert np.abs(picture.astype(int) - frame).mean() < 3, "the frame and nothing on it"
+    changed = [np.abs(drawn[name].astype(int) - empty[name]).max() > 60 for name in drawn]
+    assert np.mean(changed) > 0.8
