@@ -9,11 +9,13 @@ themselves refuse.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from unittest.mock import patch
 
 import mmengine.device.utils
 import torch
+from mmengine.structures import instance_data
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -33,7 +35,6 @@ INDEXING = {
     aten._unsafe_index.Tensor,
 }
 """Operations on a GPU tensor whose indices, their second argument, may lie on the CPU."""
-MAKERS = {torch.tensor, torch.as_tensor, Tensor.new_tensor}
 
 
 class MixedDevicesError(RuntimeError):
@@ -50,9 +51,10 @@ class FakeCudaTensor(Tensor):
 
     @staticmethod
     def __new__(cls, value: Tensor) -> FakeCudaTensor:
-        shell = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
-        # With the keys of CUDA, yet as "meta" autograd runs it without asking for a driver.
-        made = Tensor._make_subclass(cls, shell, False, device_for_backend_keys=CUDA)
+        # Autograd runs a "lazy" tensor in the calling thread and asks no driver for a stream.
+        made = Tensor._make_wrapper_subclass(
+            cls, value.shape, strides=value.stride(), dtype=value.dtype, device="lazy"
+        )
         made.value = value
         return made
 
@@ -86,22 +88,14 @@ class _Requests(TorchFunctionMode):
     """Answers what torch would ask the driver before it reaches an operation."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = dict(kwargs or {})
-        if func is Tensor.cuda:
-            return args[0].to(CUDA)
+        kwargs = kwargs or {}
         if func is Tensor.pin_memory:
             return args[0]
+        if func is Tensor.cuda:
+            func, args = Tensor.to, (args[0], CUDA)
         if func is Tensor.to:
-            args = tuple(CUDA if _is_cuda(word) else word for word in args)
-        if func in MAKERS:
-            device = kwargs.pop("device", args[0].device if func is Tensor.new_tensor else None)
-            if func is Tensor.new_tensor:
-                kwargs.setdefault("dtype", None)
-                func, args = torch.tensor, args[1:]
-            made = func(*args, **kwargs)
-            return made if device is None else made.to(_named(device))
-        if kwargs.get("device") is not None:
-            kwargs["device"] = _named(kwargs["device"])
+            args = tuple(map(_numbered, args))
+            kwargs = {name: _numbered(word) for name, word in kwargs.items()}
         return func(*args, **kwargs)
 
 
@@ -127,6 +121,10 @@ def fake_cuda() -> Iterator[torch.device]:
             patch.object(torch.accelerator, "current_accelerator", lambda *_, **__: None)
         )
         stack.enter_context(patch.object(mmengine.device.utils, "DEVICE", "cuda"))
+        # It names the kinds of tensors that may be an index.
+        indices = instance_data.IndexType | FakeCudaTensor
+        stack.enter_context(patch.object(instance_data, "IndexType", indices))
+        stack.enter_context(patch.object(torch, "load", partial(_load, torch.load)))
         # As torch's own fake tensors: torch.tensor() shows its copy to a device as an operation,
         # and a module that moves takes other parameters instead of other storage.
         stack.callback(torch._C._set_only_lift_cpu_tensors, torch._C._only_lift_cpu_tensors())
@@ -137,6 +135,14 @@ def fake_cuda() -> Iterator[torch.device]:
         stack.enter_context(_Operations())
         stack.enter_context(_Requests())
         yield CUDA
+
+
+def _load(load: Callable, file: object, map_location: object = None, **kwargs) -> object:
+    """As ``torch.load``, which moves storages; here the tensors made of them move."""
+    if not _is_cuda(map_location):
+        return load(file, map_location, **kwargs)
+    content = load(file, CPU, **kwargs)
+    return tree_map(lambda leaf: leaf.to(CUDA) if isinstance(leaf, Tensor) else leaf, content)
 
 
 def _run(func, args: tuple, kwargs: dict):
@@ -199,6 +205,6 @@ def _is_cuda(word: object) -> bool:
     return isinstance(word, (str, torch.device)) and torch.device(word).type == "cuda"
 
 
-def _named(device: object) -> object:
+def _numbered(word: object) -> object:
     """A GPU with its number, without which torch asks the driver for one."""
-    return CUDA if _is_cuda(device) else device
+    return CUDA if _is_cuda(word) else word

@@ -85,7 +85,9 @@ def test_what_cuda_allows_passes():
         rows[torch.tensor([True, False, False])] = 7
         rows[:, 1].mul_(2)
         assert rows.tolist() == [[7, 14], [2, 6], [4, 10]]
-        assert rows.new_tensor([1, 2]).is_cuda and torch.tensor([1], device="cuda:0").is_cuda
+        assert rows[[2, 0]].tolist() == [[4, 10], [7, 14]] and rows[:, [1]].is_cuda
+        assert rows.new_tensor([1, 2]).dtype == torch.float32 and rows.new_tensor([1]).is_cuda
+        assert torch.tensor([1], device="cuda:0").is_cuda
         assert rows.numpy(force=True).sum() == rows.sum().item() == 43
         assert rows.to("cpu").device.type == "cpu" and torch.ones(2).to(rows).is_cuda
 
