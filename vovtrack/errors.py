@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class InputError(ValueError):
     """Input from outside (a file, an option, a class list) that cannot be used as it is.
@@ -9,3 +11,16 @@ class InputError(ValueError):
     The message is a sentence that names the file, the key and what was expected. The command line
     prints it without a traceback and exits with status 2.
     """
+
+
+class WriteError(OSError, InputError):
+    """A file that cannot be written: no space, no permission, no such folder.
+
+    Args:
+        message: The sentence.
+    """
+
+    @classmethod
+    def of(cls, path: str | Path, error: OSError) -> WriteError:
+        """The error of the system as a sentence that names the file."""
+        return cls(f"'{path}' cannot be written: {error.strerror or error}.")

@@ -24,13 +24,13 @@ from tqdm import tqdm
 
 from ovtrack.datasets.twins import TwinRecipe, make_twin, outline
 from vovtrack.errors import InputError
-from vovtrack.files.atomic import atomic_write
+from vovtrack.files.atomic import append, atomic_write
 from vovtrack.files.hashing import file_sha256
+from vovtrack.files.images import encode_image
 from vovtrack.formats.coco import images_of, read_annotations, require_files
 from vovtrack.structures.vocabulary import from_categories
 
 ANNOTATIONS, IMAGES, MANIFEST = "annotations.json", "twins", "twins.jsonl"
-_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _run(
         for line in (settings, *map(list, done.items())):
             file.write(json.dumps(line) + "\n")
     bar = tqdm(total=len(jobs), initial=len(done), unit="twin", desc="twins", disable=not progress)
-    with open(manifest, "a", encoding="utf-8") as file, bar:
+    with append(manifest, "a", encoding="utf-8") as file, bar:
         for job, boxes in zip(left, _made(left, workers), strict=True):
             file.write(json.dumps([job.out.name, boxes]) + "\n")
             file.flush()
@@ -288,7 +288,7 @@ def write_twin(job: TwinJob) -> list[list[float] | None]:
         return [None] * len(outlines)
     twin, boxes = made
     with atomic_write(job.out, "wb") as file:
-        file.write(cv2.imencode(".jpg", twin, _JPEG)[1].tobytes())
+        file.write(encode_image(twin[..., ::-1], ".jpg"))
     return boxes
 
 

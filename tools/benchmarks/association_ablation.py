@@ -22,6 +22,8 @@ from pathlib import Path
 
 from ablation_runs import last, run, table_row
 
+from vovtrack.files.atomic import atomic_write
+
 PAIRS, CLIPS = "configs/mini/ovtrack.py", "configs/mini/ovtrack_self_supervised.py"
 RELEASED = "configs/mini/ovtrack_self_supervised_released.py"
 DETECTOR = "work_dirs/quickstart/detector/epoch_14.pth"
@@ -83,7 +85,8 @@ def main() -> None:
             for world in worlds:
                 test(args.out, name, seed, world)
     table = make_table(args.out, args.seeds, args.rows, worlds)
-    (args.out / "table.md").write_text(table)
+    with atomic_write(args.out / "table.md") as file:
+        file.write(table)
     sys.stdout.write(table)
 
 
@@ -98,7 +101,8 @@ def train(out: Path, name: str, seed: int) -> None:
         "--resume", "--cfg-options", *row.options, f"load_from={start}",
         "default_hooks.checkpoint.max_keep_ckpts=2",
     ])  # fmt: skip
-    (folder / "done").touch()
+    with atomic_write(folder / "done"):
+        pass
 
 
 def test(out: Path, name: str, seed: int, world: Path) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from ablation_runs import last, run, table_row
 
+from vovtrack.files.atomic import atomic_write
+
 TEXT_ONLY = (
     "model.roi_head.distillation=None",
     "model.roi_head.bbox_head.image_branch=False",
@@ -69,7 +71,8 @@ def main() -> None:
         for name in args.cells:
             train_and_test(args.out, name, seed)
     table = make_table(args.out, args.seeds, args.cells)
-    (args.out / "table.md").write_text(table)
+    with atomic_write(args.out / "table.md") as file:
+        file.write(table)
     sys.stdout.write(table)
 
 

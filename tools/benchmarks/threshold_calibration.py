@@ -24,6 +24,7 @@ from torchvision.ops import box_iou
 from detpro.models.bbox_head import RegionOutputs
 from detpro.models.thresholds import VocabularyThresholds
 from vovtrack.engine.build import load_model
+from vovtrack.files.atomic import atomic_write
 from vovtrack.formats.coco import images_of, read_annotations
 from vovtrack.registry import DATASETS
 from vovtrack.structures import Vocabulary
@@ -202,8 +203,8 @@ def draw(curves: dict[int, np.ndarray], defaults: dict[int, float], path: Path) 
     axes.set(xlabel="score threshold", ylabel="F1 (points)", xlim=(0, 1), ylim=(0, None))
     axes.legend(title="dots: the default")
     axes.grid(alpha=0.3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    with atomic_write(path, "wb") as file:
+        figure.savefig(file, dpi=130, format=path.suffix[1:])
 
 
 if __name__ == "__main__":

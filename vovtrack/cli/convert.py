@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from vovtrack.engine.conversion import Layout, Plan
 
 HELP = "convert released checkpoints and backbones to safetensors"
+INPUTS = {"source": "the file to convert"}
+OUTPUTS = ("target",)
 KINDS = (
     "auto",
     "ovtrack",

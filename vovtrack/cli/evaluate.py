@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 HELP = "score predictions against ground truth, or compare the results of several runs"
+INPUTS = {"files": "a report to compare", "gt": "the ground truth", "pred": "the predictions"}
+OUTPUTS = ("out", "html")
 _EPILOG = """\
 One run:     vovtrack evaluate --benchmark tao --gt val.json --pred tao_track.json --out a.json
 Several:     vovtrack evaluate a.json b.json            is b better than a, and how sure is that?

@@ -37,9 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write what was asked for."""
     from vovtrack.engine.export import export_onnx, export_slim
+    from vovtrack.files.targets import check_target, mark_input
 
     if args.slim:
         source, target = args.slim
+        mark_input(source, "the file to slim")
+        check_target(target)
         count = export_slim(source, target, not args.float32, args.raw, args.note)
         print(f"{target}: {count} tensors")
         return 0

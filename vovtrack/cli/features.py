@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HELP = "make region proposals and the CLIP feature bank that distillation and prompts learn from"
+INPUTS = {
+    "config": "the config",
+    "checkpoint": "the checkpoint",
+    "ann": "the annotation file",
+    "archive": "the archive",
+    "regions": "the file of regions",
+}
+OUTPUTS = ("out",)
 
 _DEVICE = "under torchrun, cuda is the own GPU of each process (default: cpu)"
 

@@ -2,7 +2,8 @@
 
 A verb is a module ``vovtrack/cli/<verb>.py`` with ``HELP`` (one line),
 ``add_arguments(parser)`` and ``run(args) -> exit code``. Its heavy imports stand inside ``run``,
-so that ``vovtrack --help`` answers at once.
+so that ``vovtrack --help`` answers at once. ``INPUTS`` (argument: what it is) and ``OUTPUTS``
+(options) name its files to read and to write: no output may be an input or another output.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import difflib
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from vovtrack import __version__
 from vovtrack.errors import InputError
+from vovtrack.files.targets import check_target, guarded_inputs, mark_input
 
 VERBS = (
     "synth", "prepare", "train", "test", "track", "replay", "evaluate", "features", "prompts",
@@ -33,8 +38,13 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
         module = importlib.import_module(f"vovtrack.cli.{name}")
         verb = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(verb)
-        verb.set_defaults(run=module.run)
+        verb.set_defaults(run=module.run, **declared_files(module))
     return parser
+
+
+def declared_files(module: ModuleType) -> dict[str, Any]:
+    """What a verb says of its files, as defaults of its parser."""
+    return dict(inputs=getattr(module, "INPUTS", {}), outputs=getattr(module, "OUTPUTS", ()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,10 +65,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     args = build_parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words)
     try:
-        return args.run(args)
+        with guarded_inputs():
+            _check_paths(args)
+            return args.run(args)
     except InputError as error:
         print(f"vovtrack {args.verb}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # of libraries that write by themselves; the rest names its file
+        place = f"'{error.filename}': " if error.filename else ""
+        print(f"vovtrack {args.verb}: {place}{error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"vovtrack {args.verb}: interrupted", file=sys.stderr)
         return 130
+
+
+def _check_paths(args: argparse.Namespace) -> None:
+    """Refuse outputs that are inputs, or each other, before anything is computed."""
+    for name, words in args.inputs.items():
+        for path in _paths(args, name):
+            mark_input(path, words)
+    taken: dict[Path, str] = {}
+    for name in args.outputs:
+        for path in _paths(args, name):
+            check_target(path)
+            other = taken.setdefault(path.resolve(), name)
+            if other != name:
+                raise InputError(f"--{name} '{path}' is also the file of --{other}.")
+
+
+def _paths(args: argparse.Namespace, name: str) -> list[Path]:
+    value = getattr(args, name, None)
+    values = value if isinstance(value, list) else [value]
+    return [Path(path) for path in values if path]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import importlib
 
+from vovtrack.cli.main import declared_files
+
 HELP = "bring data into the form that training and testing read"
 SUBVERBS = ("pairs", "tao", "frames", "check")
 
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         module = importlib.import_module(f"vovtrack.cli.prepare_{name}")
         part = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(part)
-        part.set_defaults(prepare=module.run)
+        part.set_defaults(prepare=module.run, **declared_files(module))
 
 
 def run(args: argparse.Namespace) -> int:

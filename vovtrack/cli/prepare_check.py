@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 HELP = "list the images of an annotation file that are missing on disk"
+INPUTS = {"annotations": "the annotation file"}
+OUTPUTS = ("out",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 HELP = "draw a second view of each annotated still and write them as videos of two frames"
+INPUTS = {"annotations": "the annotation file"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

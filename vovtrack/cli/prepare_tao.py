@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 HELP = "turn published TAO annotations into <name>_ours.json and, by synset, <name>_ours_v1.json"
+INPUTS = {"annotations": "an annotation file", "categories": "the file of categories"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,12 @@ from vovtrack.cli.features import add_clip_arguments, build_clip_encoder
 from vovtrack.cli.train import add_trust_argument
 
 HELP = "learn prompts for class names on region features; encode any vocabulary with them"
+INPUTS = {
+    "config": "the config",
+    "embeddings": "a file to put together",
+    "contexts": "a file of contexts",
+}
+OUTPUTS = ("out",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 HELP = "send a weight file with a generated card to a model hub"
+INPUTS = {"file": "the weight file", "report": "the report"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

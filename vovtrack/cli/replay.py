@@ -9,6 +9,7 @@ from pathlib import Path
 from vovtrack.cli.train import add_config_arguments
 
 HELP = "run associations on stored detections, without images or network, and compare them"
+INPUTS = {"gt": "the annotation file"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

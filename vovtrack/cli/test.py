@@ -7,6 +7,8 @@ import argparse
 from vovtrack.cli.train import add_run_arguments
 
 HELP = "test a checkpoint on the test set of a config"
+INPUTS = {"config": "the config", "checkpoint": "the checkpoint"}
+OUTPUTS = ("out",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from vovtrack.cli.train import add_trust_argument
 
 HELP = "track named objects in a video, a folder of frames or a camera"
+INPUTS = {"source": "the source", "config": "the config", "checkpoint": "the checkpoint"}
+OUTPUTS = ("out", "json", "mot")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,41 +42,21 @@ def run(args: argparse.Namespace) -> int:
     outputs = Outputs(video=args.out, json=args.json, mot=args.mot)
     if not outputs.any():
         raise InputError("Nothing to write: give --out, --json or --mot.")
-    _check_paths(args)
     if args.batch_size < 1:
         raise InputError(f"--batch-size is {args.batch_size}, expected 1 or more.")
-    try:
-        summary = track_video(
-            args.source,
-            args.config,
-            args.checkpoint,
-            classes=args.classes,
-            outputs=outputs,
-            device=args.device,
-            amp=args.amp,
-            batch_size=args.batch_size,
-            score_thr=args.score_thr,
-            max_frames=args.max_frames,
-            on_bad_frame=args.on_bad_frame,
-            trust_config=args.trust_config,
-        )
-    except OSError as error:  # a folder without permission, a full disk
-        raise InputError(f"The results cannot be written: {error}.") from None
+    summary = track_video(
+        args.source,
+        args.config,
+        args.checkpoint,
+        classes=args.classes,
+        outputs=outputs,
+        device=args.device,
+        amp=args.amp,
+        batch_size=args.batch_size,
+        score_thr=args.score_thr,
+        max_frames=args.max_frames,
+        on_bad_frame=args.on_bad_frame,
+        trust_config=args.trust_config,
+    )
     print(summary)
     return 0
-
-
-def _check_paths(args: argparse.Namespace) -> None:
-    """Refuse outputs that would replace the source or each other."""
-    from vovtrack.errors import InputError
-
-    taken = {Path(args.source).resolve(): "the source"}
-    for option in ("out", "json", "mot"):
-        if not getattr(args, option):
-            continue
-        path = Path(getattr(args, option))
-        if path.is_dir():
-            raise InputError(f"--{option} names the folder '{path}', expected a file.")
-        if path.resolve() in taken:
-            raise InputError(f"--{option} '{path}' is also {taken[path.resolve()]}.")
-        taken[path.resolve()] = f"the file of --{option}"

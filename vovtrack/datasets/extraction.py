@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
 from vovtrack.datasets.video import read_video
 from vovtrack.errors import InputError
+from vovtrack.files.atomic import create
+from vovtrack.files.folders import new_folder
+from vovtrack.files.images import encode_image
 
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv"}
+_SUFFIX = ".jpg"
 
 
 def extract_videos(
@@ -89,21 +91,12 @@ def _named(videos: Sequence[str | Path]) -> dict[str, Path]:
 def _extract(video: Path, folder: Path, every: int, quality: int) -> int:
     """Write one video and count its frames; a folder that is there already is counted."""
     if folder.is_dir():
-        return len(list(folder.glob("*.jpg")))
-    unfinished = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+        return len(list(folder.glob(f"*{_SUFFIX}")))
     count = 0
-    try:
+    with new_folder(folder) as unfinished:
         for index, frame in enumerate(read_video(video)):
             if index % every == 0:
-                path = str(unfinished / f"{count:06d}.jpg")
-                bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-                if not cv2.imwrite(path, bgr, [cv2.IMWRITE_JPEG_QUALITY, quality]):
-                    raise OSError(f"Cannot write '{path}'.")
+                name = f"{count:06d}{_SUFFIX}"
+                create(unfinished / name, encode_image(frame, _SUFFIX, quality))
                 count += 1
-        unfinished.rename(folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     return count

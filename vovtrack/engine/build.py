@@ -17,6 +17,7 @@ from vovtrack.engine.processes import own_device
 from vovtrack.engine.shipped import SHIPPED
 from vovtrack.engine.speed import prepare_for_speed
 from vovtrack.errors import InputError
+from vovtrack.files.targets import mark_input
 from vovtrack.registry import MODELS
 
 
@@ -97,6 +98,7 @@ def _read_tracker_config(path: Path, trust_config: bool) -> Config:
 def _existing(checkpoint: str | Path) -> Path:
     for candidate in (Path(checkpoint), SHIPPED / checkpoint):
         if candidate.is_file():
+            mark_input(candidate, "the checkpoint")
             return candidate
     raise InputError(f"Checkpoint '{checkpoint}' does not exist.")
 

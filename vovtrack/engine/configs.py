@@ -24,6 +24,7 @@ from vovtrack.engine.data_configs import OPT_IN, check_content, import_parts
 from vovtrack.engine.shipped import CONFIGS, SHIPPED
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
+from vovtrack.files.targets import mark_input
 
 NAMES = {"mini": "configs/mini/ovtrack.py"}
 """Short names of configs that come with weights."""
@@ -74,6 +75,7 @@ def read_config(path: str | Path, trust_config: bool = False) -> Config:
 
 
 def _read(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
+    mark_input(path, "the config")
     try:
         if path.suffix.lower() in DATA_SUFFIXES:
             return _read_data(path, trust_config, files)

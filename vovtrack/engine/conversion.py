@@ -307,12 +307,9 @@ def write_converted(
         )
     text = json.dumps(card, indent=1)
     beside = Path(target).with_suffix(".json")
-    try:
-        save_weights(weights, target, {CARD: text})
-        with atomic_write(beside) as file:
-            file.write(text + "\n")
-    except OSError as error:
-        raise InputError(f"'{target}' cannot be written: {error}.") from None
+    save_weights(weights, target, {CARD: text})
+    with atomic_write(beside) as file:
+        file.write(text + "\n")
     return beside
 
 

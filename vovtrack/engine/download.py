@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -19,8 +18,8 @@ from huggingface_hub.utils import WeakFileLock
 
 from vovtrack.engine.hub import SHA256, Hub, RemoteFile, list_files, transfer
 from vovtrack.errors import InputError
-from vovtrack.files.archives import read_json
-from vovtrack.files.atomic import atomic_write
+from vovtrack.files.archives import decode_json
+from vovtrack.files.atomic import atomic_write, move
 from vovtrack.files.hashing import file_sha256
 
 FOLDER = Path("saved_models")
@@ -132,7 +131,7 @@ class _Record:
         self.path = path
         self.files: dict[str, Any] = {}
         if path.exists():
-            self.files = read_json(path)
+            self.files = decode_json(path.read_bytes(), path)
             if not isinstance(self.files, dict) or not all(
                 isinstance(entry, dict) and SHA256.fullmatch(str(entry.get("sha256")))
                 for entry in self.files.values()
@@ -235,8 +234,7 @@ def _download(
         )
     if not force:
         record.check(key, path, content)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(part, path)
+    move(part, path)
     origin = f"{hub.repo}@{remote.commit}/{remote.name}"
     record.add(key, path, content, origin, verified=remote.sha256 is not None)
     return "fetched, verified" if remote.sha256 else "fetched, not verified: the hub states no hash"

@@ -31,6 +31,7 @@ from huggingface_hub.utils import (
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import decode_json
+from vovtrack.files.atomic import append
 
 REPOSITORY = "clarkqian/VOVTrack"
 MAX_LISTING = 16 << 20
@@ -183,7 +184,7 @@ def transfer(remote: RemoteFile, part: Path, hub: Hub) -> None:
     limit = hub.max_bytes if remote.size is None else remote.size
 
     def resume() -> None:
-        with open(part, "ab") as file:
+        with append(part) as file:
             http_get(
                 url,
                 Limited(file, limit, f"'{remote.name}'"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -96,11 +95,8 @@ def publish(path: str | Path, hub: Hub, card: str, folder: str | Path | None = N
 
     def send() -> None:
         api.create_repo(hub.repo, exist_ok=True)
-        with tempfile.TemporaryDirectory() as temporary:
-            page = Path(temporary) / CARD
-            page.write_text(card, encoding="utf-8")
-            for name, source in zip(names, (path, page), strict=True):
-                api.upload_file(path_or_fileobj=source, path_in_repo=name, repo_id=hub.repo)
+        for name, content in zip(names, (path, card.encode()), strict=True):
+            api.upload_file(path_or_fileobj=content, path_in_repo=name, repo_id=hub.repo)
 
     patiently(hub, f"'{path.name}' sent", send)
     return names

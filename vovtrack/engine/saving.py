@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from vovtrack.errors import InputError
-from vovtrack.files.archives import read_json
+from vovtrack.files.archives import decode_json
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256
 from vovtrack.registry import HOOKS, LOOPS
@@ -194,15 +194,20 @@ def check_recorded(path: str | Path) -> None:
     index = path.parent / INDEX
     if not index.is_file():
         return
-    entry = read_json(index).get(path.name)
+    entry = _read_index(index).get(path.name)
     if entry is not None and file_sha256(path) != entry["sha256"]:
         raise InputError(f"{path}: its content is not what was written ({INDEX}): it is damaged.")
+
+
+def _read_index(index: Path) -> dict[str, Any]:
+    """The hashes of all checkpoints; no input (``read_json``), since the run writes them again."""
+    return decode_json(index.read_bytes(), index)
 
 
 def _record(path: Path) -> None:
     """Write size and hash of a checkpoint beside it, and forget those that are gone."""
     index = path.parent / INDEX
-    entries = read_json(index) if index.is_file() else {}
+    entries = _read_index(index) if index.is_file() else {}
     entries[path.name] = {"size": path.stat().st_size, "sha256": file_sha256(path)}
     kept = {name: entry for name, entry in entries.items() if (path.parent / name).is_file()}
     with atomic_write(index) as file:

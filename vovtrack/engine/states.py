@@ -13,6 +13,8 @@ from mmdet.structures import DetDataSample
 from torch import nn
 
 from vovtrack.errors import InputError
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.images import encode_image
 from vovtrack.visualization.draw import draw_states
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -43,7 +45,6 @@ def draw_state_images(
     if not hasattr(model, "judge_states"):
         raise InputError(f"A {type(model).__name__} judges no states: use a config of stage 2.")
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
     for path in _images(Path(source)):
         pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if pixels is None:
@@ -64,7 +65,8 @@ def draw_state_images(
         weights = found.state_weights.numpy()
         picture = draw_states(pixels[..., ::-1].copy(), found.bboxes.numpy(), weights)
         target = folder / f"{path.stem}.png"
-        cv2.imwrite(str(target), picture[..., ::-1])
+        with atomic_write(target, "wb") as file:
+            file.write(encode_image(picture, ".png"))
         yield target, len(found), float(weights.mean()) if len(found) else float("nan")
 
 

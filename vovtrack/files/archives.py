@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from vovtrack.errors import InputError
+from vovtrack.files.targets import mark_input
 
 MAX_UNPACKED = 16 << 30  # bytes that one packed file may hold
 MAX_RATIO = 200  # unpacked size by packed size; JSON of tracks packs by 5 to 30
@@ -207,6 +208,7 @@ class FileTree:
 @contextmanager
 def _plain(path: Path) -> Iterator[BinaryIO]:
     """Open a file as it is."""
+    mark_input(path)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(open(path, "rb"))

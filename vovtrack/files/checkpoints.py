@@ -205,4 +205,9 @@ def save_checkpoint(
     if file_client_args or (backend_args or {}).get("backend", "local") != "local":
         raise InputError(f"Checkpoints are written to local files, not to '{filename}'.")
     with atomic_write(filename, "wb") as file:
-        torch.save(checkpoint, file)
+        try:
+            torch.save(checkpoint, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # what the file said, hidden by torch
+                raise error.__context__ from None
+            raise

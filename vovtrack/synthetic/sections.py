@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vovtrack.files.atomic import create
+from vovtrack.files.images import encode_image
 from vovtrack.synthetic.classes import compositions
 from vovtrack.synthetic.scene import FrameTruth, Scene, SceneRecipe
 from vovtrack.synthetic.sizes import WorldSize
@@ -25,7 +27,7 @@ NOVEL_SHARE = 0.4
 _SOURCE = "MiniWorld"
 _PAIR_FRAMES = 13
 _PAIR_GAP = (4, 12)
-_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92]
+_JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def write_scene(job: Job) -> SceneRecord:
     for position, frame in enumerate(written):
         image, truth = scene.render(frame)
         file_name = _file_name(job, position, frame)
-        write_jpeg(folder / file_name, image)
+        create(folder / file_name, encode_image(image, ".jpg", _JPEG_QUALITY))
         if frame in annotated:
             polygons = not job.section.startswith("tao")
             frames.append(FrameRecord(file_name, frame, _objects(scene, truth, polygons)))
@@ -160,17 +162,6 @@ def write_scene(job: Job) -> SceneRecord:
     annotated_labels = {item.label for record in frames for item in record.objects}
     negative = _negative(rng, job.section, set(scene.labels.tolist()))
     return SceneRecord(frames, negative, sorted(glimpsed - annotated_labels))
-
-
-def write_jpeg(path: Path, image: np.ndarray) -> None:
-    """Write an RGB uint8 image.
-
-    Raises:
-        OSError: The image could not be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), image[..., ::-1], _JPEG):
-        raise OSError(f"could not write {path}; is the disk full?")
 
 
 def _frames_of(job: Job, rng: np.random.Generator) -> tuple[list[int], set[int]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +14,9 @@ import cv2
 from tqdm import tqdm
 
 from vovtrack.errors import InputError
+from vovtrack.files.atomic import create
+from vovtrack.files.folders import new_folder
+from vovtrack.files.images import encode_image
 from vovtrack.synthetic.annotations import categories, lvis_file, pairs_file, tao_file
 from vovtrack.synthetic.contact_sheet import draw_contact_sheet
 from vovtrack.synthetic.sections import SECTIONS, Job, SceneRecord, scene_count, write_scene
@@ -57,34 +58,16 @@ def write_world(
         raise InputError(f"the seed of a mini world must be 0 or more, not {seed}")
     if workers < 1:
         raise InputError(f"the number of workers must be 1 or more, not {workers}")
-    with _staging(out, force) as root:
-        scenes = _render(root, seed, counts, workers, progress)
-        _write_annotations(root, scenes, counts)
-        sheet = draw_contact_sheet(root, seed)
-        cv2.imwrite(str(root / "contact_sheet.png"), sheet[..., ::-1])
-    return out
-
-
-@contextmanager
-def _staging(out: Path, force: bool) -> Iterator[Path]:
-    """Yield a temporary folder that becomes ``out`` on success and is removed on failure."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; give the name of a folder to write the mini world to")
     if out.is_dir() and any(out.iterdir()) and not force:
         raise InputError(
             f"{out} is not empty; choose another folder, or replace its contents with --force"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        world = staging / "new"
-        world.mkdir()
-        yield world
-        if out.exists():
-            out.rename(staging / "old")
-        world.rename(out)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with new_folder(out, replace=force) as root:
+        scenes = _render(root, seed, counts, workers, progress)
+        _write_annotations(root, scenes, counts)
+        sheet = draw_contact_sheet(root, seed)
+        create(root / "contact_sheet.png", encode_image(sheet, ".png"))
+    return out
 
 
 def _render(
@@ -131,6 +114,4 @@ def _write_annotations(root: Path, scenes: dict[str, list[SceneRecord]], size: W
         name = f"tao/annotations/{section.removeprefix('tao_')}.json"
         files[name] = tao_file(section, scenes[section], kinds, size)
     for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+        create(root / name, (json.dumps(content, separators=(",", ":")) + "\n").encode())

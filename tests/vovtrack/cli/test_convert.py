@@ -104,4 +104,4 @@ def test_the_source_is_not_replaced(tmp_path, capsys):
     path = tmp_path / "a.safetensors"
     path.write_bytes(b"x")
     assert main(["convert", str(path), str(path)]) == 2
-    assert "itself" in capsys.readouterr().err and path.read_bytes() == b"x"
+    assert "also the file to convert" in capsys.readouterr().err and path.read_bytes() == b"x"

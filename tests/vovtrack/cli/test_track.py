@@ -132,7 +132,7 @@ def test_real_videos(realdata, tmp_path, name):
         (("--out", "source.mp4"), "is also the source"),
         (("--out", "./../{here}/source.mp4"), "is also the source"),
         (("--json", "a", "--mot", "./a"), "is also the file of --json"),
-        (("--json", "."), "names the folder"),
+        (("--json", "."), "names a folder"),
         (("--json", "source.mp4/a.json"), "cannot be written"),
         (("--json", "a", "--max-frames", "0"), "max_frames"),
     ],
@@ -164,7 +164,9 @@ def test_ctrl_c_keeps_what_was_done(folder, tmp_path):
     command = [sys.executable, "-m", "vovtrack.cli", "track", frames, *words]
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with subprocess.Popen(list(map(str, command)), cwd=ROOT, **pipes) as process:
-        while process.poll() is None and not any(size(p) for p in tmp_path.glob(".o.part*")):
+        while process.poll() is None and not any(
+            size(p) for p in tmp_path.glob(".o.mp4.*.unfinished")
+        ):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         printed, errors = process.communicate(timeout=60)

@@ -48,8 +48,9 @@ def test_an_interrupted_run_goes_on(videos, tmp_path):
     out = tmp_path / "out"
     extract_videos([videos / "one.mp4"], out, workers=1)
     kept = (out / "one/000000.jpg").stat().st_mtime_ns
-    (out / ".more_two.part").mkdir()
-    (out / ".more_two.part/000000.jpg").write_bytes(b"half")
+    killed = out / ".more_two.0123456789abcdef.unfinished"
+    killed.mkdir()
+    (killed / "000000.jpg").write_bytes(b"half")
     counts, _ = extract_videos([videos], out, workers=1)
     assert counts == {"more_two": 9, "one": 12}
     assert (out / "one/000000.jpg").stat().st_mtime_ns == kept

@@ -1,0 +1,67 @@
+"""Folders that appear complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vovtrack.errors import InputError
+from vovtrack.files.atomic import hidden_name, lock, reported, sweep, sync_folder
+
+
+@contextmanager
+def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
+    """Make a folder that takes the name ``path`` only when the block succeeds.
+
+    Args:
+        path: Destination. Missing parent folders are created. An empty folder may be there.
+        replace: Whether a folder that is not empty is replaced.
+
+    Yields:
+        The folder under construction; fill it with :func:`vovtrack.files.atomic.create`.
+
+    Raises:
+        WriteError: The folder around it cannot be written to, or the disk is full.
+        InputError: Something is under that name that is not to be replaced.
+    """
+    path = Path(path).absolute()
+    _check_replaceable(path, replace)
+    with reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        staging = path.with_name(hidden_name(path.name, secrets.token_hex(8)))
+        staging.mkdir()
+        handle = os.open(staging, os.O_RDONLY)
+    try:
+        with reported(path):
+            _try_lock(handle)
+            (staging / "new").mkdir()
+        yield staging / "new"
+        _check_replaceable(path, replace)
+        with reported(path):
+            if path.exists():
+                path.rename(staging / "old")
+            (staging / "new").rename(path)
+            sync_folder(path.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        os.close(handle)
+
+
+def _check_replaceable(path: Path, replace: bool) -> None:
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise InputError(f"'{path}' is not a folder: give the name of a folder to write.")
+    if path.is_dir() and not replace and any(path.iterdir()):
+        raise InputError(f"'{path}' is not empty: choose another folder, or remove it first.")
+
+
+def _try_lock(handle: int) -> None:
+    """Tell other runs that this folder is in use; a file system may know no locks."""
+    try:
+        lock(handle)
+    except OSError:
+        return
