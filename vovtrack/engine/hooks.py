@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections import defaultdict
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -67,32 +69,112 @@ class SameClassesHook(Hook):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stops a training whose loss is no number any more; the last checkpoint stays the good one."""
+    """Stops a training whose loss is no number any more; the last checkpoint stays the good one.
 
-    priority = "VERY_HIGH"
+    A loss in float16 may overflow once: where the optimizer has a loss scaler, that skips the
+    step, and only when it has to again and again the training ends. All that a step logs comes
+    from its device in one transfer, and the hooks that follow find plain numbers.
+
+    Args:
+        max_skipped: Steps in a row that a loss scaler may skip.
+    """
+
+    priority = "HIGHEST"
+
+    def __init__(self, max_skipped: int = 10) -> None:
+        self.max_skipped = max_skipped
+        self._skipped = 0
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Look at the losses of a step.
+        """Look at the losses of a step; of a skipped one, none is logged.
 
         Raises:
             InputError: One is infinite or no number; its name and the images of the batch.
         """
-        broken = [
-            name
-            for name, value in (outputs or {}).items()
-            if isinstance(value, torch.Tensor) and not torch.isfinite(value).all()
-        ]
-        if broken:
-            samples = data_batch.get("data_samples", []) if isinstance(data_batch, dict) else []
-            paths = [getattr(sample, "img_path", "?") for sample in samples]
-            raise InputError(
-                f"Epoch {runner.epoch + 1}, step {batch_idx + 1}: {', '.join(broken)} is no finite "
-                f"number on {', '.join(paths[:8]) or 'this batch'}. The last checkpoint in "
-                f"'{runner.work_dir}' is from before; look at these images, or lower "
-                "optim_wrapper.optimizer.lr and train with --resume."
+        outputs = {} if outputs is None else outputs
+        outputs.update(to_numbers(outputs))
+        broken = [name for name, value in outputs.items() if not math.isfinite(value)]
+        if not broken:
+            self._skipped = 0
+            return
+        self._skipped += 1
+        samples = data_batch.get("data_samples", []) if isinstance(data_batch, dict) else []
+        paths = [getattr(sample, "img_path", "?") for sample in samples]
+        found = (
+            f"Epoch {runner.epoch + 1}, step {batch_idx + 1}: {', '.join(broken)} is no finite "
+            f"number on {', '.join(paths[:8]) or 'this batch'}."
+        )
+        scaled = getattr(runner.optim_wrapper, "loss_scaler", None) is not None
+        if scaled and self._skipped <= self.max_skipped:
+            runner.logger.warning("%s The loss scaler skips the step.", found)
+            outputs.clear()
+            return
+        again = f" It is the step number {self._skipped} in a row." if scaled else ""
+        raise InputError(
+            f"{found}{again} The last checkpoint in '{runner.work_dir}' is from before; look at "
+            "these images, or lower optim_wrapper.optimizer.lr and train with --resume."
+        )
+
+
+@HOOKS.register_module()
+class StarvationHook(Hook):
+    """Speaks up when a training has nothing to learn from: a loss of 0 looks like success.
+
+    Args:
+        key: What the model logs of a step, 0 if there was nothing to learn from.
+        advice: What to do about it, a sentence.
+        patience: Steps without anything, in a row, after which to warn, each time.
+    """
+
+    priority = "LOW"
+
+    def __init__(self, key: str, advice: str, patience: int = 50) -> None:
+        self.key = key
+        self.advice = advice
+        self.patience = patience
+        self._steps = 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Count the steps without anything."""
+        self._steps = self._steps + 1 if (outputs or {}).get(self.key) == 0 else 0
+        if self._steps and self._steps % self.patience == 0:
+            runner.logger.warning(
+                "The last %d steps had nothing to learn from (%s: 0). %s",
+                self._steps,
+                self.key,
+                self.advice,
             )
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """End a training that had nothing at all.
+
+        Raises:
+            InputError: No step of the epoch had anything to learn from.
+        """
+        if self._steps >= len(runner.train_dataloader):
+            raise InputError(
+                f"Epoch {runner.epoch + 1}: no step had anything to learn from ({self.key}: 0). "
+                f"{self.advice}"
+            )
+
+
+def to_numbers(values: dict[str, Any]) -> dict[str, float]:
+    """Those of ``values`` that are tensors of one element, fetched at once from each device."""
+    by_device: dict[torch.device, list[str]] = defaultdict(list)
+    for name, value in values.items():
+        if isinstance(value, torch.Tensor):
+            by_device[value.device].append(name)
+    return {
+        name: number
+        for names in by_device.values()
+        for name, number in zip(
+            names, torch.stack([values[n].detach().float() for n in names]).tolist(), strict=True
+        )
+    }
 
 
 def describe_run(runner: Runner) -> str:
