@@ -13,7 +13,12 @@ model = dict(
     max_overlap=None,
     cycle_loss=dict(start="larger"),
     spatial_loss=dict(
-        iou_thr=0.95, neg_iou_thr=None, frame_gap=None, include_self=True, balanced=False
+        iou_thr=0.95,
+        neg_iou_thr=None,
+        frame_gap=None,
+        include_self=True,
+        flat_boxes=True,
+        balanced=False,
     ),
 )
 optim_wrapper = dict(

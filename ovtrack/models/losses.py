@@ -37,14 +37,14 @@ class UnbiasedMultiPosCELoss(BaseModule):
         Returns:
             Scalar; 0 (with a graph) if no row has a positive.
         """
-        has_positive = targets.any(dim=1)
-        logits, targets = logits[has_positive], targets[has_positive]
         num_pos = targets.sum(dim=1, keepdim=True)
+        has_positive = num_pos[:, 0] > 0
         share = torch.where(targets, num_pos, 1).to(logits.dtype).log()
         denominator = torch.logsumexp(logits - share, dim=1)
-        positive = (logits * targets).sum(dim=1) / num_pos[:, 0]
+        positive = (logits * targets).sum(dim=1) / num_pos[:, 0].clamp(min=1)
+        rows = torch.where(has_positive, denominator - positive, 0)
         # The epsilon is the released one and keeps an empty sum at 0.
-        return self.loss_weight * (denominator - positive).sum() / (len(logits) + 1.2e-7)
+        return self.loss_weight * rows.sum() / (has_positive.sum() + 1.2e-7)
 
 
 @MODELS.register_module()
@@ -85,8 +85,12 @@ class PairMarginL2Loss(BaseModule):
             return cosines.sum()
         margins = torch.where(targets, self.pos_margin, self.neg_margin)
         errors = ((cosines - margins).clamp(0, 1) - targets.to(cosines.dtype)) ** 2
-        positives, negatives = errors[targets], errors[~targets]
-        limit = self.neg_pos_ub * len(positives)
-        if 0 < limit < len(negatives):
-            negatives = negatives[negatives.detach().topk(limit).indices]
-        return self.loss_weight * torch.cat([positives, negatives]).mean()
+        num_pos = targets.sum()
+        num_neg = targets.numel() - num_pos
+        limit = self.neg_pos_ub * num_pos
+        limit = torch.where(limit > 0, limit, num_neg).clamp(max=num_neg)
+        # Squares are at least 0, so that the positives, set to -1, come after all negatives.
+        hardest = errors.masked_fill(targets, -1).flatten().sort(descending=True).values
+        kept = torch.arange(len(hardest), device=errors.device) < limit
+        total = torch.where(targets, errors, 0).sum() + torch.where(kept, hardest, 0).sum()
+        return self.loss_weight * total / (num_pos + limit)

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from mmdet.models.task_modules.assigners import AssignResult
+from mmdet.models.task_modules.samplers import RandomSampler
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from vovtrack.registry import TASK_UTILS
+
+
+@TASK_UTILS.register_module()
+class BalancedPosSampler(RandomSampler):
+    """Picks about equally many regions of every object, at random.
+
+    Of G objects each is wanted ``round(number / G) + 1`` times. What is too much is left out, what
+    is missing is taken from the other regions. The rule is that of mmdet's
+    ``InstanceBalancedPosSampler``, which asks the device for the regions of one object after the
+    other.
+    """
+
+    def _sample_pos(self, assign_result: AssignResult, num_expected: int, **_: Any) -> Tensor:
+        """Places (n,) of at most ``num_expected`` regions."""
+        places = (assign_result.gt_inds > 0).nonzero()[:, 0]
+        if len(places) <= num_expected:
+            return places
+        places = places[torch.randperm(len(places), device=places.device)]
+        owners = assign_result.gt_inds[places]
+        counts = owners.new_zeros(assign_result.num_gts + 1)
+        counts = counts.scatter_add(0, owners, torch.ones_like(owners))
+        wanted = (num_expected / (counts > 0).sum()).round() + 1
+        by_owner = owners.argsort(stable=True)
+        rank = torch.arange(len(places), device=places.device)
+        rank = rank - (counts.cumsum(0) - counts)[owners[by_owner]]
+        surplus = torch.empty_like(rank).index_copy(0, by_owner, (rank >= wanted).to(rank.dtype))
+        # Stable: those that are wanted come first, both kinds in the order drawn above.
+        return places[surplus.argsort(stable=True)[:num_expected]]
 
 
 class PairSampler:

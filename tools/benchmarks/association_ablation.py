@@ -66,7 +66,8 @@ ROWS = {
     "start": Row("... cycles from the larger frame", options=("model.cycle_loss.start=larger",)),
     "places": Row("... with the released spatial targets", options=(
         "model.coordinates=input", f"{SPATIAL}iou_thr=0.95", f"{SPATIAL}neg_iou_thr=None",
-        f"{SPATIAL}frame_gap=None", f"{SPATIAL}include_self=True", f"{SPATIAL}balanced=False")),
+        f"{SPATIAL}frame_gap=None", f"{SPATIAL}include_self=True", f"{SPATIAL}balanced=False",
+        f"{SPATIAL}flat_boxes=True")),
 }  # fmt: skip
 
 

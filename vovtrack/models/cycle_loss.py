@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Literal
 
 import torch
@@ -82,9 +81,10 @@ class CycleConsistencyLoss(BaseModule):
             raise InputError("a clip needs at least one frame, got an empty list of embeddings")
         # In order of size every pair (i, j) with i < j starts at i; equals keep their order.
         embeds = sorted(embeds, key=len, reverse=self.start == "larger")
-        sizes = torch.tensor([len(e) for e in embeds], device=embeds[0].device)
-        if max(len(e) for e in embeds) == 0:
+        sizes = torch.tensor([len(e) for e in embeds])
+        if not sizes.any():
             return torch.cat(embeds).sum()
+        sizes = sizes.to(embeds[0].device, non_blocking=True)
         with torch.autocast(embeds[0].device.type, enabled=False):
             frames = pad_sequence(embeds, batch_first=True)
             frames = frames.to(torch.promote_types(frames.dtype, torch.float32))
@@ -96,15 +96,13 @@ class CycleConsistencyLoss(BaseModule):
         flat = frames.flatten(0, 1)
         cosines = (flat @ flat.T).view(num_frames, width, num_frames, width)
         cosines = cosines.transpose(1, 2).flatten(0, 1)  # (T * T, N, N)
-        pairs = list(combinations(range(num_frames), 2))
+        i, j = torch.triu_indices(num_frames, num_frames, 1, device=frames.device)
         total = frames.new_zeros(())
         if "pair" in self.terms:
-            i, j = _columns(pairs, 2, frames.device)
             similarity = cosines.index_select(0, i * num_frames + j)
             total = total + self._mean_of_walks(similarity, sizes[i], sizes[j])
         if "triple" in self.terms:
-            triples = [(i, j, k) for i, j in pairs for k in range(num_frames) if k not in (i, j)]
-            i, j, k = _columns(triples, 3, frames.device)
+            i, j, k = _via_third(i, j, num_frames)
             similarity = torch.bmm(
                 cosines.index_select(0, i * num_frames + k),
                 cosines.index_select(0, k * num_frames + j),
@@ -144,6 +142,9 @@ class CycleConsistencyLoss(BaseModule):
         return torch.addcmul(excluded, similarity, scale).softmax(dim=dim)
 
 
-def _columns(rows: list[tuple[int, ...]], width: int, device: torch.device) -> Tensor:
-    """Index tuples as (width, B) tensor, also for no tuples."""
-    return torch.tensor(rows, dtype=torch.long, device=device).view(-1, width).T
+def _via_third(i: Tensor, j: Tensor, num_frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Each pair (i, j), i < j, of (P,) once with every other frame k, (P * (T - 2),) each."""
+    k = torch.arange(max(num_frames - 2, 0), device=i.device).expand(len(i), -1)
+    k = k + (k >= i[:, None])
+    k = k + (k >= j[:, None])
+    return i[:, None].expand_as(k).flatten(), j[:, None].expand_as(k).flatten(), k.flatten()

@@ -19,7 +19,8 @@ class SpatialConsistencyLoss(nn.Module):
     (VOVTrack, Qian et al., ICCV 2025, spatial consistency). The released training compares boxes
     in the coordinates of separately augmented frames, over all frames, each box also with itself;
     then only the box itself passes, and every two boxes are pushed apart. It works with boxes in
-    source coordinates, ``frame_gap=1``, ``include_self=False`` and ``balanced=True``.
+    source coordinates, ``frame_gap=1``, ``include_self=False``, ``flat_boxes=False`` and
+    ``balanced=True``.
 
     Args:
         top_k: Best boxes of each frame that count.
@@ -28,6 +29,8 @@ class SpatialConsistencyLoss(nn.Module):
             None is ``iou_thr``.
         frame_gap: Pairs of frames further apart do not count; None counts all.
         include_self: Count pairs inside one frame, each box with itself included.
+        flat_boxes: Count boxes without area. They overlap nothing, themselves included, so that
+            each is its own negative, as in the released training; False leaves them out.
         balanced: Let positive and negative pairs weigh one half each.
         loss_weight: Factor of the loss.
     """
@@ -39,6 +42,7 @@ class SpatialConsistencyLoss(nn.Module):
         neg_iou_thr: float | None = None,
         frame_gap: int | None = None,
         include_self: bool = True,
+        flat_boxes: bool = True,
         balanced: bool = False,
         loss_weight: float = 1.0,
     ) -> None:
@@ -48,6 +52,7 @@ class SpatialConsistencyLoss(nn.Module):
         self.neg_iou_thr = iou_thr if neg_iou_thr is None else neg_iou_thr
         self.frame_gap = frame_gap
         self.include_self = include_self
+        self.flat_boxes = flat_boxes
         self.balanced = balanced
         self.loss_weight = loss_weight
 
@@ -81,12 +86,19 @@ class SpatialConsistencyLoss(nn.Module):
         overlap = _iou(boxes)
         positive = overlap > self.iou_thr
         counted = positive | ~(overlap >= self.neg_iou_thr)
+        if not self.flat_boxes:
+            solid = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
+            counted = counted & solid & solid[:, None]
         gaps = (frames[:, None] - frames[None]).abs()
         if not self.include_self:
             counted = counted & (gaps > 0)
         if self.frame_gap is not None:
             counted = counted & (gaps <= self.frame_gap)
-        losses = F.binary_cross_entropy(alike, positive.to(alike.dtype), reduction="none")
+        losses = F.binary_cross_entropy(
+            alike.nan_to_num(), positive.to(alike.dtype), reduction="none"
+        )
+        # A cosine that is no number must reach the loss, but would end the process on a GPU.
+        losses = losses + 0 * alike
         return self._reduce(losses, positive & counted, ~positive & counted)
 
     def _reduce(self, losses: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -11,10 +14,16 @@ def kmeans(
     points: Tensor,
     num_clusters: int,
     num_init: int = 10,
-    max_iters: int = 100,
+    max_iters: int = 300,
     seed: int = 0,
 ) -> Tensor:
-    """Lloyd's k-means from several k-means++ starts at once; the tightest result is kept.
+    """Lloyd's k-means from several greedy k-means++ starts at once; the tightest result is kept.
+
+    Starts, their number and the largest number of steps are those of scikit-learn's ``KMeans``
+    with ``n_init=10``. Its random numbers are not: where several clusterings are almost equally
+    tight, it may return another. It also stops when the centres hardly move (``tol``) and moves a
+    centre without points to the farthest point; here steps end when no point changes its cluster,
+    and such a centre stays.
 
     Args:
         points: (N, D).
@@ -33,19 +42,30 @@ def kmeans(
     generator = torch.Generator().manual_seed(seed)
     centres = _spread_starts(points, num_clusters, num_init, generator)
     squares = points.square().sum(dim=1)
-    labels = None
-    for _ in range(max_iters):
-        distances = _distances(points, squares, centres)
-        nearest = distances.argmin(dim=2)
-        if labels is not None and torch.equal(nearest, labels):
+    for steps in _blocks(max_iters):
+        for _ in range(steps):
+            distances = _distances(points, squares, centres)
+            labels = distances.argmin(dim=2)
+            member = torch.nn.functional.one_hot(labels, num_clusters).to(points.dtype)
+            sizes = member.sum(dim=1)
+            means = member.transpose(1, 2) @ points / sizes[..., None].clamp(min=1)
+            last, centres = centres, torch.where(sizes[..., None] > 0, means, centres)
+        if torch.equal(last, centres):
             break
-        labels = nearest
-        member = torch.nn.functional.one_hot(labels, num_clusters).to(points.dtype)
-        sizes = member.sum(dim=1)
-        means = member.transpose(1, 2) @ points / sizes[..., None].clamp(min=1)
-        centres = torch.where(sizes[..., None] > 0, means, centres)
     inertia = distances.amin(dim=2).sum(dim=1)
-    return labels[inertia.argmin()]
+    return labels.index_select(0, inertia.argmin(dim=0, keepdim=True))[0]
+
+
+def _blocks(total: int) -> Iterator[int]:
+    """Numbers of steps, growing, after which to look whether anything still moves.
+
+    Each look makes the CPU wait for the device; a step too many changes nothing.
+    """
+    done = 0
+    while done < total:
+        steps = min(max(done, 4), total - done)
+        yield steps
+        done += steps
 
 
 def _distances(points: Tensor, squares: Tensor, centres: Tensor) -> Tensor:
@@ -57,20 +77,28 @@ def _distances(points: Tensor, squares: Tensor, centres: Tensor) -> Tensor:
 def _spread_starts(
     points: Tensor, num_clusters: int, num_init: int, generator: torch.Generator
 ) -> Tensor:
-    """(S, K, D) starts by k-means++ (Arthur, Vassilvitskii, SODA 2007)."""
-    count = len(points)
-    draws = torch.rand(num_clusters, num_init, generator=generator).to(points)
-    chosen = (draws[0] * count).long().clamp(max=count - 1)
-    centres = points[chosen][:, None]
+    """(S, K, D) starts by greedy k-means++ (Arthur, Vassilvitskii, SODA 2007, section 8).
+
+    Every next centre is the best of ``2 + ln K`` points, each drawn with a chance that grows with
+    the square of its distance to the nearest centre so far.
+    """
+    count, trials = len(points), 2 + int(math.log(num_clusters))
+    draws = torch.rand(num_clusters, num_init, trials, generator=generator)
+    draws = draws.to(points, non_blocking=True)
+    starts = torch.arange(num_init, device=points.device)
     squares = points.square().sum(dim=1)
+    chosen = (draws[0, :, 0] * count).long().clamp(max=count - 1)
+    centres = points[chosen][:, None]
     closest = _distances(points, squares, centres)[..., 0]
     for draw in draws[1:]:
         mass = closest.cumsum(dim=1)
-        target = (draw * mass[:, -1])[:, None]
-        chosen = torch.searchsorted(mass, target).clamp(max=count - 1)[:, 0]
-        added = points[chosen][:, None]
-        centres = torch.cat([centres, added], dim=1)
-        closest = torch.minimum(closest, _distances(points, squares, added)[..., 0])
+        drawn = torch.searchsorted(mass, draw * mass[:, -1:]).clamp(max=count - 1)  # (S, trials)
+        reached = torch.minimum(
+            closest[..., None], _distances(points, squares, points[drawn])
+        )  # (S, N, trials)
+        best = reached.sum(dim=1).argmin(dim=1)
+        closest = reached[starts, :, best]
+        centres = torch.cat([centres, points[drawn[starts, best]][:, None]], dim=1)
     return centres
 
 

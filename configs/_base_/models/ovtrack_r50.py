@@ -37,7 +37,7 @@ model = dict(
             pos_fraction=0.5,
             neg_pos_ub=3,
             add_gt_as_proposals=True,
-            pos_sampler=dict(type="InstanceBalancedPosSampler"),
+            pos_sampler=dict(type="BalancedPosSampler"),
             neg_sampler=dict(type="RandomSampler"),
         ),
     ),

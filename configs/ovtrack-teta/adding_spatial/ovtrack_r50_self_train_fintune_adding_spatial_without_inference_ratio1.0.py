@@ -28,6 +28,7 @@ model = dict(
         top_k=10,
         iou_thr=0.95,
         include_self=True,
+        flat_boxes=True,
         balanced=False,
         loss_weight=1.0,
     ),

@@ -13,6 +13,7 @@ model = dict(
         neg_iou_thr=0.3,
         frame_gap=1,
         include_self=False,
+        flat_boxes=False,
         balanced=True,
         loss_weight=0.1,
     ),

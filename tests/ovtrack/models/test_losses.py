@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from ovtrack.models import PairMarginL2Loss, UnbiasedMultiPosCELoss
+from tests.fake_cuda import fake_cuda
+from tests.waits import Waits
 from vovtrack.ops.similarity import cosine_similarity
 
 
@@ -51,3 +53,28 @@ def test_hard_mining_keeps_the_worst_negatives():
     same = torch.tensor([[True, False, False, False, False]])
     loss = PairMarginL2Loss(neg_pos_ub=2, neg_margin=0.1)(cosines, same)
     torch.testing.assert_close(loss, torch.tensor([0.1, 0.7, 0.1]).square().mean())
+
+
+def test_margins_are_taken_from_the_cosines():
+    cosines = torch.tensor([[0.9, 0.5], [0.3, 0.05]])
+    same = torch.tensor([[True, False], [False, True]])
+    loss = PairMarginL2Loss(neg_pos_ub=3, pos_margin=0.2, neg_margin=0.1)(cosines, same)
+    # Positives 0.7 and 0 (clamped) shall be 1, negatives 0.4 and 0.2 shall be 0.
+    torch.testing.assert_close(loss, torch.tensor([0.3, 1.0, 0.4, 0.2]).square().mean())
+
+
+@pytest.mark.parametrize("loss", [UnbiasedMultiPosCELoss(), PairMarginL2Loss()])
+def test_nothing_is_fetched_from_the_device(loss):
+    generator = torch.Generator().manual_seed(0)
+    similarity = torch.rand(6, 9, generator=generator)
+    same = torch.rand(6, 9, generator=generator) > 0.8
+    same[2] = False
+    with fake_cuda() as device:
+        rows = similarity.to(device).requires_grad_()
+        targets = same.to(device)
+        with Waits() as waits:
+            value = loss(rows, targets)
+            torch.autograd.grad(value, rows)
+        value = value.item()
+    assert waits.found == []
+    assert value == pytest.approx(loss(similarity, same).item())

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fake_cuda import fake_cuda
+from tests.waits import Waits
 from vovtrack.errors import InputError
 from vovtrack.models import CycleConsistencyLoss
 
@@ -99,8 +101,30 @@ def test_one_empty_frame_is_a_constant_when_the_larger_starts():
     assert CycleConsistencyLoss(terms=("pair",), start="smaller")(full).item() == 0
 
 
+def test_nobody_walks_through_an_empty_frame_when_the_smaller_starts():
+    """Of the triples of three frames only the one through the empty frame has start and end."""
+    embeds = frames([3, 0, 4])
+    loss = CycleConsistencyLoss(terms=("triple",), start="smaller")(embeds)
+    assert loss.item() == 0
+    assert not any(grad.any() for grad in torch.autograd.grad(loss, embeds))
+    everyone = CycleConsistencyLoss(terms=("triple",), start="smaller")(frames([3, 2, 4]))
+    assert everyone.item() > 0
+
+
+def test_nothing_is_fetched_from_the_device():
+    embeds = [rows.detach() for rows in frames([5, 8, 3, 0, 8])]
+    with fake_cuda() as device:
+        on_device = [rows.to(device).requires_grad_() for rows in embeds]
+        with Waits() as waits:
+            loss = CycleConsistencyLoss()(on_device)
+            torch.autograd.grad(loss, on_device)
+        value = loss.item()
+    assert waits.found == []
+    assert value == pytest.approx(CycleConsistencyLoss()(embeds).item())
+
+
 def test_nothing_to_compare_is_zero_with_a_graph():
-    for sizes in ([0, 0], [0, 0, 0], [1, 0, 0]):
+    for sizes in ([0, 0], [0, 0, 0], [1, 0, 0], [3]):
         embeds = frames(sizes)
         loss = CycleConsistencyLoss(start="smaller")(embeds)
         assert loss.item() == 0

@@ -6,6 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tests.fake_cuda import fake_cuda
+from tests.waits import Waits
 from vovtrack.models import SpatialConsistencyLoss
 
 
@@ -80,6 +82,55 @@ def test_best_boxes_count():
     ]
     again = SpatialConsistencyLoss(top_k=10)(*picked)
     assert few.item() == pytest.approx(again.item(), rel=1e-6)
+
+
+def flat_among_others():
+    embeds, boxes, scores = clip(frames=2, objects=3)
+    flat = boxes[0].clone()
+    flat[1, 2] = flat[1, 0]
+    return embeds, [flat, boxes[1]], scores
+
+
+def test_a_flat_box_is_its_own_negative_as_released():
+    embeds, boxes, scores = flat_among_others()
+    unit = F.normalize(torch.cat(embeds), dim=1)
+    alike = ((unit @ unit.T + 1) / 2).clamp(0, 1)
+    same = torch.eye(3).repeat(2, 2)
+    same[1] = same[:, 1] = 0
+    expected = F.binary_cross_entropy(alike, same)
+    found = SpatialConsistencyLoss()(embeds, boxes, scores)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_flat_box_does_not_count_when_left_out():
+    embeds, boxes, scores = flat_among_others()
+    without = [embeds[0][[0, 2]], embeds[1]], [boxes[0][[0, 2]], boxes[1]]
+    for settings in (dict(), dict(frame_gap=1, include_self=False, balanced=True)):
+        part = SpatialConsistencyLoss(flat_boxes=False, **settings)
+        found = part(embeds, boxes, scores)
+        expected = part(*without, [scores[0][[0, 2]], scores[1]])
+        assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+        assert not torch.autograd.grad(found, embeds[0])[0][1].any()
+
+
+def test_no_number_reaches_the_loss():
+    """The loss scaler or the run's own check must see it."""
+    embeds, boxes, scores = clip(frames=2, objects=3)
+    broken = [embeds[0].detach().clone(), embeds[1]]
+    broken[0][1] = float("inf")
+    assert SpatialConsistencyLoss()(broken, boxes, scores).isnan()
+
+
+def test_nothing_is_fetched_from_the_device():
+    embeds, boxes, scores = clip(objects=6)
+    with fake_cuda() as device:
+        moved = [[rows.detach().to(device) for rows in field] for field in (embeds, boxes, scores)]
+        with Waits() as waits:
+            value = SpatialConsistencyLoss(top_k=4, frame_gap=1, balanced=True)(*moved)
+        value = value.item()
+    assert waits.found == []
+    expected = SpatialConsistencyLoss(top_k=4, frame_gap=1, balanced=True)(embeds, boxes, scores)
+    assert value == pytest.approx(expected.item())
 
 
 def test_rounding_above_one_and_boxes_without_area_stay_finite():
