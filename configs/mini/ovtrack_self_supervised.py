@@ -9,8 +9,7 @@ _base_ = [
     "../_base_/models/mini_ovtrack.py",
     "../_base_/datasets/mini_clips.py",
     "../_base_/schedules/mini.py",
-    "../_base_/schedules/clips_watch.py",
-    "../_base_/default_runtime.py",
+    "../_base_/clips_runtime.py",
 ]
 
 model = dict(

@@ -11,8 +11,7 @@ _base_ = [
     "../../_base_/models/ovtrack_r50.py",
     "../../_base_/datasets/tao_clips.py",
     "../../_base_/schedules/sgd_clips.py",
-    "../../_base_/schedules/clips_watch.py",
-    "../../_base_/default_runtime.py",
+    "../../_base_/clips_runtime.py",
 ]
 
 model = dict(

@@ -8,9 +8,12 @@ import torch
 import torch.nn.functional as F
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.structures import InstanceData
 
 import vovtrack.models  # noqa: F401  registers the losses
 from ovtrack.models.self_supervised import ClipObjects, to_source
+from tests.fake_cuda import fake_cuda
+from tests.waits import Waits
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 
@@ -150,3 +153,61 @@ def test_boxes_return_to_the_original_frame():
 def test_unknown_choices(repo_root, wrong):
     with pytest.raises(InputError, match="expected 'modal' or 'each'"):
         make(repo_root, **wrong)
+
+
+def test_who_takes_part(model):
+    """The best of those that overlap, if they are good enough; each frame by itself."""
+    boxes = torch.tensor([[0.0, 0, 20, 20], [50, 0, 70, 20], [5, 0, 25, 20], [0, 50, 20, 70]])
+    scores = torch.tensor([0.9, 0.8, 0.7, 0.2])
+    found = [
+        InstanceData(bboxes=boxes, scores=scores),
+        InstanceData(bboxes=boxes[:0], scores=scores[:0]),
+    ]
+    model.max_overlap, model.score_thr = None, None
+    assert [len(own) for own in model.select(found)] == [4, 0]
+    model.max_overlap = 0.3
+    assert torch.equal(model.select(found)[0].bboxes, boxes[[0, 1, 3]])
+    model.score_thr = 0.8
+    assert torch.equal(model.select(found)[0].scores, scores[:2])
+    model.max_overlap = 0.7
+    model.score_thr = 0.3
+    assert [len(own) for own in model.select(found)] == [3, 0]
+    model.score_thr = None
+
+
+def test_a_threshold_that_no_score_reaches_is_refused(repo_root):
+    cfg = Config.fromfile(repo_root / "configs/mini/ovtrack_self_supervised.py").model
+    cfg.roi_head.repeat_softmax = True
+    with pytest.raises(InputError, match=r"score_thr=0.3: .* at most 0.04\d+ with .* 64 classes"):
+        MODELS.build(cfg)
+    cfg.score_thr = 0.02
+    MODELS.build(cfg)
+
+
+def test_objects_and_clusters_are_logged(model):
+    found = objects((6, 4, 5))  # in three clusters of 6, 5 and 4
+    model.num_clusters = 3
+    logged = {}
+    for clusters in ("modal", "each"):
+        model.clusters = clusters
+        losses = model.clip_loss(found)
+        logged[clusters] = {name: losses[name].item() for name in COUNTS}
+    model.num_clusters = 8
+    assert logged["modal"] == dict(objects=6, clusters=3, empty_clips=0)
+    assert logged["each"] == dict(objects=15, clusters=3, empty_clips=0)
+
+
+@pytest.mark.parametrize("clusters", ["modal", "each"])
+def test_the_cpu_seldom_waits_for_a_clip(model, clusters):
+    """Once for the clusters, and inside of their search: not once per frame or cluster."""
+    found = objects((6, 4, 5, 0, 7, 6, 6, 3))
+    model.clusters = clusters
+    expected = model.clip_loss(found)
+    with fake_cuda() as device:
+        moved = ClipObjects(*([rows.detach().to(device) for rows in field] for field in found))
+        with Waits() as waits:
+            losses = model.clip_loss(moved)
+        values = {name: value.item() for name, value in losses.items()}
+    model.clusters = "each"
+    assert len(waits.found) <= 3, waits.found
+    assert values == pytest.approx({name: value.item() for name, value in expected.items()})

@@ -1,5 +1,7 @@
 """Stage 4 finds its objects itself: it says when it finds none."""
 
+_base_ = "default_runtime.py"
+
 default_hooks = dict(
     starvation=dict(
         type="StarvationHook",
