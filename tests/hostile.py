@@ -8,6 +8,7 @@ ends in a sentence: no code, no traceback, no memory beyond that of an honest fi
 from __future__ import annotations
 
 import builtins
+import codecs
 import io
 import json
 import os
@@ -16,7 +17,7 @@ import struct
 import subprocess
 import tarfile
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -107,6 +108,7 @@ def _weights(canary: Path) -> Iterator[tuple[str, bytes]]:
     yield from _pickles(canary)
     yield from _archives()
     yield from _tensors()
+    yield from _floods()
     yield from _other_formats(canary)
     yield from _truncated()
     yield from _safetensors()
@@ -197,6 +199,33 @@ def _tensors() -> Iterator[tuple[str, bytes]]:
         "lying_storage_legacy.pth",
         legacy.replace(b"M\xe8\x03N", b"\x8a\x06" + (1 << 42).to_bytes(6, "little") + b"N"),
     )
+
+
+def _floods() -> Iterator[tuple[str, bytes]]:
+    """Small files whose calls are allowed and whose work or memory is without end."""
+    big = torch.zeros(1).expand(1 << 28)
+    calls_ = {
+        "counter": Call(Counter, big),
+        "size": Call(torch.Size, big),
+        "punycode": Call(codecs.encode, "ab\u00e4" * 100_000, "punycode"),
+        "idna": Call(codecs.encode, "ab\u00e4" * 100_000, "idna"),
+        "nested_size": Call(torch.Size, [[1] * 10]),
+    }
+    for name, call in calls_.items():
+        yield f"flood_{name}.pth", saved({"w": torch.ones(1), "x": call})
+    yield "flood_equal_hashes.pth", colliding(60_000)
+    yield "flood_expanded.pth", saved({str(i): torch.zeros(1).expand(200_000) for i in range(300)})
+    yield "flood_names.pth", saved({str(i): torch.zeros(0) for i in range(60_000)})
+    entries = {str(i): ("F32", [0], [0, 0]) for i in range(60_000)}
+    yield "flood_names.safetensors", safetensors_bytes(entries, b"")
+    yield "flood_steps.pth", b"\x80\x02" + b")0" * 1_500_000 + b"}."
+
+
+def colliding(count: int) -> bytes:
+    """A pickled dict whose keys all have one hash, written without making it."""
+    modulus = (1 << 61) - 1
+    keys = (pickle.dumps(i * modulus, 2)[2:-1] for i in range(1, count + 1))
+    return b"\x80\x02}(" + b"".join(key + b"N" for key in keys) + b"u."
 
 
 def _other_formats(canary: Path) -> Iterator[tuple[str, bytes]]:

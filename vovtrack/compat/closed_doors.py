@@ -1,8 +1,7 @@
-"""Doors of mmengine and mmcv through which a text or a file becomes code, closed for everyone."""
+"""Doors of mmengine through which a file becomes code, closed for everyone."""
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, NoReturn
 
 from mmengine.fileio import FileClient
@@ -11,8 +10,6 @@ from mmengine.fileio.handlers import PickleHandler, file_handlers
 
 from vovtrack.errors import InputError
 
-OPERATORS = ("nms", "soft_nms", "nms_match", "nms_rotated", "nms_quadri")
-"""Functions of ``mmcv.ops.nms`` that a config may name."""
 STORES_WITH_CODE = ("memcached",)
 """Stores that import modules from a folder named in the config."""
 
@@ -41,9 +38,6 @@ def install() -> None:
     file_handlers.update(pkl=ClosedPickleHandler(), pickle=ClosedPickleHandler())
     for name in STORES_WITH_CODE:
         backends[name] = FileClient._backends[name] = _closed_store
-    # The module calls the builtin ``eval``; a global of that name comes first.
-    module = importlib.import_module("mmcv.ops.nms")
-    module.eval = _operator
 
 
 def _closed_store(**arguments: Any) -> NoReturn:
@@ -51,9 +45,3 @@ def _closed_store(**arguments: Any) -> NoReturn:
         f"A file store with the arguments {sorted(arguments)} imports code from a folder that the "
         "config names; it was not opened. Copy the files to a local folder."
     )
-
-
-def _operator(name: str) -> Any:
-    if name not in OPERATORS:
-        raise InputError(f"nms type is '{name[:80]}', expected one of {', '.join(OPERATORS)}.")
-    return getattr(importlib.import_module("mmcv.ops.nms"), name)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vovtrack.errors import InputError
+from vovtrack.files.pickles import read_requests
 
 DAMAGES = (
     pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, ValueError, TypeError,
@@ -34,7 +35,8 @@ class _RawArray:
         kind = np.dtype(dtype.name).newbyteorder(dtype.order)
         if kind.kind not in "biufSU" or not isinstance(data, (bytes, bytearray)):
             raise pickle.UnpicklingError(f"an array of {kind}")
-        self.array = np.frombuffer(bytes(data), kind).reshape(shape, order=order)
+        # Not copied: a file may name the same bytes again and again.
+        self.array = np.frombuffer(data, kind).reshape(shape, order=order)
 
 
 class _RawDType:
@@ -93,7 +95,11 @@ def read_array_pickle(file: BinaryIO, path: str | Path, without: str | None = No
         InputError: It is damaged, or names anything but arrays.
     """
     try:
-        return _plain(_ArraysOnly(file, encoding="latin1").load(), without)
+        start = file.tell()
+        if (problem := read_requests(file).problem) is not None:
+            raise problem
+        file.seek(start)
+        return _plain(_ArraysOnly(file, encoding="latin1").load(), without, set())
     except DAMAGES as error:
         if isinstance(error, InputError):
             raise
@@ -102,12 +108,15 @@ def read_array_pickle(file: BinaryIO, path: str | Path, without: str | None = No
         ) from None
 
 
-def _plain(value: Any, without: str | None) -> Any:
-    """Replace raw arrays by arrays."""
+def _plain(value: Any, without: str | None, seen: set[int]) -> Any:
+    """Replace raw arrays by arrays; every container may stand in one place only."""
     if isinstance(value, _RawArray):
         return value.array
+    if not isinstance(value, dict | list | tuple) or not value:
+        return value
+    if id(value) in seen:
+        raise pickle.UnpicklingError("a list or dict stands in several places")
+    seen.add(id(value))
     if isinstance(value, dict):
-        return {key: _plain(item, without) for key, item in value.items() if key != without}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, without) for item in value]
-    return value
+        return {key: _plain(item, without, seen) for key, item in value.items() if key != without}
+    return [_plain(item, without, seen) for item in value]

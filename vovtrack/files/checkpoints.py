@@ -23,7 +23,7 @@ from mmengine.logging import HistoryBuffer
 
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
-from vovtrack.files.pickles import ITEM_BYTES
+from vovtrack.files.pickles import ITEM_BYTES, MAX_STORAGES
 from vovtrack.files.screening import UnsafeRequest, check_contents, screen
 
 TRUST = "VOVTRACK_TRUST_PICKLE"
@@ -49,6 +49,7 @@ def load_checkpoint_file(
     """
     with _reported(file):
         if str(file).endswith(".safetensors"):
+            _check_names(file)
             return safetensors.torch.load_file(file)
         with _opened(file) as opened:
             trusted = allow_trust and os.environ.get(TRUST) == "1"
@@ -67,10 +68,15 @@ def check_checkpoint_file(path: str | Path) -> None:
     """
     with _reported(path), _opened(path) as opened:
         if str(path).endswith(".safetensors"):
-            with safetensors.safe_open(str(path), framework="pt") as weights:
-                weights.keys()
+            _check_names(path)
         else:
             screen(opened, _NAMED, _CALLED, os.environ.get(TRUST) == "1")
+
+
+def _check_names(path: Any) -> None:
+    with safetensors.safe_open(str(path), framework="pt") as weights:
+        if len(weights.keys()) > MAX_STORAGES:
+            raise ValueError(f"more than {MAX_STORAGES} tensors")
 
 
 @contextmanager

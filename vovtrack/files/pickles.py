@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _compat_pickle
 import pickletools
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -15,7 +17,14 @@ ITEM_BYTES = {
     "ComplexDouble": 16,
 }
 """Bytes of one element of ``torch.<name>Storage``."""
-_MARK, _OTHER = object(), object()
+MAX_STEPS = 2_000_000
+"""Opcodes of one pickle; a large checkpoint with its optimizer and logs has some 100,000."""
+MAX_KEYS = 20_000
+"""Keys that are not texts: unlike those of texts, their hashes can be made to collide."""
+MAX_STORAGES = 50_000
+"""Tensors of one pickle; the largest published models have some thousand."""
+_MARK, _OTHER, _DICT = object(), object(), object()
+_DTYPE = re.compile(r"[<>=|]?[biufcSUO?]\d{0,6}|bool|(u?int|float|complex)\d{1,3}")
 
 
 @dataclass
@@ -42,14 +51,45 @@ class _Global:
     name: str
 
 
-_ORDERED_DICT = _Global("collections.OrderedDict")
+def _nothing(*arguments: Any) -> bool:
+    return not arguments
+
+
+def _one_dict(*arguments: Any) -> bool:
+    return arguments in ((), (_DICT,))
+
+
+def _sizes(*arguments: Any) -> bool:
+    (sizes,) = arguments
+    return isinstance(sizes, tuple) and all(type(size) is int for size in sizes)
+
+
+def _latin1(*arguments: Any) -> bool:
+    text, encoding = arguments
+    return encoding == "latin1" and (isinstance(text, str) or text is _OTHER)
+
+
+def _numpy_type(*arguments: Any) -> bool:
+    return isinstance(arguments[0], str) and _DTYPE.fullmatch(arguments[0]) is not None
+
+
+_ARGUMENTS: dict[str, Callable[..., bool]] = {
+    "collections.OrderedDict": _nothing,
+    "collections.Counter": _one_dict,
+    "torch.Size": _sizes,
+    "_codecs.encode": _latin1,
+    "numpy.dtype": _numpy_type,
+}
+"""What functions may be called with that would otherwise work without end on a small argument."""
 
 
 def read_requests(file: BinaryIO) -> Requests:
     """Follow one pickle of a file; the file then stands behind it, or where it is damaged."""
     machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(file):
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            if number >= MAX_STEPS:
+                raise ValueError(f"more than {MAX_STEPS} steps")
             machine.step(opcode, argument)
     except Exception as error:  # a damaged pickle makes its reader stumble in any way
         machine.requests.problem = error
@@ -62,6 +102,7 @@ class _Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.num_keys = 0
         self.requests = Requests()
 
     def step(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
@@ -143,18 +184,27 @@ class _Machine:
 
     def _reduce(self, _: Any) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        if function == _ORDERED_DICT and arguments != ():
-            raise ValueError("an ordered dict with arguments")
+        if isinstance(function, _Global):
+            _check_arguments(function.name, arguments)
         self._call(function)
 
     def _newobj(self, _: Any) -> None:
-        self.stack.pop()
+        arguments = self.stack.pop()
         made = self.stack.pop()
+        if isinstance(made, _Global):
+            _check_arguments(made.name, arguments)
         self._call(_Global(f"{made.name}.__new__") if isinstance(made, _Global) else made)
 
     def _newobj_ex(self, _: Any) -> None:
         self.stack.pop()
         self._newobj(_)
+
+    def _empty_dict(self, _: Any) -> None:
+        self.stack.append(_DICT)
+
+    def _dict(self, _: Any) -> None:
+        self._check_keys(self._pop_mark()[::2])
+        self.stack.append(_DICT)
 
     def _append(self, _: Any) -> None:
         self.stack.pop()
@@ -174,17 +224,24 @@ class _Machine:
         self._check_keys(self._pop_mark()[::2])
 
     def _check_keys(self, keys: list[Any]) -> None:
-        """Tuples in tuples can take for ever to hash: each level may double the work."""
+        """Tuples in tuples can take for ever to hash, and hashes of numbers can be made equal."""
+        self.num_keys += sum(not isinstance(key, str) for key in keys)
+        if self.num_keys > MAX_KEYS:
+            raise ValueError(f"more than {MAX_KEYS} keys that are not texts")
         if any(isinstance(part, tuple) for k in keys if isinstance(k, tuple) for part in k):
             raise ValueError("a nest of tuples as the key of a dict")
 
     def _inst(self, argument: str) -> None:
-        self._pop_mark()
+        arguments = tuple(self._pop_mark())
         self._global(argument)
+        _check_arguments(self.stack[-1].name, arguments)
         self._call(self.stack.pop())
 
     def _obj(self, _: Any) -> None:
-        self._call(self._pop_mark()[0])
+        function, *arguments = self._pop_mark()
+        if isinstance(function, _Global):
+            _check_arguments(function.name, tuple(arguments))
+        self._call(function)
 
     def _binpersid(self, _: Any) -> None:
         """A tensor's storage: ('storage', type, key, device, number of elements, ...)."""
@@ -194,4 +251,18 @@ class _Machine:
         item = ITEM_BYTES[kind.name.rpartition(".")[2].removesuffix("Storage")]
         bytes_ = self.requests.storages.get(key, 0)
         self.requests.storages[key] = max(bytes_, count * item)
+        if len(self.requests.storages) > MAX_STORAGES:
+            raise ValueError(f"more than {MAX_STORAGES} tensors")
         self.stack.append(_OTHER)
+
+
+def _check_arguments(name: str, arguments: Any) -> None:
+    allowed = _ARGUMENTS.get(name)
+    if allowed is None:
+        return
+    try:
+        fits = isinstance(arguments, tuple) and allowed(*arguments)
+    except (TypeError, ValueError, IndexError):
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} with unusual arguments")

@@ -17,8 +17,10 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """The number with which torch's format before 1.6 begins."""
 LEGACY_PICKLES = 5
 TAR_MAGIC_AT = 257
-SLACK = 1 << 20
-"""Bytes by which a tensor may be larger than its file: views that repeat a small one."""
+SLACK = 16 << 20
+"""Bytes by which the tensors may be larger than their file: views that repeat a small one."""
+MAX_SHARING = 4
+"""How often on average a byte of a file may be part of a tensor: tied weights."""
 
 
 class UnsafeRequest(pickle.UnpicklingError):
@@ -133,24 +135,28 @@ def _check_storages(requests: Requests, keys: dict[str, str], records: dict[str,
 
 
 def check_contents(content: Any, size: int) -> None:
-    """Refuse loaded content with a tensor that is larger than its file.
+    """Refuse loaded content whose tensors are together far larger than their file.
 
     Args:
         content: What was loaded: tensors in any nest of containers.
         size: Bytes of the file.
 
     Raises:
-        pickle.UnpicklingError: There is such a tensor.
+        pickle.UnpicklingError: They are.
     """
-    waiting, seen = [content], set()
+    waiting, seen, total = [content], set(), 0
     while waiting:
         value = waiting.pop()
+        if id(value) in seen:
+            continue
         if isinstance(value, Tensor):
-            if value.numel() * value.element_size() > size + SLACK:
+            seen.add(id(value))
+            total += value.numel() * value.element_size()
+            if total > MAX_SHARING * size + SLACK:
                 raise pickle.UnpicklingError(
-                    f"a tensor of shape {tuple(value.shape)} is larger than the file"
+                    f"tensors, the last of shape {tuple(value.shape)}, are larger than the file"
                 )
-        elif isinstance(value, dict | list | tuple | set) and id(value) not in seen:
+        elif isinstance(value, dict | list | tuple | set):
             seen.add(id(value))
             waiting.extend(_items(value))
 

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 
+import hostile
 import numpy as np
 import pytest
 
@@ -125,6 +126,18 @@ def test_hostile_pickles_run_nothing(tmp_path):
     with pytest.raises(InputError, match="refused"):
         read_truth(path)
     assert not canary.exists()
+
+
+def test_a_small_pickle_that_multiplies_is_refused(tmp_path):
+    nest: list = [0]
+    for _ in range(64):
+        nest = [nest, nest]
+    (tmp_path / "nest.pkl").write_bytes(pickle.dumps({"v": nest}))
+    with pytest.raises(InputError, match="several places"):
+        read_truth(tmp_path / "nest.pkl")
+    (tmp_path / "keys.pkl").write_bytes(hostile.colliding(60_000))
+    with pytest.raises(InputError, match="keys that are not texts"):
+        read_truth(tmp_path / "keys.pkl")
 
 
 def test_any_damage_to_a_pickle_ends_in_a_sentence(tmp_path):
