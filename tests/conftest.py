@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,21 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Root of the repository, made the working directory as the README's commands expect."""
     monkeypatch.chdir(ROOT)
     return ROOT
+
+
+@pytest.fixture
+def opened() -> Iterator[list[str]]:
+    """Paths of the files that this process opens during a test."""
+    paths: list[str] = []
+    recording = [True]
+
+    def note(event: str, arguments: tuple) -> None:
+        if event == "open" and recording:
+            paths.append(str(arguments[0]))
+
+    sys.addaudithook(note)  # it stays until the process ends
+    yield paths
+    recording.clear()
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,8 @@ from mmengine.logging import print_log
 
 from detpro.datasets.regions import LoadRegionFeatures
 from vovtrack.errors import InputError
-from vovtrack.formats.coco import read_images, require_files
+from vovtrack.formats.coco import read_labelled, require_files
 from vovtrack.registry import DATASETS
-from vovtrack.structures import Vocabulary
 
 
 @DATASETS.register_module()
@@ -56,7 +55,7 @@ class OpenVocabLVISDataset(BaseDetDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the file; images without a visible annotation are left out of training."""
-        vocabulary = Vocabulary.load(self._vocabulary_spec or self.ann_file)
+        vocabulary, records = read_labelled(self.ann_file, self._vocabulary_spec)
         self._metainfo["classes"] = vocabulary.names
         novel = set(vocabulary.novel.nonzero()[0])
         shown = {
@@ -66,7 +65,7 @@ class OpenVocabLVISDataset(BaseDetDataset):
         }
         images = [
             self._parse(record, shown, set() if self.visible == "all" else novel)
-            for record in read_images(self.ann_file, vocabulary)
+            for record in records
         ]
         if not self.test_mode:
             images = [

@@ -15,8 +15,7 @@ from safetensors.numpy import load, save
 from vovtrack.errors import InputError
 from vovtrack.files.array_pickle import read_array_pickle
 from vovtrack.files.atomic import atomic_write
-from vovtrack.formats.coco import read_images
-from vovtrack.structures import Vocabulary
+from vovtrack.formats.coco import read_labelled
 
 _ARRAYS = ("image_ids", "offsets", "bboxes", "scores")
 
@@ -123,7 +122,7 @@ class RegionSet:
             raise InputError(f"'{path}' counts images by order: name its annotation file too.")
         with open(path, "rb") as file:
             arrays = read_array_pickle(file, path)
-        ids = [record["id"] for record in read_images(ann_file, Vocabulary.load(ann_file))]
+        ids = [record["id"] for record in read_labelled(ann_file)[1]]
         if not isinstance(arrays, list) or len(arrays) != len(ids):
             found = len(arrays) if isinstance(arrays, list) else type(arrays).__name__
             raise InputError(
@@ -163,13 +162,13 @@ class RegionSet:
         cls, ann_file: str | Path, visible: Literal["base", "all"] = "base"
     ) -> RegionSet:
         """The annotated boxes of an LVIS-style file, those of base classes or all; scores are 1."""
-        vocabulary = Vocabulary.load(ann_file)
+        vocabulary, records = read_labelled(ann_file)
         hidden = set(vocabulary.novel.nonzero()[0]) if visible == "base" else set()
         boxes = (
             (
                 record["id"],
                 [i["bbox"] for i in record["instances"] if i["bbox_label"] not in hidden],
             )
-            for record in read_images(ann_file, vocabulary)
+            for record in records
         )
         return cls.collect((key, np.array(found), np.ones(len(found))) for key, found in boxes)

@@ -15,9 +15,8 @@ from torch.utils.data import Dataset
 
 from ovtrack.datasets.archive import open_images
 from vovtrack.errors import InputError
-from vovtrack.formats.coco import read_images, require_files
+from vovtrack.formats.coco import read_labelled, require_files
 from vovtrack.registry import DATASETS, TRANSFORMS
-from vovtrack.structures import Vocabulary
 
 _MAX_ID = 2**31 - 1
 _MAX_DRAWS = 1000
@@ -63,9 +62,9 @@ class ImagePairDataset(BaseDetDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the file; a key image without any partner is left out."""
-        vocabulary = Vocabulary.load(self._vocabulary_spec or self.ann_file)
+        _, images = read_labelled(self.ann_file, self._vocabulary_spec)
         locate = self._locator()
-        records = [self._parse(image, locate) for image in read_images(self.ann_file, vocabulary)]
+        records = [self._parse(image, locate) for image in images]
         paths = [record["img_path"] for record in records]
         require_files([path for path in paths if "://" not in path], self.ann_file)
         videos = defaultdict(list)

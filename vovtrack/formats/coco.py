@@ -12,6 +12,7 @@ from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
 from vovtrack.structures import Vocabulary
 from vovtrack.structures.class_names import find_names
+from vovtrack.structures.vocabulary import from_categories
 
 _REQUIRED = {
     "images": ("id", "width", "height"),
@@ -41,6 +42,26 @@ def read_images(path: str | Path, vocabulary: Vocabulary) -> list[dict[str, Any]
         InputError: Unreadable file or a missing key, named with its record.
     """
     return images_of(read_annotations(path), vocabulary, path)
+
+
+def read_labelled(
+    path: str | Path, vocabulary: str | Path | Vocabulary | None = None
+) -> tuple[Vocabulary, list[dict[str, Any]]]:
+    """As :func:`read_images`, and the vocabulary with it: a large file is read once.
+
+    Args:
+        path: JSON file.
+        vocabulary: What :meth:`Vocabulary.load` takes; None is the categories of the file.
+
+    Raises:
+        InputError: See :func:`read_images` and :meth:`Vocabulary.load`.
+    """
+    content = read_annotations(path)
+    if vocabulary is None or str(vocabulary) == str(path):
+        found = from_categories(content["categories"], str(path))
+    else:
+        found = Vocabulary.load(vocabulary)
+    return found, images_of(content, found, path)
 
 
 def images_of(

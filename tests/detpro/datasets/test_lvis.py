@@ -33,6 +33,11 @@ def test_training_sees_base_classes_only(root):
     assert labels(dataset(root)) and not labels(dataset(root)) & novel
 
 
+def test_the_annotation_file_is_read_once(root, opened):
+    assert len(dataset(root)) > 0
+    assert opened.count(str(root / "annotations/val.json")) == 1
+
+
 def test_images_that_show_nothing_are_for_testing_only(root, tmp_path):
     content = json.loads((root / "annotations/val.json").read_text())
     first = content["images"][0]["id"]

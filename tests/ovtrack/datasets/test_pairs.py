@@ -49,6 +49,12 @@ def test_batches_alternate_key_and_reference(root):
     assert batch["data_samples"][2].img_id == data.get_data_info(3)["img_id"]
 
 
+def test_the_annotation_file_is_read_once(root, opened):
+    data = dataset(root)
+    assert len(data) > 0
+    assert opened.count(str(root / "annotations/train.json")) == 1
+
+
 def changed(root, tmp_path, change):
     content = json.loads((root / "annotations/train.json").read_text())
     change(content)
