@@ -131,28 +131,27 @@ class RawClipDataset(BaseDataset):
         second = np.random.randint(start + half, last + 1)
         return [*range(start, start + half), *range(second, second + half)]
 
-    def prepare_data(self, idx: int) -> dict:
-        """Draw a clip and pass its frames through the pipeline.
+    def prepare_data(self, idx: int) -> dict | None:
+        """Draw a clip and pass its frames through the pipeline; None if one is to be skipped.
 
         Raises:
-            InputError: A frame cannot be read; it is named.
+            InputError: A frame cannot be read, unless the pipeline skips it; it is named.
         """
         item = self.get_data_info(idx)
-        places = self.draw_frames(len(item["frames"]))
+        views = []
         shared = self.share_transforms
         with cache_random_params(self.pipeline.transforms) if shared else nullcontext():
-            views = [
-                self.pipeline(
-                    dict(
-                        img_path=item["frames"][place],
-                        img_id=place,
-                        video=item["video"],
-                        frame_index=item["first"] + place,
-                        clip_length=self.clip_length,
-                    )
+            for place in self.draw_frames(len(item["frames"])):
+                frame = dict(
+                    img_path=item["frames"][place],
+                    img_id=place,
+                    video=item["video"],
+                    frame_index=item["first"] + place,
+                    clip_length=self.clip_length,
                 )
-                for place in places
-            ]
+                views.append(self.pipeline(frame))
+                if views[-1] is None:
+                    return None
         return {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
 
 

@@ -200,6 +200,8 @@ class MixedPairDataset(Dataset):
 
     def _view(self, images: Sequence[dict]) -> dict | None:
         loaded = [self.load(image) for image in images]
+        if any(view is None for view in loaded):
+            return None
         mixed = self.mix(dict(loaded[0], mix_results=loaded[1:]))
         del mixed["mix_results"]
         return self.pipeline(mixed)

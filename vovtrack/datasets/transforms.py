@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import multiprocessing
+from typing import Any, Literal
+
 import cv2
 from mmcv.transforms import LoadImageFromFile
+from mmengine.logging import print_log
 
 from vovtrack.errors import InputError
 from vovtrack.registry import TRANSFORMS
@@ -15,20 +21,44 @@ class LoadCheckedImage(LoadImageFromFile):
 
     Boxes of an annotation are in pixels of its image, so an image of another size than the
     annotation says is refused as well.
+
+    Args:
+        on_broken: What a file means that cannot be read: ``error``, or in training ``skip``, which
+            leaves the sample out, so that the data set draws another. Each such file is told once.
+        max_broken: How many files may be skipped, by all data workers of a process together; one
+            more is an error.
+        **kwargs: Of mmcv's ``LoadImageFromFile``.
+
+    Raises:
+        InputError: ``on_broken`` is something else.
     """
 
-    def transform(self, results: dict) -> dict:
-        """Read ``img_path``; see mmcv for the keys that are set.
+    def __init__(
+        self,
+        on_broken: Literal["error", "skip"] = "error",
+        max_broken: int = 100,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_broken not in ("error", "skip"):
+            raise InputError(f"on_broken is {on_broken!r}, expected 'error' or 'skip'.")
+        self._broken = BrokenFiles(max_broken) if on_broken == "skip" else None
+
+    def transform(self, results: dict) -> dict | None:
+        """Read ``img_path``; see mmcv for the keys that are set. None says to skip the sample.
 
         Raises:
-            InputError: The file cannot be read or decoded, or has another size than ``width``
-                and ``height`` of the item.
+            InputError: The file cannot be read or decoded, unless it is to be skipped, or has
+                another size than ``width`` and ``height`` of the item.
         """
         path = results["img_path"]
         try:
             loaded = super().transform(results)
         except (AssertionError, OSError, cv2.error):
             loaded = None
+        if loaded is None and self._broken is not None:
+            self._broken.add(path)
+            return None
         if loaded is None:
             raise InputError(f"Image '{path}' cannot be read or is cut short: replace the file.")
         height, width = loaded["ori_shape"]
@@ -39,3 +69,39 @@ class LoadCheckedImage(LoadImageFromFile):
                 f"{expected[0]}x{expected[1]}: use the images the annotation was made for."
             )
         return loaded
+
+
+class BrokenFiles:
+    """Counts the different files that are skipped, in memory that all data workers share.
+
+    Args:
+        limit: How many there may be.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._known = multiprocessing.Array("Q", limit)  # a hash each, 0 is a free place
+
+    def add(self, path: str) -> None:
+        """Note a file and log it, if it is new.
+
+        Raises:
+            InputError: There are more than ``limit``.
+        """
+        key = int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big") or 1
+        with self._known.get_lock():
+            known = [k for k in self._known if k]
+            if key in known:
+                return
+            if len(known) == self.limit:
+                raise InputError(
+                    f"Image '{path}' cannot be read or is cut short, and {self.limit} others were "
+                    "skipped before (max_broken): the log lists them; replace these files."
+                )
+            self._known[len(known)] = key
+        print_log(
+            f"Image '{path}' cannot be read or is cut short: samples with it are skipped (file "
+            f"{len(known) + 1} of at most {self.limit}).",
+            logger="current",
+            level=logging.WARNING,
+        )

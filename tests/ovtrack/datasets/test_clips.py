@@ -123,6 +123,18 @@ def test_an_unreadable_frame_is_named(root):
         items(root)
 
 
+def test_a_clip_with_an_unreadable_frame_may_be_skipped(root):
+    (root / "two/e/0011.jpg").write_bytes(b"cut")
+    steps = pipeline()
+    steps[0]["on_broken"] = "skip"
+    np.random.seed(0)
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        data = RawClipDataset(["two"], data_root=str(root), pipeline=steps)
+        for _ in range(8):
+            drawn = [sample.frame_index for sample in data[0]["data_samples"]]
+            assert len(drawn) == 8 and 11 not in drawn
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

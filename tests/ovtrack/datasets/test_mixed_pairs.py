@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,17 +37,18 @@ def world(tmp_path_factory) -> Path:
     return root
 
 
-def stage_3(world: Path, suffix: str = "", **inner):
+def stage_3(world: Path, suffix: str = "", on_broken: str = "error", **inner):
     """The data set of a config, on the files of the world."""
     with DefaultScope.overwrite_default_scope("mmdet"):
         data = load_config(CONFIG.format(suffix)).train_dataloader.dataset
         data.mix.img_scale = (160, 120)
+        data.load[0].on_broken = on_broken
         data.pipeline[3].scales = [(160, 96), (160, 120)]
         data.dataset.dataset.update(
             ann_file=str(world / "twins/annotations.json"),
             data_prefix=dict(img=str(world / "lvis/images"), twins=str(world / "twins/twins")),
-            **inner,
         )
+        data.dataset.dataset.update(inner)
         return DATASETS.build(data)
 
 
@@ -200,6 +202,23 @@ def test_without_h5py_the_package_is_named(tmp_path):
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
     assert "InputError: Reading" in told and "needs the package h5py" in told
+
+
+def test_a_mosaic_with_a_broken_image_may_be_skipped(repository, world, tmp_path):
+    """Another one is drawn in its place."""
+    images = tmp_path / "images"
+    shutil.copytree(world / "lvis/images", images)
+    broken = next(path for path in sorted(images.rglob("*.jpg")))
+    broken.write_bytes(b"cut")
+    prefix = dict(img=str(images), twins=str(world / "twins/twins"))
+    data = stage_3(world, on_broken="skip", data_prefix=prefix)
+    keys = [data.get_data_info(i)["img_path"] for i in range(len(data))]
+    place = keys.index(str(broken))
+    assert data._prepare(place) is None
+    np.random.seed(0)
+    assert len(data[place]["inputs"]) == 2
+    with pytest.raises(InputError, match=f"{broken.name}' cannot be read"):
+        stage_3(world, data_prefix=prefix)[place]
 
 
 @pytest.fixture
