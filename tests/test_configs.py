@@ -44,6 +44,27 @@ def test_model_builds(path, repository, no_network):
     assert sum(p.numel() for p in model.parameters()) > 0
 
 
+def pipelines(node) -> list:
+    """Everything that a config calls a pipeline, at any depth."""
+    children = node.values() if isinstance(node, dict) else node
+    found = [node["pipeline"]] if isinstance(node, dict) and "pipeline" in node else []
+    for child in children if isinstance(node, dict | list | tuple) else ():
+        found += pipelines(child)
+    return found
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name)
+def test_pipelines_are_built_of_transforms(path, repository):
+    """A base's list cannot be cut or unpacked in a child: mmengine would take its letters."""
+    from vovtrack.engine.launch import load_config
+    from vovtrack.registry import TRANSFORMS
+
+    for pipeline in pipelines(load_config(path).to_dict()):
+        for step in pipeline:
+            assert isinstance(step, dict), step
+            assert TRANSFORMS.get(step["type"]), step
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
 def test_config_holds_only_differences(path):
     source = path.read_text()

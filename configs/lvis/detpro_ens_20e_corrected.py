@@ -8,7 +8,10 @@ _base_ = "detpro_ens_20e.py"
 train_pipeline = [
     dict(type="LoadCheckedImage"),
     dict(type="LoadRegionFeatures", bank="data/lvis_v1/features/train", max_regions=300),
-    *{{_base_.train_pipeline}}[2:],
+    dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
+    {{_base_.resize}},
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PackRegionInputs"),
 ]
 model = dict(roi_head=dict(level_map=None))
 train_dataloader = dict(

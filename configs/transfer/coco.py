@@ -41,7 +41,7 @@ test_dataloader = dict(
     ),
 )
 test_evaluator = dict(
-    type="LvisDetectionMetric",
+    type="CocoDetectionMetric",
     ann_file=data_root + ann_file,
     vocabulary=vocabulary,
     out_dir="results/" + vocabulary,

@@ -25,7 +25,7 @@ benchmarks       ground truth                                predictions
   tapvid         points: .npz, official .pkl, or folder      points: .npz or folder
   sot            folder of sequences                         folder or .zip of <sequence>.txt
   davis          folder of Annotations and ImageSets         folder or .zip of mask PNGs
-  lvis           LVIS annotations, JSON                      LVIS results, JSON
+  lvis, coco     LVIS or COCO annotations, JSON              results in their form, JSON
 JSON may also be packed as .json.gz or .zip.
 """
 
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classes",
         metavar="MASK",
         help="class mask of the tracker: tao_validation, tao_test, lvis_v1 or a file; "
-        "refused if it does not fit the ground truth",
+        "refused if it does not fit the ground truth; for coco, what is evaluated (coco_65)",
     )
     checks.add_argument("--split", metavar="NAME", help="refuse ground truth of another split")
     checks.add_argument(

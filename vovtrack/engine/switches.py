@@ -15,6 +15,8 @@ import vovtrack.engine.mixed_precision  # noqa: F401  registers the optimizer wr
 from vovtrack.engine.checkpoint import latest_checkpoint, read_checkpoint
 from vovtrack.errors import InputError
 
+DETECTION_METRICS = ("LvisDetectionMetric", "CocoDetectionMetric")
+"""Evaluators that judge boxes, masks or both."""
 TOP_CLASSES = 5
 """Class probabilities that observations keep of each detection, where the config does not say."""
 LOGS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend"}
@@ -67,7 +69,7 @@ def _evaluators(cfg: Config) -> list[Any]:
 def choose_evaluation(cfg: Config, wanted: list[str]) -> None:
     """Let the evaluators of a config judge ``track``, or ``bbox`` and ``segm``."""
     evaluators = _evaluators(cfg)
-    detection = [e for e in evaluators if e.get("type") == "LvisDetectionMetric"]
+    detection = [e for e in evaluators if e.get("type") in DETECTION_METRICS]
     if detection and set(wanted) <= {"bbox", "segm"}:
         for evaluator in detection:
             evaluator.iou_types = tuple(wanted)

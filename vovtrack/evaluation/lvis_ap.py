@@ -68,7 +68,7 @@ def _tables(
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Precision (T, R, K, A), recall (T, K, A), and K category ids."""
     boxes = isinstance(detections, TaoResults)
-    found = _rows(detections) if boxes else list(detections)
+    found = box_rows(detections) if boxes else list(detections)
     try:
         truth = hotcoco.LVIS(dict(content))
         kept = hotcoco.LVISResults(truth, found, MAX_DETECTIONS)
@@ -81,7 +81,7 @@ def _tables(
     return tables["precision"][..., 0], tables["recall"][..., 0], list(evaluation.params.cat_ids)
 
 
-def _rows(boxes: TaoResults) -> np.ndarray:
+def box_rows(boxes: TaoResults) -> np.ndarray:
     """Boxes as the library takes them fastest: image, x, y, w, h, score, category; (N, 7)."""
     return np.column_stack([boxes.image_ids, boxes.bboxes, boxes.scores, boxes.category_ids])
 
@@ -91,19 +91,20 @@ def _averages(
 ) -> dict[str, float]:
     """Means over thresholds and the chosen classes, in points; NaN where there is nothing."""
     found = {
-        "AP": _mean(precision[:, :, chosen, 0]),
-        "AP50": _mean(precision[0][:, chosen, 0]),
-        "AP75": _mean(precision[5][:, chosen, 0]),
+        "AP": known_mean(precision[:, :, chosen, 0]),
+        "AP50": known_mean(precision[0][:, chosen, 0]),
+        "AP75": known_mean(precision[5][:, chosen, 0]),
     }
     for area, word in enumerate(_AREAS):
         if word:
-            found[f"AP{word}"] = _mean(precision[:, :, chosen, area])
-        found[f"AR{word}@300"] = _mean(recall[:, chosen, area])
+            found[f"AP{word}"] = known_mean(precision[:, :, chosen, area])
+        found[f"AR{word}@300"] = known_mean(recall[:, chosen, area])
     for word in _FREQUENCIES:
-        found[f"AP{word}"] = _mean(precision[:, :, chosen & (frequencies == word), 0])
+        found[f"AP{word}"] = known_mean(precision[:, :, chosen & (frequencies == word), 0])
     return {metric: found[metric] for metric in METRICS}
 
 
-def _mean(values: np.ndarray) -> float:
+def known_mean(values: np.ndarray) -> float:
+    """Mean in points of the entries that exist (-1 marks the others); NaN without any."""
     known = values[values > -1]
     return 100 * float(known.mean()) if len(known) else float("nan")

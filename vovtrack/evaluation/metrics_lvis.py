@@ -22,6 +22,9 @@ from vovtrack.files.atomic import atomic_write
 from vovtrack.registry import METRICS
 from vovtrack.structures import Vocabulary
 
+GROUP_METRICS = ("AP", "AP50")
+"""What is logged of base and of novel classes."""
+
 
 @METRICS.register_module()
 class LvisDetectionMetric(BaseMetric):
@@ -40,6 +43,7 @@ class LvisDetectionMetric(BaseMetric):
     """
 
     default_prefix = "lvis"
+    benchmark = "lvis"
 
     def __init__(
         self,
@@ -105,14 +109,16 @@ class LvisDetectionMetric(BaseMetric):
                 json.dump(self._rows(results, iou_type), file)
             if self.format_only:
                 continue
-            report = evaluate("lvis", self.ann_file, path, iou_type=iou_type)
-            write_report(report, self.out_dir / f"lvis_{iou_type}.json")
+            report = evaluate(self.benchmark, self.ann_file, path, **self._options(iou_type))
+            write_report(report, self.out_dir / f"{self.benchmark}_{iou_type}.json")
             table = text_table(*summary_rows(report))
             MMLogger.get_current_instance().info("%s AP on %s\n%s", iou_type, self.ann_file, table)
-            scores |= {
-                f"{iou_type}_{name}": value for name, value in report["summary"]["all"].items()
-            }
+            scores |= _logged(report["summary"], iou_type)
         return {name: value for name, value in scores.items() if value is not None}
+
+    def _options(self, iou_type: str) -> dict[str, Any]:
+        """Arguments of the benchmark."""
+        return dict(iou_type=iou_type)
 
     def _rows(self, results: list[dict], iou_type: str) -> list[dict]:
         rows = []
@@ -135,3 +141,29 @@ class LvisDetectionMetric(BaseMetric):
                     )
                 )
         return rows
+
+
+@METRICS.register_module()
+class CocoDetectionMetric(LvisDetectionMetric):
+    """Average precision of boxes and masks on exhaustively annotated images, as on COCO.
+
+    Only the classes of the vocabulary are evaluated; it also says which are novel: ``coco_65`` is
+    the published split of open-vocabulary COCO, whose table is AP50 of its 48 base and 17 novel
+    classes. Arguments as of :class:`LvisDetectionMetric`.
+    """
+
+    default_prefix = "coco"
+    benchmark = "coco"
+
+    def _options(self, iou_type: str) -> dict[str, Any]:
+        return dict(iou_type=iou_type, classes=self.vocabulary)
+
+
+def _logged(summary: dict[str, dict[str, float] | None], iou_type: str) -> dict[str, float | None]:
+    """Names and values of all classes, and the most telling ones of base and novel classes."""
+    found = {f"{iou_type}_{name}": value for name, value in summary["all"].items()}
+    for group in ("base", "novel"):
+        if summary.get(group):
+            values = summary[group]
+            found |= {f"{iou_type}_{group}_{name}": values[name] for name in GROUP_METRICS}
+    return found

@@ -6,16 +6,17 @@ Layout and file names are those of data/README.md; 'vovtrack features' makes the
 data_root = "data/lvis_v1/"
 frame_scale = (1333, 800)
 
+resize = dict(
+    type="RandomChoiceResize",
+    scales=[(1333, 640), (1333, 672), (1333, 704), (1333, 736), (1333, 768), (1333, 800)],
+    keep_ratio=True,
+)
 train_pipeline = [
     dict(type="LoadCheckedImage"),
     # All proposals of an image, as the released training does.
     dict(type="LoadRegionFeatures", bank="data/lvis_v1/features/train", max_regions=None),
     dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
-    dict(
-        type="RandomChoiceResize",
-        scales=[(1333, 640), (1333, 672), (1333, 704), (1333, 736), (1333, 768), (1333, 800)],
-        keep_ratio=True,
-    ),
+    resize,
     dict(type="RandomFlip", prob=0.5),
     dict(type="PackRegionInputs"),
 ]

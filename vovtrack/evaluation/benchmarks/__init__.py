@@ -76,6 +76,7 @@ BENCHMARKS = {
         Benchmark("sot", "sot", ("AUC", "Precision", "NormPrecision")),
         Benchmark("davis", "davis", ("J&F", "J", "F")),
         Benchmark("lvis", "lvis", ("AP", "AP50", "APr", "APc", "APf")),
+        Benchmark("coco", "coco", ("AP", "AP50", "AP75")),
     )
 }
 
