@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -26,6 +25,7 @@ from detpro.features.bank import (
 from detpro.features.encoder import RegionEncoder
 from detpro.features.regions import RegionSet
 from vovtrack.errors import InputError
+from vovtrack.files.images import read_image
 
 READ_AHEAD = 32
 """Images that are decoded while others are encoded."""
@@ -177,8 +177,6 @@ def _decoded(pool: ThreadPoolExecutor, paths: Iterable[str], pin: bool) -> Itera
 
 
 def _decode(path: str, pin: bool = False) -> torch.Tensor:
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise InputError(f"Image '{path}' cannot be read: fetch it again.")
+    pixels = read_image(path)
     image = torch.from_numpy(pixels[:, :, ::-1].transpose(2, 0, 1).copy())
     return image.pin_memory() if pin else image

@@ -26,7 +26,7 @@ from ovtrack.datasets.twins import TwinRecipe, make_twin, outline
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import append, atomic_write
 from vovtrack.files.hashing import file_sha256
-from vovtrack.files.images import encode_image
+from vovtrack.files.images import encode_image, read_image
 from vovtrack.formats.coco import images_of, read_annotations, require_files
 from vovtrack.structures.vocabulary import from_categories
 
@@ -274,14 +274,14 @@ def write_twin(job: TwinJob) -> list[list[float] | None]:
     Raises:
         InputError: An image cannot be read or has another size than its annotation says.
     """
-    image = _read_image(job.path)
+    image = read_image(job.path)
     width, height = job.size
     if image.shape[:2] != (height, width):
         raise InputError(
             f"Image '{job.path}' has {image.shape[1]}x{image.shape[0]} pixels, its annotation says "
             f"{width}x{height}: use the images the annotation was made for."
         )
-    other = _read_image(job.other) if job.recipe.background == "other" else None
+    other = read_image(job.other) if job.recipe.background == "other" else None
     outlines = [outline(instance, width, height) for instance in job.instances]
     made = make_twin(image, outlines, job.recipe, np.random.default_rng(job.seed), other)
     if made is None:
@@ -290,15 +290,6 @@ def write_twin(job: TwinJob) -> list[list[float] | None]:
     with atomic_write(job.out, "wb") as file:
         file.write(encode_image(twin[..., ::-1], ".jpg"))
     return boxes
-
-
-def _read_image(path: str) -> np.ndarray:
-    image = cv2.imdecode(
-        np.frombuffer(Path(path).read_bytes() or b"\0", np.uint8), cv2.IMREAD_COLOR
-    )
-    if image is None:
-        raise InputError(f"Image '{path}' cannot be read or is cut short: replace the file.")
-    return image
 
 
 def _annotate(

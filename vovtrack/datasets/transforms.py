@@ -12,6 +12,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.logging import print_log
 
 from vovtrack.errors import InputError
+from vovtrack.files.images import check_size
 from vovtrack.registry import TRANSFORMS
 
 
@@ -52,6 +53,7 @@ class LoadCheckedImage(LoadImageFromFile):
                 another size than ``width`` and ``height`` of the item.
         """
         path = results["img_path"]
+        check_size(path, path)
         try:
             loaded = super().transform(results)
         except (AssertionError, OSError, cv2.error):

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from vovtrack.errors import InputError
+from vovtrack.files.images import check_pixels, read_image
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 FRAMES_AHEAD = 4
@@ -163,8 +164,10 @@ def _open_folder(folder: Path) -> FrameSource:
 
     def read() -> Iterator[Item]:
         for path in paths:
-            image = _read_image(path)
-            yield str(path), "is no readable image" if image is None else image
+            try:
+                yield str(path), cv2.cvtColor(read_image(path), cv2.COLOR_BGR2RGB)
+            except InputError:
+                yield str(path), "is not a readable image"
 
     width, height = _size_of_first(
         read(), f"None of the {len(paths)} images of '{folder}' can be read."
@@ -196,6 +199,7 @@ def _open_stream(path: Path) -> tuple[av.container.InputContainer, av.VideoStrea
         container.close()
         raise InputError(f"'{path}' has no video stream that can be decoded; is it complete?")
     stream.thread_type = "AUTO"
+    check_pixels(stream.codec_context.width, stream.codec_context.height, path)
     return container, stream
 
 
@@ -306,12 +310,6 @@ def _size_of_first(items: Iterator[Item], none: str) -> tuple[int, int]:
         if isinstance(frame, np.ndarray):
             return frame.shape[1], frame.shape[0]
     raise InputError(none)
-
-
-def _read_image(path: Path) -> np.ndarray | None:
-    # Decoding from memory: OpenCV's own file reader writes its complaints to stderr.
-    image = cv2.imdecode(np.frombuffer(path.read_bytes() or b"\0", np.uint8), cv2.IMREAD_COLOR)
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _natural_key(path: Path) -> list[int | str]:

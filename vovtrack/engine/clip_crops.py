@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vovtrack.errors import InputError
+from vovtrack.files.images import read_image
 from vovtrack.models.clip import CLIP_MEAN, CLIP_STD
 
 STORED_CONTEXT = 1.6
@@ -63,9 +64,7 @@ def read_crops(annotation_file: str | Path, image_root: str | Path, size: int = 
         if record["id"] not in boxes_of:
             continue
         path = Path(image_root) / record["file_name"]
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise InputError(f"{path}, an image of {annotation_file}, is missing or unreadable")
+        pixels = read_image(path)
         for annotation in boxes_of[record["id"]]:
             images.append(_crop(pixels, annotation["bbox"], size))
             labels.append(position[annotation["category_id"]])

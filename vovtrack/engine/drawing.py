@@ -15,6 +15,7 @@ from mmengine.structures import BaseDataElement
 from vovtrack.engine.checkpoint import bare_model
 from vovtrack.engine.online import draw_threshold
 from vovtrack.errors import InputError
+from vovtrack.files.images import read_image
 from vovtrack.registry import HOOKS
 from vovtrack.visualization import TrailMemory, draw_tracks
 
@@ -67,7 +68,7 @@ class DrawResultsHook(Hook):
             self.trails = TrailMemory()
         if tracked:
             self.trails.update(track_ids, boxes)
-        frame = cv2.imread(sample.img_path, cv2.IMREAD_COLOR)[..., ::-1]
+        frame = read_image(sample.img_path)[..., ::-1]
         picture = draw_tracks(frame, boxes, track_ids, labels, scores, self.names, self.trails)
         place = Path(os.path.relpath(sample.img_path, self.root or "/"))
         target = self.out_dir / (place.name if ".." in place.parts else place)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmcv import imrescale
@@ -14,7 +13,7 @@ from torch import nn
 
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
-from vovtrack.files.images import encode_image
+from vovtrack.files.images import encode_image, read_image
 from vovtrack.visualization.draw import draw_states
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -46,9 +45,7 @@ def draw_state_images(
         raise InputError(f"A {type(model).__name__} judges no states: use a config of stage 2.")
     folder = Path(out)
     for path in _images(Path(source)):
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise InputError(f"Image '{path}' cannot be read.")
+        pixels = read_image(path)
         height, width = pixels.shape[:2]
         resized = imrescale(pixels, scale)
         sample = DetDataSample(

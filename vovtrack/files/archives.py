@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.targets import mark_input
@@ -113,6 +114,30 @@ def decode_json(data: bytes, place: str | Path, allow_nan: bool = False) -> Any:
         raise InputError(
             f"{place}: not valid JSON, perhaps cut short ({error}{_excerpt(data, error)})."
         ) from None
+
+
+def read_npz(file: BinaryIO, place: str | Path) -> dict[str, np.ndarray]:
+    """Read arrays of numbers that numpy saved together, within the limits of :func:`open_binary`.
+
+    Args:
+        file: The open ``.npz`` file.
+        place: Its name, for messages.
+
+    Raises:
+        InputError: It is damaged, unpacks to too much, or is another kind of file.
+        ValueError: One of its arrays is damaged or holds objects.
+    """
+    arrays = {}
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                with archive.open(info) as member:
+                    stream = io.BufferedReader(_Unpacking(member, place, info.compress_size))
+                    array = np.lib.format.read_array(stream, allow_pickle=False)
+                arrays[info.filename.removesuffix(".npy")] = array
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{place}: damaged, or not an .npz file ({error}).") from None
+    return arrays
 
 
 class FileTree:

@@ -1,9 +1,20 @@
-"""Pictures as the bytes of a file."""
+"""Pictures as the bytes of a file; few of them may unfold to gigabytes."""
 
 from __future__ import annotations
 
+import io
+import warnings
+from pathlib import Path
+
 import cv2
 import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from vovtrack.errors import InputError
+from vovtrack.files.targets import mark_input
+
+MAX_PIXELS = 100_000_000
+"""Pixels of one picture or video frame: three times 8K video."""
 
 
 def encode_image(image: np.ndarray, suffix: str, quality: int = 95) -> bytes:
@@ -16,3 +27,68 @@ def encode_image(image: np.ndarray, suffix: str, quality: int = 95) -> bytes:
     """
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else []
     return cv2.imencode(suffix, image[..., ::-1], options)[1].tobytes()
+
+
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read a picture file.
+
+    Args:
+        path: The file.
+        max_pixels: Refuse larger pictures before they are decoded.
+
+    Returns:
+        (H, W, 3) uint8 pixels, blue first as OpenCV has them, upright.
+
+    Raises:
+        InputError: It is missing, damaged, not a picture, or too large.
+    """
+    mark_input(path)
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"Image '{path}' cannot be read: {error.strerror or error}.") from None
+    check_size(data, path, max_pixels)
+    try:
+        # Decoding from memory: OpenCV's own file reader writes its complaints to stderr.
+        pixels = cv2.imdecode(np.frombuffer(data or b"\0", np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise InputError(f"Image '{path}' cannot be read or is cut short: replace the file.")
+    return pixels
+
+
+def check_size(source: bytes | str | Path, place: str | Path, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuse a picture whose header says that it is too large.
+
+    Args:
+        source: Its bytes, or the file.
+        place: Its name, for the message.
+        max_pixels: How large it may be.
+
+    Raises:
+        InputError: It has more pixels.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                width, height = image.size
+        except Image.DecompressionBombError:
+            check_pixels(max_pixels + 1, 1, place, max_pixels)
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+            return  # damaged, or of a format that only OpenCV knows: it decides
+    check_pixels(width, height, place, max_pixels)
+
+
+def check_pixels(width: int, height: int, place: str | Path, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuse a picture or frame of too many pixels.
+
+    Raises:
+        InputError: It has more than ``max_pixels``.
+    """
+    if width * height > max_pixels:
+        raise InputError(
+            f"'{place}' has more than the {max_pixels // 1_000_000} million pixels that are read; "
+            "shrink it."
+        )

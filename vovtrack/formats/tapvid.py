@@ -11,7 +11,6 @@ numpy arrays are understood, and those are rebuilt from their bytes.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.files.archives import FileTree, open_binary
+from vovtrack.files.archives import FileTree, open_binary, read_npz
 from vovtrack.files.array_pickle import DAMAGES, read_array_pickle
 
 
@@ -147,11 +146,8 @@ def _read(path: str | Path) -> dict[str, Mapping[str, Any]]:
 
 def _load_npz(file: BinaryIO, path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(file, allow_pickle=False) as content:
-            if isinstance(content, np.ndarray):
-                raise InputError(f"{path}: expected .npz, not a single array.")
-            return {key: content[key] for key in content.files}
-    except (*DAMAGES, zipfile.BadZipFile, OSError) as error:
+        return read_npz(file, path)
+    except DAMAGES as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: damaged, or not an .npz file ({error}).") from None
