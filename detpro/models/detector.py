@@ -66,6 +66,11 @@ class OpenVocabDetector(TwoStageDetector):
         self._register_load_state_dict_pre_hook(self._convert_keys)
         self.set_classes(vocabulary)
 
+    @property
+    def embed_dims(self) -> int:
+        """Dimension of the class embeddings that :meth:`set_classes` takes."""
+        return self.roi_head.classifier.bank.shape[1]
+
     def train(self, mode: bool = True) -> OpenVocabDetector:
         """Set training mode; frozen batch statistics stay as ``frozen_bn`` says."""
         super().train(mode)

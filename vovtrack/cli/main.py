@@ -23,7 +23,7 @@ from vovtrack.files.targets import check_target, guarded_inputs, mark_input
 
 VERBS = (
     "synth", "prepare", "train", "test", "track", "replay", "evaluate", "features", "prompts",
-    "draw", "download", "convert", "export", "publish", "doctor",
+    "draw", "inspect", "download", "convert", "export", "publish", "doctor",
 )  # fmt: skip
 
 

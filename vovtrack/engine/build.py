@@ -48,7 +48,7 @@ def load_tracker(
     checkpoint = checkpoint or cfg.get("default_checkpoint")
     if checkpoint is None:
         raise InputError(f"Config '{config_or_name}' comes without weights: give a checkpoint.")
-    model = MODELS.build(_without_pretraining(cfg).model)
+    model = MODELS.build(without_pretraining(cfg).model)
     if not hasattr(model, "tracker"):
         raise InputError(f"Config '{config_or_name}' builds a {type(model).__name__}, no tracker.")
     load_checkpoint_into(model, _existing(checkpoint))
@@ -82,7 +82,7 @@ def load_model(
     cfg = read_config(find_config(config_or_name), trust_config)
     if "model" not in cfg:
         raise InputError(f"Config '{config_or_name}' has no 'model'.")
-    model = MODELS.build(_without_pretraining(cfg).model)
+    model = MODELS.build(without_pretraining(cfg).model)
     load_checkpoint_into(model, _existing(checkpoint))
     return model.eval().to(own_device(device)), cfg
 
@@ -103,7 +103,7 @@ def _existing(checkpoint: str | Path) -> Path:
     raise InputError(f"Checkpoint '{checkpoint}' does not exist.")
 
 
-def _without_pretraining(cfg: Config) -> Config:
+def without_pretraining(cfg: Config) -> Config:
     """The checkpoint holds all weights: nothing needs to be fetched for the backbone."""
     if "backbone" in cfg.model:
         cfg.model.backbone.init_cfg = None

@@ -13,11 +13,11 @@ from vovtrack.errors import InputError
 SPLITS = ("train", "val", "test")
 PARSED = (
     "was read only while the config file was parsed, setting it would change nothing; 'vovtrack "
-    "inspect config CONFIG' shows the keys that act"
+    "inspect config CONFIG --keys' shows the keys that act"
 )
 PIPELINE = (
-    "transforms have other names and places today; 'vovtrack inspect config CONFIG' shows them "
-    "under train_dataloader, val_dataloader and test_dataloader, and any of their keys can be set"
+    "transforms have other names and places today; 'vovtrack inspect config CONFIG --keys' shows "
+    "them under train_dataloader, val_dataloader and test_dataloader, and each can be set"
 )
 GPUS = (
     "GPUs are counted behind the config of tools/dist_train.sh; CUDA_VISIBLE_DEVICES chooses them"

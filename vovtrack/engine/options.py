@@ -71,6 +71,28 @@ def dotted_keys(config: Config) -> list[str]:
     return [key for key, _ in leaves(config.to_dict())]
 
 
+def settable_keys(config: Config) -> dict[str, Any]:
+    """The keys that options can set, with their values; a list of plain values is one."""
+    roots = {key: value for key, value in config.to_dict().items() if key in _ROOTS}
+    return {k: v for k, v in _settable(roots) if _missing_part(config, k) is None}
+
+
+def _settable(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if _holds_keys(value):
+            yield from _settable(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _holds_keys(value: Any) -> bool:
+    """Whether a value is taken apart by dotted keys: a dict, or a list of such."""
+    return bool(value) and (
+        isinstance(value, dict)
+        or (isinstance(value, (list, tuple)) and all(_holds_keys(item) for item in value))
+    )
+
+
 def _split(texts: Iterable[str]) -> list[Pair]:
     pairs = []
     for text in texts:
@@ -144,12 +166,11 @@ def _set(config: Config, key: str, text: str, typed: Pair) -> None:
         typed: Key and value as the user typed them, for messages.
     """
     option = "=".join(typed)
-    for part, (needed, name) in OLD.parts.items():
-        if (key == part or (part[-1] == "." and key.startswith(part))) and not _has(config, needed):
-            raise InputError(
-                f"Option '{option}': this config has no {name}, so it would change nothing; "
-                "leave the option out."
-            )
+    if (missing := _missing_part(config, key)) is not None:
+        raise InputError(
+            f"Option '{option}': this config has no {missing}, so it would change nothing; "
+            "leave the option out."
+        )
     containers = _containers(config, key)
     if not containers:
         raise InputError(_unknown(config, key, typed[0]))
@@ -161,6 +182,15 @@ def _set(config: Config, key: str, text: str, typed: Pair) -> None:
         if last == "type":
             _check_class(container, current, value, option)
         container[place] = value
+
+
+def _missing_part(config: Config, key: str) -> str | None:
+    """What a config lacks for a key to have an effect, None if nothing."""
+    for part, (needed, name) in OLD.parts.items():
+        concerned = key == part or (part.endswith(".") and key.startswith(part))
+        if concerned and not _has(config, needed):
+            return name
+    return None
 
 
 def _has(config: Config, key: str) -> bool:

@@ -47,7 +47,7 @@ def draw_tracks(
     bboxes: np.ndarray,
     track_ids: np.ndarray | None,
     labels: np.ndarray,
-    scores: np.ndarray,
+    scores: np.ndarray | None,
     names: Sequence[str],
     trails: TrailMemory | None = None,
 ) -> np.ndarray:
@@ -58,7 +58,7 @@ def draw_tracks(
         bboxes: (n, 4) (x1, y1, x2, y2), pixels of the frame.
         track_ids: (n,); None draws boxes in the colour of their class.
         labels: (n,), index ``names``.
-        scores: (n,).
+        scores: (n,); None draws boxes in the given order.
         names: Class names.
         trails: Draw where the tracks came from.
 
@@ -69,14 +69,16 @@ def draw_tracks(
     unit = min(frame.shape[:2]) / REFERENCE_SIDE
     thickness = max(1, round(2 * unit))
     # Weak detections first, so that strong ones end up on top.
-    for i in np.argsort(scores, kind="stable"):
+    order = range(len(bboxes)) if scores is None else np.argsort(scores, kind="stable")
+    for i in order:
         color = track_color(int(labels[i] if track_ids is None else track_ids[i]))
         if trails is not None and track_ids is not None:
             _draw_trail(canvas, trails.of(int(track_ids[i])), color, thickness)
         x1, y1, x2, y2 = (int(round(float(v))) for v in bboxes[i])
         cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
-        identity = "" if track_ids is None else f" #{track_ids[i]}"
-        text = f"{names[labels[i]]}{identity} {scores[i]:.2f}"
+        text = names[labels[i]]
+        text += "" if track_ids is None else f" #{track_ids[i]}"
+        text += "" if scores is None else f" {scores[i]:.2f}"
         _draw_label(canvas, text, (x1, y1), color, max(0.35, 0.6 * unit), thickness)
     return canvas
 

@@ -1,0 +1,107 @@
+"""Pictures of what the data pipeline of a config feeds to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
+from mmengine.structures import BaseDataElement
+
+from vovtrack.errors import InputError
+from vovtrack.registry import DATASETS
+from vovtrack.structures import Vocabulary
+from vovtrack.visualization import draw_tracks
+
+GAP = 4
+"""Pixels between the views of a sample."""
+
+
+def draw_samples(
+    cfg: Config,
+    out: str | Path,
+    split: str = "train",
+    number: int = 8,
+    view_side: int = 640,
+    seed: int = 0,
+) -> Iterator[tuple[Path, int, int]]:
+    """Draw samples as the pipeline leaves them, augmentation included.
+
+    A sample of several images (a pair, a clip) becomes one row of views; an object has one colour
+    in all of them.
+
+    Args:
+        cfg: The config.
+        out: Folder of the pictures.
+        split: ``train``, ``val`` or ``test``.
+        number: Samples to draw, spread evenly over the dataset.
+        view_side: Views are shrunk to this longer side, pixels.
+        seed: Of the augmentation.
+
+    Yields:
+        The written picture, number of views, and of objects in them.
+
+    Raises:
+        InputError: The config has no such dataset, or its samples are no images.
+    """
+    loader = cfg.get(f"{split}_dataloader")
+    if loader is None:
+        raise InputError(f"This config has no {split}_dataloader.")
+    set_random_seed(seed)
+    init_default_scope(cfg.get("default_scope", "mmdet"))
+    dataset = DATASETS.build(loader.dataset)
+    names = _class_names(dataset, loader.dataset)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in np.unique(np.linspace(0, len(dataset) - 1, number).round().astype(int)):
+        item = dataset[int(index)]
+        if not isinstance(item, dict) or "data_samples" not in item:
+            raise InputError(f"Samples of {type(dataset).__name__} are no images.")
+        images, samples = _as_list(item["inputs"]), _as_list(item["data_samples"])
+        views = [
+            _draw(image, sample, names, view_side)
+            for image, sample in zip(images, samples, strict=True)
+        ]
+        path = folder / f"{index:06d}.jpg"
+        cv2.imwrite(str(path), _side_by_side(views)[..., ::-1])
+        yield path, len(views), sum(len(sample.get("gt_instances", ())) for sample in samples)
+
+
+def _as_list(value: Any) -> Sequence:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _class_names(dataset: Any, cfg: Mapping[str, Any]) -> Sequence[str]:
+    """Class names of a dataset, or of the one that it wraps; none if it has no labels."""
+    while "dataset" in cfg:
+        dataset, cfg = dataset.dataset, cfg["dataset"]
+    source = cfg.get("vocabulary") or getattr(dataset, "ann_file", None)
+    return Vocabulary.load(source).names if source else ()
+
+
+def _draw(
+    image: torch.Tensor, sample: BaseDataElement, names: Sequence[str], view_side: int
+) -> np.ndarray:
+    """A packed image (3, H, W) BGR with its objects, (h, w, 3) RGB."""
+    frame = np.ascontiguousarray(image.numpy().transpose(1, 2, 0)[..., ::-1])
+    scale = min(1.0, view_side / max(frame.shape[:2]))
+    frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    objects = sample.get("gt_instances")
+    if objects is None or "bboxes" not in objects:
+        return frame
+    boxes = getattr(objects.bboxes, "tensor", objects.bboxes).numpy() * scale
+    labels = objects.labels.numpy()
+    identities = objects.instances_ids.numpy() if "instances_ids" in objects else None
+    return draw_tracks(frame, boxes, identities, labels, None, names)
+
+
+def _side_by_side(views: Sequence[np.ndarray]) -> np.ndarray:
+    height = max(view.shape[0] for view in views)
+    padded = [np.pad(v, ((0, height - v.shape[0]), (0, GAP), (0, 0))) for v in views]
+    return np.concatenate(padded, axis=1)[:, :-GAP]
