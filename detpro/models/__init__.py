@@ -1,6 +1,8 @@
 """Detector, box head, text classifier and score fusion."""
 
+import vovtrack.models  # noqa: F401  registers the preprocessor of images
 from detpro.models.bbox_head import DualBranchBBoxHead
+from detpro.models.box_coder import DeltaBoxCoder
 from detpro.models.cascade import CascadeOpenVocabRoIHead
 from detpro.models.classifier import TextBankClassifier
 from detpro.models.detector import OpenVocabDetector
@@ -8,14 +10,17 @@ from detpro.models.distillation import RegionDistillation
 from detpro.models.fusion import GeometricScoreFusion
 from detpro.models.roi_extractor import PreciseRoIExtractor
 from detpro.models.roi_head import OpenVocabRoIHead
+from detpro.models.rpn_head import ProposalHead
 
 __all__ = [
     "CascadeOpenVocabRoIHead",
+    "DeltaBoxCoder",
     "DualBranchBBoxHead",
     "GeometricScoreFusion",
     "OpenVocabDetector",
     "OpenVocabRoIHead",
     "PreciseRoIExtractor",
+    "ProposalHead",
     "RegionDistillation",
     "TextBankClassifier",
 ]

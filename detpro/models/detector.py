@@ -8,13 +8,14 @@ from typing import Literal
 
 import torch
 from mmdet.models.detectors import TwoStageDetector
-from mmdet.structures.bbox import bbox2roi, scale_boxes
+from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from detpro.features.encoder import RegionEncoder
 from detpro.models.convert import convert_detector_keys
 from vovtrack.errors import InputError
+from vovtrack.ops.boxes import scale_boxes
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 

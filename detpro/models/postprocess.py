@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 import torch
-from mmdet.models.layers import multiclass_nms
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torchvision.ops import nms
+
+PAIRS_AT_FIRST = 10_000
+"""Best pairs of region and class among which suppression inside classes looks first."""
+
+
+def nms_where(valid: Tensor, bboxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """Greedy suppression among the valid boxes; the host waits for the device once.
+
+    To select the valid ones first would be a second wait, for their number. Instead the others
+    move onto a box that lies beside all and is better than all: it suppresses them.
+
+    Args:
+        valid: (N,) bool, which boxes take part.
+        bboxes: (N, 4) boxes.
+        scores: (N,) finite scores.
+        iou_threshold: Suppress boxes overlapping a better one by more.
+
+    Returns:
+        (n,) indices of the boxes that stay, best first.
+    """
+    if len(bboxes) == 0:
+        return torch.zeros(0, dtype=torch.long, device=bboxes.device)
+    corner = bboxes.min() - 2
+    beside = torch.stack([corner, corner, corner + 1, corner + 1])[None]
+    moved = torch.where(valid[:, None], bboxes, beside)
+    best = scores.new_full((1,), torch.inf)
+    return nms(torch.cat([beside, moved]), torch.cat([best, scores]), iou_threshold)[1:] - 1
 
 
 def best_class_nms(
@@ -29,11 +55,9 @@ def best_class_nms(
         Detections with ``bboxes``, ``scores``, ``labels``, best first, and the region (n,) of each.
     """
     best, labels = scores.max(dim=1)
-    candidates = (best > score_thr).nonzero()[:, 0]
-    kept = nms(bboxes[candidates], best[candidates], iou_threshold)[:max_per_img]
-    chosen = candidates[kept]
-    found = InstanceData(bboxes=bboxes[chosen], scores=best[chosen], labels=labels[chosen])
-    return found, chosen
+    kept = nms_where(best > score_thr, bboxes, best, iou_threshold)[:max_per_img]
+    found = InstanceData(bboxes=bboxes[kept], scores=best[kept], labels=labels[kept])
+    return found, kept
 
 
 def classwise_nms(
@@ -41,16 +65,24 @@ def classwise_nms(
 ) -> tuple[InstanceData, Tensor]:
     """Suppression inside each class, one region may yield several classes (TAO track AP).
 
+    Only the best pairs of region and class are looked at, more of them if too few stay: what is
+    suppressed depends on better pairs alone. Classes lie beside each other, so that one call serves
+    all of them, however many pairs there are.
+
     Arguments and result as :func:`best_class_nms`.
     """
-    with_background = torch.cat([scores, scores.new_zeros(len(scores), 1)], dim=1)
-    dets, labels, places = multiclass_nms(
-        bboxes,
-        with_background,
-        score_thr,
-        dict(type="nms", iou_threshold=iou_threshold),
-        max_per_img,
-        return_inds=True,
-    )
-    found = InstanceData(bboxes=dets[:, :4], scores=dets[:, 4], labels=labels)
-    return found, places // scores.shape[1]
+    num_classes = scores.shape[1]
+    flat = scores.reshape(-1)
+    side = bboxes.max() - bboxes.min() + 1 if len(bboxes) else 1
+    count = min(PAIRS_AT_FIRST, len(flat))
+    while True:
+        best, pairs = flat.topk(count)
+        labels = pairs % num_classes
+        own = bboxes[pairs.div(num_classes, rounding_mode="floor")]
+        apart = own + (labels * side)[:, None]
+        kept = nms_where(best > score_thr, apart, best, iou_threshold)[:max_per_img]
+        if count == len(flat) or len(kept) == max_per_img or best[-1] <= score_thr:
+            break
+        count = min(4 * count, len(flat))
+    found = InstanceData(bboxes=own[kept], scores=best[kept], labels=labels[kept])
+    return found, pairs[kept].div(num_classes, rounding_mode="floor")

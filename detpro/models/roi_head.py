@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.roi_heads.base_roi_head import BaseRoIHead
-from mmdet.structures.bbox import bbox2roi, scale_boxes
+from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -19,6 +19,8 @@ from detpro.models.thresholds import (
     VocabularyThresholds,
     score_of_probability,
 )
+from vovtrack.ops.boxes import scale_boxes
+from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 
@@ -140,8 +142,7 @@ class OpenVocabHead(BaseRoIHead):
         self, feats: tuple[Tensor, ...], rois: Tensor, level_map: Sequence[int] | None = None
     ) -> Tensor:
         """Pooled features (N, C, S, S) of regions."""
-        extractor = self.bbox_roi_extractor
-        return extractor(feats[: extractor.num_inputs], rois, level_map)
+        return self.bbox_roi_extractor(feats, rois, level_map)
 
     def class_probabilities(self, outputs: RegionOutputs) -> Tensor:
         """Probabilities of the C classes and the background, (N, C + 1) float32."""
@@ -175,14 +176,17 @@ class OpenVocabHead(BaseRoIHead):
             rescale: Return boxes in original instead of network-input pixels.
 
         Returns:
-            Per image ``bboxes`` (n, 4), ``scores``, ``labels``, best first.
+            Per image ``bboxes`` (n, 4), ``scores``, ``labels``, best first; without masks on the CPU,
+            in one transfer.
         """
         metas = [sample.metainfo for sample in batch_data_samples]
         # The mask head wants boxes in network-input pixels and rescales them itself.
         found = self.detect(x, rpn_results_list, metas, rescale and not self.with_mask)
         for instances in found:
             instances.pop("probabilities")
-        return self.predict_mask(x, metas, found, rescale) if self.with_mask else found
+        if self.with_mask:
+            return self.predict_mask(x, metas, found, rescale)
+        return [to_host(instances) for instances in found]
 
     def detect(
         self,

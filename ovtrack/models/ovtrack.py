@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
-from mmdet.structures.bbox import bbox2roi, scale_boxes
+from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from detpro.models import OpenVocabDetector
 from detpro.models.detector import DETECTOR_PARTS
+from detpro.models.roi_extractor import PackedMaps
 from ovtrack.models.convert import convert_tracker_keys
 from ovtrack.models.pairs import PairSampler
 from ovtrack.trackers.linking import link
+from vovtrack.ops.boxes import scale_boxes
+from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 
 T = TypeVar("T")
+DETECTION = ("bboxes", "scores", "labels")
+"""Fields of a detection."""
 
 
 class View(NamedTuple):
@@ -27,8 +32,8 @@ class View(NamedTuple):
 
     images: range
     """Their places in the batch."""
-    feats: tuple[Tensor, ...]
-    """Maps (V, C, h, w) of the V images, from which regions are pooled."""
+    feats: PackedMaps
+    """Maps of the V images, from which regions are pooled."""
     proposals: list[InstanceData]
     """``bboxes`` of each image, network-input pixels."""
 
@@ -92,12 +97,11 @@ class OVTrack(OpenVocabDetector):
         derived = self.roi_head.score_thresholds()
         return {} if derived is None else dict(match=derived.match, init=derived.init)
 
-    def embed(self, feats: tuple[Tensor, ...], rois: Tensor) -> Tensor:
+    def embed(self, feats: tuple[Tensor, ...] | PackedMaps, rois: Tensor) -> Tensor:
         """Appearance embeddings (N, D) of ``rois`` (N, 5), network-input pixels."""
-        extractor = self.roi_head.bbox_roi_extractor
         if len(rois) == 0:
-            return feats[0].new_zeros(0, self.track_head.fc_embed.out_features)
-        return self.track_head(extractor(feats[: extractor.num_inputs], rois)).float()
+            return rois.new_zeros(0, self.track_head.fc_embed.out_features)
+        return self.track_head(self.roi_head.pool(feats, rois)).float()
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         """Association losses on image pairs (OVTrack, section 3.3).
@@ -156,7 +160,8 @@ class OVTrack(OpenVocabDetector):
 
         Returns:
             The samples, with ``pred_instances`` (all detections: ``bboxes``, ``scores``,
-            ``labels``) and ``pred_track_instances`` (the tracked ones, with ``instances_id``).
+            ``labels``) and ``pred_track_instances`` (the tracked ones, with ``instances_id``), both
+            on the CPU: what was found leaves the device in one transfer per frame.
         """
         feats = self.extract_feat(batch_inputs)
         proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
@@ -165,27 +170,29 @@ class OVTrack(OpenVocabDetector):
         detections = self.roi_head.detect(feats, proposals, metas, rescale)
         embeds = self._embed_detections(feats, detections, batch_data_samples, rescale)
         for sample, dets, rows in zip(batch_data_samples, detections, embeds, strict=True):
-            sample.set_metainfo(dict(vocabulary=self.vocabulary.fingerprint))
             probabilities = dets.pop("probabilities")
-            sample.pred_instances = dets
-            found = to_host(InstanceData(**dict(dets.items()), embeds=rows))
+            if self.keep_observations:
+                dets.top_scores, dets.top_labels = self._best_classes(probabilities)
+            dets.embeds = rows
+            found = to_host(dets)
+            sample.set_metainfo(dict(vocabulary=self.vocabulary.fingerprint))
+            sample.pred_instances = _only(found, DETECTION)
             if self.keep_observations:
                 sample.set_metainfo(dict(thresholds=self._thresholds()))
-                sample.observations = self._observe(found, probabilities)
+                sample.observations = found
             if sample.frame_id == 0:
                 self.tracker.reset()
-            sample.pred_track_instances = link(self.tracker, found, sample.frame_id)
+            given = _only(found, (*DETECTION, "embeds"))
+            sample.pred_track_instances = link(self.tracker, given, sample.frame_id)
         return batch_data_samples
 
-    def _observe(self, found: InstanceData, probabilities: Tensor) -> InstanceData:
+    def _best_classes(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:
+        """The largest class probabilities (n, k) of detections, and their labels."""
         count = min(self.keep_observations, probabilities.shape[1] - 1)
-        top_scores, top_labels = probabilities[:, :-1].float().topk(count)
-        return InstanceData(
-            **dict(found.items()), top_scores=top_scores.cpu(), top_labels=top_labels.cpu()
-        )
+        return probabilities[:, :-1].float().topk(count)
 
     def _embed_detections(
-        self, feats: tuple[Tensor, ...], detections: list, samples: list, rescaled: bool
+        self, feats: PackedMaps, detections: list, samples: list, rescaled: bool
     ) -> tuple[Tensor, ...]:
         boxes = [
             scale_boxes(dets.bboxes, sample.scale_factor) if rescaled else dets.bboxes
@@ -214,19 +221,5 @@ def in_order(places: Sequence[Sequence[int]], parts: Sequence[Sequence[T]]) -> l
     return [found[place] for place in range(len(found))]
 
 
-def to_host(instances: InstanceData) -> InstanceData:
-    """Copy float and label fields of one frame to the CPU in a single transfer.
-
-    Labels travel as float32, which holds integers up to 2**24 exactly.
-    """
-    if len(instances) == 0 or instances.bboxes.device.type == "cpu":
-        return instances.cpu()
-    fields = dict(instances.items())
-    flat = [value.float().reshape(len(value), -1) for value in fields.values()]
-    packed = torch.cat(flat, dim=1).cpu().split([part.shape[1] for part in flat], dim=1)
-    return InstanceData(
-        **{
-            name: part.reshape(value.shape).to(value.dtype)
-            for (name, value), part in zip(fields.items(), packed, strict=True)
-        }
-    )
+def _only(instances: InstanceData, names: Sequence[str]) -> InstanceData:
+    return InstanceData(**{name: instances[name] for name in names})

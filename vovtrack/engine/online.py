@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from mmcv import imrescale
@@ -152,7 +151,7 @@ class OVOnlineTracker:
             found = f"{getattr(frame, 'dtype', type(frame))} {getattr(frame, 'shape', '')}"
             raise InputError(f"Frame {frame_id} is {found}, expected a uint8 array (H, W, 3), RGB.")
         height, width = frame.shape[:2]
-        resized = imrescale(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), self.scale)
+        resized = imrescale(frame, self.scale)
         new_height, new_width = resized.shape[:2]
         sample = DetDataSample(
             metainfo=dict(
@@ -162,10 +161,9 @@ class OVOnlineTracker:
                 scale_factor=(new_width / width, new_height / height),
             )
         )
-        return dict(
-            inputs=torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))),
-            data_samples=sample,
-        )
+        # BGR, as the images of datasets are read.
+        inputs = np.ascontiguousarray(resized[..., ::-1].transpose(2, 0, 1))
+        return dict(inputs=torch.from_numpy(inputs), data_samples=sample)
 
     def _to_tracks(self, sample: DetDataSample) -> Tracks:
         found = sample.pred_track_instances.cpu()

@@ -6,7 +6,7 @@ model = dict(
     type="OpenVocabDetector",
     vocabulary="tao_validation",
     data_preprocessor=dict(
-        type="mmdet.DetDataPreprocessor",
+        type="mmdet.ImagePreprocessor",
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
@@ -27,7 +27,7 @@ model = dict(
         type="FPN", in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5, norm_cfg=bn
     ),
     rpn_head=dict(
-        type="RPNHead",
+        type="ProposalHead",
         in_channels=256,
         feat_channels=256,
         anchor_generator=dict(
@@ -36,7 +36,7 @@ model = dict(
             ratios=[0.5, 1.0, 2.0],
             strides=[4, 8, 16, 32, 64],
         ),
-        bbox_coder=dict(type="DeltaXYWHBBoxCoder"),
+        bbox_coder=dict(type="DeltaBoxCoder"),
         loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
         loss_bbox=dict(type="L1Loss", loss_weight=1.0),
     ),
@@ -57,7 +57,7 @@ model = dict(
                 num_convs=4, conv_channels=256, hidden_dims=1024, embed_dims=512, norm_cfg=bn
             ),
             bbox_coder=dict(
-                type="DeltaXYWHBBoxCoder",
+                type="DeltaBoxCoder",
                 target_means=[0.0, 0.0, 0.0, 0.0],
                 target_stds=[0.1, 0.1, 0.2, 0.2],
             ),

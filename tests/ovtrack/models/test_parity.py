@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from seeded import normal, seeded_state_dict
 
-from ovtrack.models.ovtrack import to_host
+from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 
 CONFIG = (

@@ -1,0 +1,67 @@
+"""How often the host waits for the device while it tracks a frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from simulated_device import simulated_device
+
+from vovtrack.engine.launch import load_config
+from vovtrack.engine.online import OVOnlineTracker
+from vovtrack.registry import MODELS
+from vovtrack.synthetic import render_clip
+
+ALLOWED = 3
+"""Suppression of proposals, suppression of detections, and the results."""
+
+
+def make_tracker(repo_root) -> OVOnlineTracker:
+    """A small tracker with both branches and random weights, that finds something."""
+    cfg = load_config(repo_root / "configs/mini/ovtrack.py").model
+    cfg.roi_head.bbox_head.image_branch = True
+    cfg.roi_head.fusion = dict(type="GeometricScoreFusion", novel_mask="novel")
+    cfg.roi_head.thresholds.detect = 0.0
+    cfg.keep_observations = 3
+    torch.manual_seed(0)
+    model = MODELS.build(cfg)
+    model.set_classes(["a", "b", "c"], torch.randn(3, 64))
+    model.roi_head.classifier.competitors = []
+    return OVOnlineTracker(model, scale=(128, 96))
+
+
+@pytest.fixture
+def frames() -> list[np.ndarray]:
+    return list(render_clip(seed=0, num_frames=3, width=128, height=96)[0])
+
+
+def test_a_frame_waits_three_times(repo_root, frames, monkeypatch):
+    tracker = make_tracker(repo_root)
+    expected = [tracker.step(frame) for frame in frames]
+    tracker.reset()
+    with simulated_device(monkeypatch) as device:
+        tracker.model.to("cuda:0")
+        tracker.step(frames[0])
+        for frame, known in zip(frames[1:], expected[1:], strict=True):
+            device.waits.clear()
+            tracks = tracker.step(frame)
+            assert device.waits.total() <= ALLOWED, device.waits
+            assert len(tracks) > 3
+            np.testing.assert_array_equal(tracks.track_ids, known.track_ids)
+            np.testing.assert_allclose(tracks.bboxes, known.bboxes, atol=1e-3)
+
+
+@pytest.mark.gpu
+def test_a_frame_waits_three_times_on_a_gpu(repo_root, frames, recwarn):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    tracker = make_tracker(repo_root)
+    tracker.model.cuda()
+    tracker.step(frames[0])
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        recwarn.clear()
+        tracker.step(frames[1])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert 0 < len(recwarn) <= ALLOWED, [str(w.message) for w in recwarn]
