@@ -28,10 +28,13 @@ CONFIG = "configs/ovtrack-teta/ovtrack_r50_reverse_without_inference.py"
 
 
 def build(args: argparse.Namespace, published: bool):
-    """The R50 tracker; the published one pools with mmdet's extractor."""
+    """The R50 tracker; the published one proposes, decodes and pools with mmdet's parts."""
     cfg = Config.fromfile(args.config)
     if published:
+        cfg.model.rpn_head.type = "RPNHead"
         cfg.model.roi_head.bbox_roi_extractor.type = "SingleRoIExtractor"
+        for head in (cfg.model.rpn_head, cfg.model.roi_head.bbox_head):
+            head.bbox_coder.type = "DeltaXYWHBBoxCoder"
     cfg.model.backbone.init_cfg = None
     cfg.model.test_cfg.rpn.max_per_img = args.proposals
     return MODELS.build(cfg.model).eval()
@@ -96,6 +99,7 @@ def reference_frame(model, image, sample, clock: Clock) -> tuple[torch.Tensor, .
     clock.start()
     feats = clock("backbone + FPN", lambda: model.extract_feat(image))
     proposals = clock("RPN", lambda: model.rpn_head.predict(feats, [sample], rescale=False))
+    feats = feats[: model.roi_head.bbox_roi_extractor.num_inputs]
     dets = clock("RoI head", lambda: detect(model, feats, proposals, sample))
     rois = bbox2roi([scale_boxes(dets[0], sample.scale_factor)])
     embeds = clock("embeddings", lambda: model.embed(feats, rois))
@@ -131,7 +135,7 @@ def compare_regions(slow, fast, image, fast_image, sample, autocast) -> str:
     feats = slow.extract_feat(image)
     proposals = slow.rpn_head.predict(feats, [sample], rescale=False)
     rois = bbox2roi([proposals[0].bboxes])
-    theirs = slow.roi_head.describe(feats, rois)
+    theirs = slow.roi_head.describe(feats[: slow.roi_head.bbox_roi_extractor.num_inputs], rois)
     with autocast:
         ours = fast.roi_head.describe(fast.extract_feat(fast_image), rois)
     cosines = (ours.text_embeds * theirs.text_embeds).sum(dim=1)

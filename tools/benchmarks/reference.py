@@ -16,14 +16,21 @@ from torchvision.ops import box_iou, nms
 
 @torch.no_grad()
 def detect(model, feats: tuple[Tensor, ...], proposals: list, sample) -> tuple[Tensor, ...]:
-    """Boxes, scores and labels of one image, as the published head computes them."""
+    """Boxes, scores and labels of one image, as the published head computes them.
+
+    Args:
+        model: With mmdet's own RoI extractor.
+        feats: The maps that it pools from.
+        proposals: Of the one image.
+        sample: With ``img_shape`` and ``scale_factor``.
+    """
     head = model.roi_head
     rois = bbox2roi([proposals[0].bboxes])
     extractor = head.bbox_roi_extractor
-    text_feats = extractor(feats[: extractor.num_inputs], rois)
+    text_feats = extractor(feats, rois)
     hidden, text = head.bbox_head.text_branch(text_feats)
     deltas = head.bbox_head.fc_reg(hidden)
-    image_feats = extractor(feats[: extractor.num_inputs], rois)
+    image_feats = extractor(feats, rois)
     image = head.bbox_head.image_branch(image_feats)[1]
     probabilities = fuse(head, text, image)
     scores = torch.softmax(probabilities, dim=1)[:, :-1]
