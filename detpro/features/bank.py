@@ -15,12 +15,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256
+from vovtrack.files.mapped import map_safetensors
 
 HEADER = "bank.json"
 SCHEMA = 1
@@ -203,7 +204,7 @@ class RegionFeatureBank:
                 f"the first {shard_name(missing[0])}: run 'vovtrack features extract' again, it "
                 "goes on from there."
             )
-        self._opened: dict[int, safe_open] = {}
+        self._mapped: dict[int, dict[str, np.ndarray]] = {}
 
     @cached_property
     def _places(self) -> dict[int, tuple[int, int, int]]:
@@ -211,15 +212,22 @@ class RegionFeatureBank:
         places = {}
         for number in range(self.header.shards):
             shard = self._shard(number)
-            bounds = shard.get_tensor("offsets").tolist()
-            ids = shard.get_tensor("image_ids").tolist()
-            for key, first, last in zip(ids, bounds[:-1], bounds[1:], strict=True):
+            bounds = shard["offsets"].tolist()
+            for key, first, last in zip(
+                shard["image_ids"].tolist(), bounds[:-1], bounds[1:], strict=True
+            ):
                 places[key] = (number, first, last)
         return places
 
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """(S + 1,) rows in front of each shard, and all of them."""
+        counts = [len(self._shard(number)["bboxes"]) for number in range(self.header.shards)]
+        return np.cumsum([0, *counts])
+
     def __getstate__(self) -> dict:
-        # Open files do not travel to data workers; each opens its own.
-        return {**self.__dict__, "_opened": {}}
+        # Mapped files do not travel to data workers; each maps its own.
+        return {**self.__dict__, "_mapped": {}}
 
     def __contains__(self, image_id: int) -> bool:
         return image_id in self._places
@@ -231,6 +239,11 @@ class RegionFeatureBank:
     def image_ids(self) -> tuple[int, ...]:
         """Images that the bank has rows of."""
         return tuple(self._places)
+
+    @property
+    def num_rows(self) -> int:
+        """Regions of all images."""
+        return int(self._starts[-1])
 
     def shard_of(self, image_id: int) -> int:
         """Number of the shard that holds an image."""
@@ -249,22 +262,33 @@ class RegionFeatureBank:
             )
         number, first, last = self._places[image_id]
         shard = self._shard(number)
-        if first == last:
-            dims = self.header.embed_dims
-            return np.zeros((0, 4), np.float32), np.zeros((0, dims), np.float16)
-        return tuple(shard.get_slice(name)[first:last] for name in ("bboxes", "features"))
+        return tuple(shard[name][first:last].copy() for name in ("bboxes", "features"))
 
-    def _shard(self, number: int) -> safe_open:
-        if number not in self._opened:
+    def boxes_of(self, image_id: int) -> tuple[np.ndarray, int]:
+        """Boxes (n, 4) of an image that the bank has, and the number of the first one's row."""
+        number, first, last = self._places[image_id]
+        return self._shard(number)["bboxes"][first:last], int(self._starts[number]) + first
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Unit features (n, D) float16 of any rows, counted through all shards."""
+        found = np.empty((len(numbers), self.header.embed_dims), np.float16)
+        shards = np.searchsorted(self._starts, numbers, side="right") - 1
+        for number in np.unique(shards).tolist():
+            asked = shards == number
+            found[asked] = self._shard(number)["features"][numbers[asked] - self._starts[number]]
+        return found
+
+    def _shard(self, number: int) -> dict[str, np.ndarray]:
+        if number not in self._mapped:
             path = self.folder / f"{shard_name(number)}.safetensors"
             try:
-                self._opened[number] = safe_open(str(path), framework="numpy")
-            except SafetensorError as error:
+                self._mapped[number] = map_safetensors(path)
+            except (SafetensorError, KeyError) as error:
                 raise InputError(
                     f"'{path}' is damaged ({error}): remove it and run 'vovtrack features "
                     "extract' again."
                 ) from None
-        return self._opened[number]
+        return self._mapped[number]
 
     def check(self, regions: str | None = None, clip: tuple[str, str] | None = None) -> None:
         """Make sure that the bank was made of these regions and with this CLIP.

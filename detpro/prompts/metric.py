@@ -27,7 +27,7 @@ class RegionNamingMetric(BaseMetric):
 
     def __init__(self, vocabulary: str, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.novel = torch.from_numpy(Vocabulary.load(vocabulary).novel)
+        self.novel = torch.tensor(Vocabulary.load(vocabulary).novel)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep what matters of a batch."""

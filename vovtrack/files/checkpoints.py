@@ -24,7 +24,7 @@ from mmengine.logging import HistoryBuffer
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.pickles import ITEM_BYTES, MAX_STORAGES
-from vovtrack.files.screening import UnsafeRequest, check_contents, screen
+from vovtrack.files.screening import ZIP, UnsafeRequest, check_contents, screen
 
 TRUST = "VOVTRACK_TRUST_PICKLE"
 _HISTORY_METHODS = ("min", "max", "current", "mean")
@@ -33,7 +33,11 @@ _NUMPY_KINDS = "biufcSU"
 
 
 def load_checkpoint_file(
-    file: Any, map_location: Any = None, weights_only: Any = None, allow_trust: bool = True
+    file: Any,
+    map_location: Any = None,
+    weights_only: Any = None,
+    allow_trust: bool = True,
+    mapped: bool = False,
 ) -> Any:
     """Load a checkpoint without running code from it.
 
@@ -42,6 +46,7 @@ def load_checkpoint_file(
         map_location: As of ``torch.load``.
         weights_only: mmengine's choice, which does not count here.
         allow_trust: Heed ``VOVTRACK_TRUST_PICKLE``.
+        mapped: Leave the numbers of tensors in a file of this path, until they are looked at.
 
     Raises:
         InputError: Missing or damaged file, or one that wants to run code. The environment
@@ -54,8 +59,15 @@ def load_checkpoint_file(
         with _opened(file) as opened:
             trusted = allow_trust and os.environ.get(TRUST) == "1"
             size = screen(opened, _NAMED, _CALLED, trusted)
+            # Only torch's present format, an archive, lies in the file as it would in memory.
+            mapped = mapped and opened.peek(len(ZIP)).startswith(ZIP)
             with torch.serialization.safe_globals(_ALLOWED):
-                content = torch.load(opened, map_location, weights_only=not trusted)
+                content = torch.load(
+                    file if mapped else opened,
+                    map_location,
+                    weights_only=not trusted,
+                    mmap=mapped,
+                )
             check_contents(content, size)
             return content
 

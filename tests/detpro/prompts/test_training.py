@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,11 +14,13 @@ from detpro.features.extract import extract_bank
 from detpro.features.regions import RegionSet
 from detpro.prompts import PromptLearner, RegionEmbeddingDataset, RegionNamingMetric
 from detpro.prompts.ensemble import ensemble_embeds, load_context, load_embeds
+from detpro.prompts.samples import read_samples
 from tests.detpro.conftest import CLIP, ROOT
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
 from vovtrack.models.clip import ClipTextEncoder
 from vovtrack.models.text_bank import load_text_bank
+from vovtrack.structures import Vocabulary
 
 VOCABULARY = str(ROOT / "configs/mini/vocabulary.json")
 
@@ -73,6 +76,28 @@ def test_a_seed_gives_the_same_and_finished_bins_are_kept(trained, options, tmp_
     assert main(again) == 0
     assert checkpoint.stat().st_mtime_ns == before
     assert torch.equal(first, load_embeds(tmp_path / "iou_neg5_ens.pth"))
+
+
+def test_a_released_data_file_teaches_the_same(
+    trained, options, ann_file, bank, annotated, tmp_path
+):
+    """The same regions, once in banks and once in the file of the original commands."""
+    vocabulary = Vocabulary.load(VOCABULARY)
+    folders = [str(bank), str(annotated)]
+    paths = {}
+    for name, visible in (("train", "base"), ("val", "all")):
+        found = read_samples(folders, str(ann_file), vocabulary, visible, 0.1)
+        features = torch.from_numpy(found.source.rows(found.rows).astype(np.float32))
+        labels, ious = torch.from_numpy(found.labels).long(), torch.from_numpy(found.ious)
+        paths[name] = tmp_path / f"{name}_data.pth"
+        torch.save((features, labels, ious), paths[name])
+    words = ["prompts", "train", str(ROOT / "configs/mini/prompts.py"), "--seed", "3"]
+    files = [f"{name}_dataloader.dataset.data_file={path}" for name, path in paths.items()]
+    others = [option for option in options if ".dataset." not in option]
+    work_dir = tmp_path / "w"
+    assert main([*words, "--work-dir", str(work_dir), "--cfg-options", *others, *files]) == 0
+    expected = load_embeds(trained / "iou_neg5_ens.pth")
+    assert torch.equal(load_embeds(work_dir / "iou_neg5_ens.pth"), expected)
 
 
 def test_encode_and_ensemble(trained, tmp_path, capsys):
