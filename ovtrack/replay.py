@@ -58,12 +58,13 @@ def replay(
     benchmarks: Sequence[str] = ("tao-ov",),
     category_vote: str | None = "count",
     format_only: bool = False,
+    max_boxes: int | None = None,
     progress: bool = False,
 ) -> dict[str, float]:
     """Track stored detections, write the result files of a test and evaluate them.
 
     With the tracker and the thresholds of the test that recorded the observations, the files are
-    those of that test, byte by byte. An interrupted replay goes on.
+    those of that test, byte by byte. An interrupted replay continues.
 
     Args:
         store: The observations.
@@ -73,6 +74,7 @@ def replay(
         benchmarks: See :class:`TaoTrackMetric`.
         category_vote: See :class:`TaoTrackMetric`.
         format_only: Write the result files and do not evaluate.
+        max_boxes: Take at most so many detections of each frame, the best ones.
         progress: Show a bar with rate and remaining time.
 
     Returns:
@@ -93,12 +95,15 @@ def replay(
         format_only=format_only,
     )
     run = dict(observations=store.content_sha256, tracker=tracker)
+    run |= {} if max_boxes is None else dict(max_boxes=max_boxes)
     done = metric.begin(json.dumps(run, sort_keys=True))
     waiting = [video_id for video_id in store.videos if video_id not in done]
     association = MODELS.build(tracker)
     detected = linked = 0
     for video_id in tqdm(waiting, unit="video", disable=not progress):
-        for sample in track_video(association, store.read(video_id), store.header.vocabulary):
+        video = store.read(video_id)
+        video = video if max_boxes is None else video.best(max_boxes)
+        for sample in track_video(association, video, store.header.vocabulary):
             detected += len(sample["pred_instances"]["scores"])
             linked += len(sample["pred_track_instances"]["scores"])
             metric.process(None, [sample])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -140,3 +141,56 @@ def test_a_detector_has_nothing_to_replay(repository, tmp_path):
         launch.test(
             "configs/mini/detector.py", CHECKPOINT, work_dir=tmp_path, observations=tmp_path / "o"
         )
+
+
+def test_fewer_boxes_are_those_of_a_test_with_fewer_boxes(store, world, repository, tmp_path):
+    record(world, tmp_path, "model.test_cfg.rcnn.max_per_img=3")
+    replay(store, find_tracker(CONFIG), tmp_path / "three", max_boxes=3)
+    for name in ("tao_track.json", "tao_bbox.json"):
+        expected = (tmp_path / "online" / name).read_bytes()
+        assert (tmp_path / "three" / name).read_bytes() == expected
+        assert expected != (store.folder.parent / "online" / name).read_bytes()
+
+
+def test_a_grid_is_a_table_and_continues(store, repository, tmp_path, capsys):
+    out, table = tmp_path / "out", tmp_path / "grid.csv"
+    words = ["replay", str(store.folder), "--out", str(out), "--csv", str(table), "--grid"]
+    grid = ["model.tracker.match_score_thr=0.2,0.6", "model.tracker.memo_frames=1,10"]
+    assert main([*words, *grid, "--boxes", "2", "30"]) == 0
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    assert rows[0][:5] == ["tracker", "match_score_thr", "memo_frames", "boxes", "classes"]
+    settings = {tuple(row[1:4]) for row in rows[1:]}
+    assert settings == {(a, b, c) for a in ("0.2", "0.6") for b in ("1", "10") for c in ("2", "30")}
+    assert len({tuple(row[5:]) for row in rows if row[4] == "all"}) > 3, "settings matter"
+    assert rows[1][1] in capsys.readouterr().out
+    (folder,) = out.glob("ovtracker,match_score_thr=0.2,memo_frames=1,boxes=2")
+    assert sorted(path.name for path in folder.iterdir()) == ["metrics.json", "tao-ov.json"]
+
+    written = {path: path.stat().st_mtime_ns for path in out.glob("*/tao-ov.json")}
+    assert main([*words, *grid, "--boxes", "2", "30"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in written} == written, "nothing ran again"
+    assert [line.split(",") for line in table.read_text().splitlines()] == rows
+    changed = ["--cfg-options", "model.tracker.momentum_embed=0.9"]
+    assert main([*words, *grid, "--boxes", "2", "30", *changed]) == 0
+    assert all(path.stat().st_mtime_ns != time for path, time in written.items())
+
+
+def test_grids_that_cannot_be(store, repository, tmp_path, capsys):
+    words = ["replay", str(store.folder), "--out", str(tmp_path), "--grid"]
+    assert main([*words, "model.tracker.memo_frames"]) == 2
+    assert "expected KEY=VALUE,VALUE" in capsys.readouterr().err
+    assert main([*words, "model.tracker.memo=1,2"]) == 2
+    assert "Unknown option 'model.tracker.memo'" in capsys.readouterr().err
+    assert main([*words, "model.tracker.memo_frames=1", "--format-only"]) == 2
+    assert "leave --format-only out" in capsys.readouterr().err
+
+
+def test_observations_of_several_checkpoints_are_compared(store, repository, tmp_path, capsys):
+    other = tmp_path / "epoch_2"
+    shutil.copytree(store.folder, other)
+    words = ["replay", str(store.folder), str(other), "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:3] == ["observations", "tracker", "classes"]
+    rows = {line[0]: line[1:] for line in lines if "all" in line[:3]}
+    assert rows["observations"] == rows["epoch_2"]

@@ -10,12 +10,16 @@ from vovtrack.cli.train import add_config_arguments
 
 HELP = "run associations on stored detections, without images or network, and compare them"
 INPUTS = {"gt": "the annotation file"}
+OUTPUTS = ("csv",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
     parser.add_argument(
-        "observations", type=Path, help="folder that 'vovtrack test --observations' wrote"
+        "observations",
+        nargs="+",
+        type=Path,
+        help="folder that 'vovtrack test --observations' wrote; of several checkpoints several",
     )
     parser.add_argument(
         "--tracker",
@@ -44,55 +48,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "scores, or each box its own",
     )
     parser.add_argument(
+        "--grid",
+        nargs="+",
+        default=[],
+        metavar="KEY=V,V",
+        help="try all combinations of values, for example model.tracker.match_score_thr=0.3,0.35; "
+        "metrics are kept, result files are not",
+    )
+    parser.add_argument(
+        "--boxes",
+        nargs="+",
+        type=int,
+        default=[],
+        metavar="N",
+        help="try so many best boxes of each frame; the grid has this dimension too",
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to this file")
+    parser.add_argument(
         "--format-only", action="store_true", help="write the result files, do not evaluate"
     )
     add_config_arguments(parser, "model.tracker.memo_frames=30")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay each tracker and print a table with a row for each."""
-    from ovtrack.replay import find_tracker, replay
+    """Replay each setting and print a table with a row for each."""
+    from ovtrack.grid import parse_grid, run_setting, settings
     from vovtrack.errors import InputError
-    from vovtrack.evaluation.tables import text_table
+    from vovtrack.evaluation.csv_tables import write_rows
+    from vovtrack.evaluation.tables import run_rows, text_table
     from vovtrack.formats.observations import ObservationStore
 
-    folders = [Path(name).stem for name in args.tracker]
-    if len(set(folders)) < len(folders):
-        raise InputError(
-            "Two trackers have the same file name; results would overwrite each other."
+    sweep = bool(args.grid or args.boxes)
+    if args.format_only and (sweep or args.csv):
+        raise InputError("--grid, --boxes and --csv compare metrics: leave --format-only out.")
+    chosen = list(
+        settings(
+            {n: ObservationStore(p) for n, p in _named(args.observations, "stores").items()},
+            _named(args.tracker, "trackers"),
+            parse_grid(args.grid),
+            args.boxes,
         )
-    store = ObservationStore(args.observations)
+    )
     found = {}
-    for name, folder in zip(args.tracker, folders, strict=True):
-        found[folder] = replay(
-            store,
-            find_tracker(name, args.cfg_options, args.trust_config),
-            args.out / folder,
-            args.gt,
+    for number, setting in enumerate(chosen, start=1):
+        if sweep:
+            print(f"{number} of {len(chosen)}: {setting.folder}", file=sys.stderr)
+        found[tuple(setting.labels.values())] = run_setting(
+            setting,
+            args.out,
+            args.cfg_options,
+            args.trust_config,
+            keep_results=not sweep,
+            ann_file=args.gt,
             benchmarks=args.benchmark,
             category_vote=None if args.category_vote == "none" else args.category_vote,
             format_only=args.format_only,
             progress=sys.stderr.isatty(),
         )
     if not args.format_only:
-        print(text_table(*compare(found)))
+        header, rows = run_rows(list(chosen[0].labels), found)
+        print(text_table(header, rows))
+        if args.csv:
+            write_rows(args.csv, header, rows)
     print(f"results in {args.out}")
     return 0
 
 
-def compare(found: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a table of trackers, one row per group of classes and tracker.
+def _named(paths: list, what: str) -> dict:
+    """Paths or names by the name that their results get."""
+    from vovtrack.errors import InputError
 
-    Args:
-        found: Metrics ``prefix/group/name`` by tracker.
-    """
-    keys = [key.split("/")[1:] for key in next(iter(found.values()))]
-    groups, names = (list(dict.fromkeys(part)) for part in zip(*keys, strict=True))
-    rows = []
-    for group in groups:
-        for tracker, metrics in found.items():
-            values = {key.split("/", 1)[1]: value for key, value in metrics.items()}
-            cells = [values.get(f"{group}/{name}") for name in names]
-            texts = ["-" if value is None else f"{value:.2f}" for value in cells]
-            rows.append([tracker, group, *texts])
-    return ["tracker", "classes", *names], rows
+    named = {Path(path).stem: path for path in paths}
+    if len(named) < len(paths):
+        raise InputError(f"Two {what} have the same file name; results would overwrite each other.")
+    return named

@@ -39,11 +39,16 @@ def write_csv(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
     paths = []
     for name, (header, rows) in tables.items():
         paths.append(folder / f"{name}.csv")
-        with atomic_write(paths[-1], newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            writer.writerows(rows)
+        write_rows(paths[-1], header, rows)
     return paths
+
+
+def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write one table."""
+    with atomic_write(path, newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def _rows(table: Mapping[str, Any], columns: Sequence[str]) -> Iterable[list]:

@@ -35,6 +35,35 @@ def summary_rows(
     return ["classes", "n", *metrics], rows
 
 
+def run_rows(
+    labels: Sequence[str], runs: Mapping[tuple[str, ...], Mapping[str, float]]
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a table of runs, one row per group of classes and run.
+
+    Args:
+        labels: Headings of what tells the runs apart.
+        runs: Metrics ``prefix/group/name``, or ``prefix/name``, by run: a text for each label.
+    """
+    split = {run: _by_group(metrics) for run, metrics in runs.items()}
+    groups = list(dict.fromkeys(group for found in split.values() for group in found))
+    names = list(dict.fromkeys(n for found in split.values() for m in found.values() for n in m))
+    rows = []
+    for group in groups:
+        for run, found in split.items():
+            cells = [found.get(group, {}).get(name) for name in names]
+            texts = ["-" if value is None else f"{value:.2f}" for value in cells]
+            rows.append([*run, *([group] if group else []), *texts])
+    return [*labels, *(["classes"] if any(groups) else []), *names], rows
+
+
+def _by_group(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for key, value in metrics.items():
+        *path, name = key.split("/")
+        found.setdefault("/".join(path[1:]), {})[name] = value
+    return found
+
+
 def metrics_of(summary: Mapping[str, Mapping[str, float] | None]) -> list[str]:
     """Names of the metrics of a summary, in order."""
     return next((list(scores) for scores in summary.values() if scores), [])

@@ -89,6 +89,16 @@ class VideoObservations:
             digest.update(array)
         return digest.hexdigest()
 
+    def best(self, count: int) -> VideoObservations:
+        """The same with at most ``count`` detections of each frame; they are stored best first."""
+        kept = np.concatenate([np.arange(n) < count for n in self.arrays["counts"]] or [[]])
+        arrays = {
+            name: array[kept.astype(bool)] if name in PER_DETECTION else array
+            for name, array in self.arrays.items()
+        }
+        arrays["counts"] = np.minimum(arrays["counts"], count)
+        return VideoObservations(self.video_id, arrays, self.thresholds)
+
     def frames(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """Image id and detections of each frame, in order of time."""
         ends = np.cumsum(self.arrays["counts"])
