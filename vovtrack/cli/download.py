@@ -34,12 +34,12 @@ def run(args: argparse.Namespace) -> int:
     """Fetch what was asked for."""
     import sys
 
-    from vovtrack.engine.download import WEIGHTS, fetch
+    from vovtrack.engine.download import ELSEWHERE, WEIGHTS, fetch
     from vovtrack.engine.hub import REPOSITORY, Hub
     from vovtrack.errors import InputError
 
     if args.list:
-        for key, what in WEIGHTS.items():
+        for key, what in {**WEIGHTS, **ELSEWHERE}.items():
             state = "there" if (args.to / key).exists() else "-"
             print(f"{Path(key).stem:<28}{state:<7}{key:<50}{what}")
         return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,6 +34,16 @@ WEIGHTS = {
     "our_trained_models/ovtrack_finetune_final.pth": "result of stage 4, used for inference",
 }
 """Files below ``saved_models``, and what they are."""
+ELSEWHERE = {
+    "pretrained_models/soco_r50_fpn.safetensors": (
+        "SoCo weights that stage 1 starts from, published by others: fetch the backbone that "
+        "https://github.com/dyabel/detpro links (current_mmdetection_Head.pth), or "
+        "pretrain/SoCo_FPN_Star_400ep/ckpt_epoch_400.pth of https://github.com/hologerry/SoCo, "
+        "then type 'vovtrack convert FILE "
+        "saved_models/pretrained_models/soco_r50_fpn.safetensors --kind soco'"
+    ),
+}
+"""Files below ``saved_models`` that the hub does not have, and how to come by them."""
 LOCK = "downloads.json"
 _STAGING = ".downloads"
 _ONE_AT_A_TIME = ".downloads.lock"
@@ -48,13 +58,30 @@ def resolve_names(names: Sequence[str]) -> list[str]:
     Raises:
         InputError: A name is unknown; the message lists near ones.
     """
-    known = {alias: key for key in WEIGHTS for alias in (key, Path(key).name, Path(key).stem)}
+    known, others = _by_alias(WEIGHTS), _by_alias(ELSEWHERE)
     for name in names:
+        if name in others:
+            raise InputError(f"'{name}' is not on the hub. {ELSEWHERE[others[name]]}.")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
             hint = f"Near names: {', '.join(near)}." if near else "See 'vovtrack download --list'."
             raise InputError(f"There are no weights '{name}'. {hint}")
     return list(dict.fromkeys(known[name] for name in names)) or list(WEIGHTS)
+
+
+def how_to_get(path: str | Path) -> str:
+    """How to come by a file that is missing, in words: it may be one of the published ones."""
+    name = Path(path).name
+    if key := _by_alias(ELSEWHERE).get(name):
+        return ELSEWHERE[key]
+    if name in _by_alias(WEIGHTS):
+        return f"fetch it by 'vovtrack download {Path(name).stem}'"
+    return "correct its path"
+
+
+def _by_alias(files: Iterable[str]) -> dict[str, str]:
+    """Files by path, name and stem."""
+    return {alias: key for key in files for alias in (key, Path(key).name, Path(key).stem)}
 
 
 def fetch(

@@ -78,11 +78,23 @@ def train(
         switches.continue_run(cfg)
     if cfg.get("load_from") and "://" not in cfg.load_from:
         # The runner reads it only after the data set is indexed, which may take minutes.
-        load_weights(cfg.load_from)
+        _check_start(cfg.load_from)
     if amp:
         switches.mix_precision(cfg)
     switches.log_to(cfg, log)
     _build_runner(cfg, launcher, seed, "train").train()
+
+
+def _check_start(path: str) -> None:
+    """Refuse weights to start with that are missing or cannot be read."""
+    if not Path(path).exists():
+        from vovtrack.engine.download import how_to_get
+
+        raise InputError(
+            f"Checkpoint '{path}', which training starts from (load_from), does not exist: "
+            f"{how_to_get(path)}."
+        )
+    load_weights(path)
 
 
 def test(

@@ -18,7 +18,7 @@ from huggingface_hub import constants
 
 from vovtrack.cli.main import main
 from vovtrack.engine import download
-from vovtrack.engine.download import LOCK, WEIGHTS, fetch, resolve_names
+from vovtrack.engine.download import ELSEWHERE, LOCK, WEIGHTS, fetch, how_to_get, resolve_names
 from vovtrack.engine.hub import Hub
 from vovtrack.errors import InputError
 
@@ -215,7 +215,7 @@ def test_no_room(server, tmp_path, monkeypatch):
 def test_the_command(server, content, tmp_path, capsys):
     assert main(["download", "--list", "--to", str(tmp_path)]) == 0
     listing = capsys.readouterr().out
-    assert all(key in listing for key in WEIGHTS)
+    assert all(key in listing for key in (*WEIGHTS, *ELSEWHERE))
     words = ["--to", str(tmp_path), "--repo", server.repo, "--endpoint", server.endpoint]
     assert main(["download", "ovtrack_pair", *words]) == 0
     printed = capsys.readouterr()
@@ -224,6 +224,20 @@ def test_the_command(server, content, tmp_path, capsys):
     assert "--list shows them" in capsys.readouterr().err
     assert main(["download", "ovtrack_pear", *words]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_weights_that_others_publish(repository, tmp_path, capsys):
+    """Asked for, or missing when training is to start from them."""
+    how = "vovtrack convert FILE saved_models/pretrained_models/soco_r50_fpn.safetensors"
+    assert main(["download", "soco_r50_fpn", "--to", str(tmp_path)]) == 2
+    assert how in capsys.readouterr().err
+    assert main(["train", "configs/lvis/detpro_ens_20e.py", "--work-dir", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "soco_r50_fpn.safetensors', which training starts from" in told and how in told
+    assert (
+        how_to_get("elsewhere/ovtrack_pair.pth") == "fetch it by 'vovtrack download ovtrack_pair'"
+    )
+    assert how_to_get("x.pth") == "correct its path"
 
 
 def test_a_mirror_in_the_environment_is_used(server, content, tmp_path):
