@@ -16,10 +16,12 @@ LEVELS = dict(reg=(0, 0, 1, 1), cls=(2, 2, 3, 3))
 """Levels that ``use_part_layer_to_extract_features`` pools from."""
 PARTS = ("backbone", "neck", "rpn_head", "roi_head")
 STAGE2 = "configs/lvis/detpro_ens_20e_part_batch_prompt_reverse.py"
-STATES_IN_TEST = (
-    "state words weigh regions in training only ('vovtrack draw states' shows the weights)"
+SCORING = f"{HEAD}.state_scoring"
+STATES_CONFIG = (
+    "configs/ovtrack-teta/adding_spatial/"
+    "ovtrack_r50_self_train_fintune_adding_spatial_without_inference_ratio1.0_states.py"
 )
-OF_STATES_IN_TEST = f"belonged to use_special_prompt: {STATES_IN_TEST}; leave the option out"
+DRAWN = "'vovtrack draw states' shows what state words say of regions"
 
 
 def switch_part(key: str, absent: str) -> Translator:
@@ -79,13 +81,13 @@ def _region_features(argument: str, config: Config, key: str, text: str) -> list
     return [(name, text) for name in keys]
 
 
-def _state_pairs(config: Config, key: str, text: str) -> list[Pair]:
+def _state_pairs(part: str, config: Config, key: str, text: str) -> list[Pair]:
     """The flat list of words as pairs."""
     words = literal(text)
     if not isinstance(words, (list, tuple)) or len(words) % 2:
         raise InputError(f"Option '{key}={text}': expected a list of pairs of words, one by one.")
     pairs = list(zip(words[::2], words[1::2], strict=True))
-    return [(f"{STATES}.pairs", repr(pairs))]
+    return [(f"{part}.pairs", repr(pairs))]
 
 
 def _levels(name: str, config: Config, key: str, text: str) -> list[Pair]:
@@ -113,6 +115,10 @@ declare(
             f"{HEAD}.fixed_lambda": (f"{HEAD}.fusion.fixed_text_weight",),
             f"{HEAD}.level_low": (f"{STATES}.low",),
             f"{HEAD}.level_high": (f"{STATES}.high",),
+            f"{HEAD}.two_stage_inference": (f"{SCORING}.two_stage",),
+            f"{HEAD}.prob_alpha": (f"{SCORING}.scale",),
+            f"{HEAD}.prob_thres": (f"{SCORING}.threshold",),
+            f"{HEAD}.prob_dynamic_ratio": (f"{SCORING}.drop_share",),
             f"{HEAD}.bbox_head.ensemble": (f"{HEAD}.bbox_head.image_branch",),
             f"{HEAD}.bbox_head.fc_out_channels": (f"{HEAD}.bbox_head.branch.hidden_dims",),
             f"{HEAD}.bbox_head.conv_out_channels": (f"{HEAD}.bbox_head.branch.conv_channels",),
@@ -131,7 +137,12 @@ declare(
                 "fusion and bbox_head.image_branch",
             ),
             f"{HEAD}.prompt_prob_train": switch_part(STATES, f"that is stage 2; use {STAGE2}"),
-            f"{HEAD}.prompt_group_list": _state_pairs,
+            f"{HEAD}.prompt_group_list": partial(_state_pairs, STATES),
+            f"{HEAD}.prompt_word_list": partial(_state_pairs, SCORING),
+            f"{HEAD}.use_special_prompt": switch_part(SCORING, f"use {STATES_CONFIG}"),
+            f"{HEAD}.use_special_prompt_only_on_novel": choose(
+                f"{SCORING}.classes", "novel", "all"
+            ),
             f"{HEAD}.prompt_prob_level_calc": _level_calculation,
             f"{HEAD}.softmax_mode": choose(f"{STATES}.scope", "logits", "loss"),
             f"{HEAD}.dynamic_rcnn_thre": choose(f"{HEAD}.score_factor", "1.001", "None"),
@@ -146,17 +157,18 @@ declare(
         },
         settled={
             f"{HEAD}.prompt_group_mean_way": (True, "pairs of states are averaged"),
-            f"{HEAD}.prompt_prob_test": (False, STATES_IN_TEST),
-            f"{HEAD}.use_special_prompt": (False, STATES_IN_TEST),
-            f"{HEAD}.two_stage_inference": (False, STATES_IN_TEST),
+            f"{HEAD}.prompt_prob_test": (False, f"states weigh detections in {STATES_CONFIG}"),
             f"{HEAD}.fix_bg": (False, "the embedding of background is learned"),
             f"{HEAD}.use_clip_inference": (False, "CLIP itself does not classify regions in tests"),
-            f"{HEAD}.coco_setting": (False, "COCO is tested with all of its 80 classes"),
+            f"{HEAD}.coco_setting": (
+                False, "the 65 classes of open-vocabulary COCO are vocabulary=coco_65, as in "
+                "configs/transfer/ov_coco_20e.py",
+            ),
             f"{HEAD}.custom_classes": (
                 False, "names of your own are 'vovtrack track --classes', or vocabulary=[a,b]",
             ),
             f"{HEAD}.only_person": (False, f"that is {STATES}.only_labels=[792]"),
-            f"{HEAD}.vis": (False, STATES_IN_TEST),
+            f"{HEAD}.vis": (False, DRAWN),
             f"{HEAD}.debug": (False, "there is no such mode"),
             f"{HEAD}.bbox_head.with_cls": (False, "the classifier is a bank of class embeddings"),
             f"{HEAD}.bbox_head.reg_class_agnostic": (True, "boxes do not depend on the class"),
@@ -165,13 +177,13 @@ declare(
         gone={
             f"{HEAD}.bbox_head.loss_cls.": "the loss of classes is text_cls_loss, with "
             f"{HEAD}.classifier.train_temperature and no weight of its own; leave the option out",
-            f"{HEAD}.vis_interval": STATES_IN_TEST,
-            f"{HEAD}.save_vis_dir": STATES_IN_TEST,
-            **{f"{HEAD}.{name}": OF_STATES_IN_TEST for name in (
-                "use_special_text_prompt", "use_special_image_prompt",
-                "use_special_prompt_only_on_novel", "prompt_word_list", "simple_concate",
-                "after_softmax", "prob_alpha", "prob_thres", "prob_dynamic", "prob_dynamic_ratio",
-                "record_probs_info")},
+            **{f"{HEAD}.{name}": DRAWN
+               for name in ("vis_interval", "save_vis_dir", "record_probs_info")},
+            **{f"{HEAD}.{name}": f"choose {SCORING}.branches, of text and image"
+               for name in ("use_special_text_prompt", "use_special_image_prompt")},
+            **{f"{HEAD}.{name}": f"leaving regions out is {SCORING}.type=StateGate, with threshold "
+               "or drop_share" for name in ("after_softmax", "prob_dynamic")},
+            f"{HEAD}.simple_concate": "was read by nothing; leave the option out",
             **{f"data.{split}.proposal_file": "regions come with the feature bank: 'vovtrack "
                f"features proposals' and 'extract' make it, and {HEAD}.feature_path=DIR names it"
                for split in ("train", "val", "test")},
@@ -180,6 +192,7 @@ declare(
         },
         parts={
             f"{STATES}.": (STATES, "state attention (stage 2)"),
+            f"{SCORING}.": (SCORING, f"state scoring ({STATES_CONFIG})"),
             f"{HEAD}.distillation.": (f"{HEAD}.distillation", "distillation (stages 1 and 2)"),
             f"{HEAD}.fusion.": (f"{HEAD}.fusion", "image branch that is fused"),
             f"{HEAD}.mask_head.": (f"{HEAD}.mask_head", "mask head"),

@@ -11,6 +11,7 @@ from detpro.models.fusion import GeometricScoreFusion
 from detpro.models.roi_extractor import PreciseRoIExtractor
 from detpro.models.roi_head import OpenVocabRoIHead
 from detpro.models.rpn_head import ProposalHead
+from detpro.models.state_scoring import StateGate, StateWeighting
 
 __all__ = [
     "CascadeOpenVocabRoIHead",
@@ -22,5 +23,7 @@ __all__ = [
     "PreciseRoIExtractor",
     "ProposalHead",
     "RegionDistillation",
+    "StateGate",
+    "StateWeighting",
     "TextBankClassifier",
 ]

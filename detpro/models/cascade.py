@@ -78,16 +78,18 @@ class CascadeOpenVocabRoIHead(OpenVocabHead, CascadeRoIHead):
 
     def judge(
         self, feats: tuple[Tensor, ...], rois: Tensor, counts: list[int], metas: list[dict]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Regions as the last stage sees them, its deltas, and mean probabilities of all stages."""
-        outputs, found = None, []
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Regions as the last stage sees them, its deltas; means over stages of what it judges."""
+        outputs, found, states = None, [], []
         for stage in range(self.num_stages):
             if outputs is not None:
                 coder = self.box_heads[stage - 1].bbox_coder
                 rois = _refine(coder, rois, outputs.bbox_pred, counts, metas)
             outputs = self.describe(feats, rois, stage)
             found.append(self.class_probabilities(outputs))
-        return rois, outputs.bbox_pred, torch.stack(found).mean(dim=0)
+            states.append(self.states(outputs))
+        means = (torch.stack(part).mean(dim=0) for part in (found, states))
+        return rois, outputs.bbox_pred, *means
 
 
 def _refine(

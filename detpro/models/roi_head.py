@@ -48,6 +48,8 @@ class OpenVocabHead(BaseRoIHead):
             trains without a teacher.
         state_attention: Config of :class:`~vovtrack.models.state_attention.StateAttention`, by
             which regions count in the text loss; None counts all alike.
+        state_scoring: Config of a :class:`~detpro.models.state_scoring.StateScoring`, by which the
+            state of a region changes its detections; None changes nothing.
         level_map: Levels of the pyramid from which regions of each level are pooled, for boxes
             (``reg``) and for classes (``cls``); None pools both from the level of their size.
         **kwargs: Of mmdet's head.
@@ -63,6 +65,7 @@ class OpenVocabHead(BaseRoIHead):
         train_on: str = "base",
         distillation: dict | None = None,
         state_attention: dict | None = None,
+        state_scoring: dict | None = None,
         level_map: dict[str, Sequence[int]] | None = None,
         **kwargs,
     ) -> None:
@@ -75,6 +78,7 @@ class OpenVocabHead(BaseRoIHead):
         self.train_on = train_on
         self.distillation = distillation and MODELS.build(distillation)
         self.state_attention = state_attention and MODELS.build(state_attention)
+        self.state_scoring = state_scoring and MODELS.build(state_scoring)
         self.level_map = level_map
         self.register_buffer("text_weights", torch.empty(0), persistent=False)
         self.register_buffer("hidden_classes", torch.empty(0, dtype=bool), persistent=False)
@@ -92,6 +96,8 @@ class OpenVocabHead(BaseRoIHead):
             head.num_classes = len(vocabulary)
         if self.fusion is not None:
             self.text_weights = self.fusion.text_weights(vocabulary).to(device)
+        if self.state_scoring is not None:
+            self.state_scoring.set_vocabulary(vocabulary)
         hidden = torch.tensor(
             vocabulary.fusion_mask("novel" if self.train_on == "base" else "none")
         )
@@ -176,8 +182,8 @@ class OpenVocabHead(BaseRoIHead):
             rescale: Return boxes in original instead of network-input pixels.
 
         Returns:
-            Per image ``bboxes`` (n, 4), ``scores``, ``labels``, best first; without masks on the CPU,
-            in one transfer.
+            Per image ``bboxes`` (n, 4), ``scores``, ``labels``, best first; without masks on the
+            CPU, in one transfer.
         """
         metas = [sample.metainfo for sample in batch_data_samples]
         # The mask head wants boxes in network-input pixels and rescales them itself.
@@ -199,20 +205,14 @@ class OpenVocabHead(BaseRoIHead):
         proposals = [res.bboxes for res in rpn_results_list]
         rois = bbox2roi(proposals)
         counts = [len(p) for p in proposals]
-        rois, deltas, probabilities = self.judge(x, rois, counts, metas)
-        per_image = zip(
-            rois.split(counts),
-            deltas.split(counts),
-            probabilities.split(counts),
-            metas,
-            strict=True,
-        )
+        judged = self.judge(x, rois, counts, metas)
+        per_image = zip(*(part.split(counts) for part in judged), metas, strict=True)
         return [self._detect(*parts, rescale) for parts in per_image]
 
     def judge(
         self, feats: tuple[Tensor, ...], rois: Tensor, counts: list[int], metas: list[dict]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Regions that were refined, deltas from there, and class probabilities.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Regions that were refined, deltas from there, class probabilities and states.
 
         Args:
             feats: FPN maps (B, C, h, w).
@@ -221,18 +221,41 @@ class OpenVocabHead(BaseRoIHead):
             metas: Of each image, with ``img_shape``.
 
         Returns:
-            (N, 5), (N, 4), and (N, C + 1) of :meth:`class_probabilities`.
+            (N, 5), (N, 4), (N, C + 1) of :meth:`class_probabilities`, (N,) of :meth:`states`.
         """
         outputs = self.describe(feats, rois)
-        return rois, outputs.bbox_pred, self.class_probabilities(outputs)
+        return rois, outputs.bbox_pred, self.class_probabilities(outputs), self.states(outputs)
+
+    def states(self, outputs: RegionOutputs) -> Tensor:
+        """How favourable the states of regions are, (N,); 1 where states do not count."""
+        if self.state_scoring is None:
+            return outputs.bbox_pred.new_ones(len(outputs.bbox_pred))
+        return self.state_scoring.judge(outputs)
 
     def _detect(
-        self, rois: Tensor, deltas: Tensor, probabilities: Tensor, meta: dict, rescale: bool
+        self,
+        rois: Tensor,
+        deltas: Tensor,
+        probabilities: Tensor,
+        states: Tensor,
+        meta: dict,
+        rescale: bool,
     ) -> InstanceData:
         coder = self.box_heads[-1].bbox_coder
         bboxes = coder.decode(rois[:, 1:], deltas, max_shape=meta["img_shape"])
         if rescale:
             bboxes = scale_boxes(bboxes, [1 / s for s in meta["scale_factor"]])
+
+        def find(probabilities: Tensor, rows: Tensor | None = None) -> InstanceData:
+            chosen = slice(None) if rows is None else rows
+            return self._suppress(bboxes[chosen], probabilities[chosen])
+
+        if self.state_scoring is None:
+            return find(probabilities)
+        return self.state_scoring.detect(find, probabilities, states)
+
+    def _suppress(self, bboxes: Tensor, probabilities: Tensor) -> InstanceData:
+        """The best of overlapping boxes (n, 4) by probabilities (n, C + 1)."""
         cfg, scores = self.test_cfg, self.class_scores(probabilities)
         suppress = best_class_nms if cfg.nms.get("class_agnostic", False) else classwise_nms
         found, regions = suppress(

@@ -21,8 +21,58 @@ STATE_PAIRS = (
 """The published pairs, favourable state first."""
 
 
+class StatePairs(nn.Module):
+    """Pairs of state words, and what an embedding says about them.
+
+    Args:
+        text_encoder: Config of an encoder with ``encode(names) -> (K, D)``; bare words, so its
+            templates should be ``name``.
+        pairs: (favourable, unfavourable) words.
+        temperature: Divides the cosines of a pair.
+
+    Raises:
+        InputError: A malformed pair.
+    """
+
+    def __init__(
+        self,
+        text_encoder: dict,
+        pairs: Sequence[tuple[str, str]] = STATE_PAIRS,
+        temperature: float = 0.007,
+    ) -> None:
+        super().__init__()
+        _check_pairs(pairs)
+        self.pairs = tuple(tuple(pair) for pair in pairs)
+        self.text_encoder = MODELS.build(text_encoder)
+        self.temperature = temperature
+        self.register_buffer("states", torch.empty(0), persistent=False)
+
+    def state_embeds(self) -> Tensor:
+        """(K, D, 2) unit embeddings of the words, favourable ones first; encoded at first use."""
+        if len(self.states) == 0:
+            words = [word for pair in self.pairs for word in pair]
+            embeds = F.normalize(self.text_encoder.encode(words).float(), dim=1)
+            self.states = embeds.view(len(self.pairs), 2, -1).transpose(1, 2).to(self.states.device)
+        return self.states
+
+    def probability(self, embeds: Tensor) -> Tensor:
+        """How trackable regions look, (N,) in [0, 1], of unit embeddings (N, D).
+
+        Raises:
+            InputError: Embeddings of another size than those of the state words.
+        """
+        states = self.state_embeds().to(embeds.device)
+        if embeds.shape[1] != states.shape[1]:
+            raise InputError(
+                f"Regions have {embeds.shape[1]} dimensions, the state words {states.shape[1]}: "
+                "give state_attention.text_encoder the CLIP that the model was trained with."
+            )
+        scores = torch.einsum("nd,kds->nks", embeds.float(), states) / self.temperature
+        return torch.softmax(scores, dim=2)[:, :, 0].mean(dim=1)
+
+
 @MODELS.register_module()
-class StateAttention(nn.Module):
+class StateAttention(StatePairs):
     """Weights regions of the classification loss by their tracking state.
 
     A region is compared with both words of each pair; the probability of the favourable one,
@@ -62,8 +112,7 @@ class StateAttention(nn.Module):
         scope: Literal["loss", "logits"] = "loss",
         normalize: Literal["count", "sum"] = "count",
     ) -> None:
-        super().__init__()
-        _check_pairs(pairs)
+        super().__init__(text_encoder, pairs, temperature)
         for name, value, choices in (
             ("apply_to", apply_to, ("all", "foreground")),
             ("scope", scope, ("loss", "logits")),
@@ -73,39 +122,12 @@ class StateAttention(nn.Module):
                 raise InputError(
                     f"{name} is {value!r}, expected {' or '.join(map(repr, choices))}."
                 )
-        self.pairs = tuple(tuple(pair) for pair in pairs)
-        self.text_encoder = MODELS.build(text_encoder)
-        self.temperature = temperature
         self.low, self.high = low, high
         self.detach = detach
         self.apply_to = apply_to
         self.only_labels = only_labels
         self.scope = scope
         self.normalize = normalize
-        self.register_buffer("states", torch.empty(0), persistent=False)
-
-    def state_embeds(self) -> Tensor:
-        """(K, D, 2) unit embeddings of the words, favourable ones first; encoded at first use."""
-        if len(self.states) == 0:
-            words = [word for pair in self.pairs for word in pair]
-            embeds = F.normalize(self.text_encoder.encode(words).float(), dim=1)
-            self.states = embeds.view(len(self.pairs), 2, -1).transpose(1, 2).to(self.states.device)
-        return self.states
-
-    def probability(self, embeds: Tensor) -> Tensor:
-        """How trackable regions look, (N,) in [0, 1], of unit embeddings (N, D).
-
-        Raises:
-            InputError: Embeddings of another size than those of the state words.
-        """
-        states = self.state_embeds().to(embeds.device)
-        if embeds.shape[1] != states.shape[1]:
-            raise InputError(
-                f"Regions have {embeds.shape[1]} dimensions, the state words {states.shape[1]}: "
-                "give state_attention.text_encoder the CLIP that the model was trained with."
-            )
-        scores = torch.einsum("nd,kds->nks", embeds.float(), states) / self.temperature
-        return torch.softmax(scores, dim=2)[:, :, 0].mean(dim=1)
 
     def clamp(self, probability: Tensor) -> Tensor:
         """Apply the thresholds, which count as float32; the lower one comes first."""

@@ -84,12 +84,12 @@ def test_stages_refine_boxes_and_average_probabilities(plain):
     with torch.no_grad():
         torch.nn.init.normal_(head.bbox_head[0].fc_reg.weight, std=0.5)
         feats = two.extract_feat(images)
-        refined, deltas, probabilities = head.judge(feats, rois, counts, metas)
+        refined, deltas, probabilities, states = head.judge(feats, rois, counts, metas)
         first = head.describe(feats, rois, 0)
         moved = head.bbox_head[0].bbox_coder.decode(boxes, first.bbox_pred, max_shape=SIZE)
         second = single.describe(feats, refined)
     assert torch.equal(refined[:, 1:], moved) and not torch.equal(moved, boxes)
-    assert torch.equal(deltas, second.bbox_pred)
+    assert torch.equal(deltas, second.bbox_pred) and (states == 1).all()
     mean = (single.class_probabilities(first) + single.class_probabilities(second)) / 2
     assert torch.allclose(probabilities, mean)
     assert head.bbox_head[1].bbox_coder.stds == list(STDS[1])

@@ -82,7 +82,7 @@ def test_scores_and_detections(name, run):
         meta = dict(
             img_shape=case["img_shapes"][image][:2], scale_factor=case["scale_factors"][image][:2]
         )
-        found = head._detect(rois, deltas, values, meta, rescale=True)
+        found = head._detect(rois, deltas, values, None, meta, rescale=True)
         recorded = CASE[f"{name}/{run}/det_bboxes_{image}"]
         assert torch.equal(known[found.labels], CASE[f"{name}/{run}/det_labels_{image}"])
         assert (found.bboxes - recorded[:, :4]).abs().max() < 1e-3

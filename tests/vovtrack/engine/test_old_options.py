@@ -21,6 +21,7 @@ STAGE1 = "configs/lvis/detpro_ens_20e.py"
 STAGE2 = "configs/lvis/detpro_ens_20e_part_batch_prompt_reverse.py"
 STAGE3 = "configs/ovtrack-teta/ovtrack_r50_reverse_without_inference.py"
 STAGE4 = next(name for name in ORIGINAL if "adding_spatial" in name)
+STATES = STAGE4.replace(".py", "_states.py")
 HEAD = "model.roi_head"
 
 DIFFERENT = {
@@ -32,6 +33,10 @@ DIFFERENT = {
     "data.workers_per_gpu": "one number for training and testing then",
     "model.roi_head.mask_head.num_classes": "masks do not depend on the class",
     "model.roi_head.self_train_rcnn.score_thr": "written out what score_factor says",
+    "model.train_cfg.embed.sampler.pos_sampler.type": "the same rule in fewer steps",
+    "model.rpn_head.type": "the same proposals in fewer steps",
+    "model.rpn_head.bbox_coder.type": "the same boxes in fewer steps",
+    "model.roi_head.bbox_head.bbox_coder.type": "the same boxes in fewer steps",
     "model.roi_head.bbox_roi_extractor.type": "pools in float32, otherwise equal",
     "model.roi_head.mask_roi_extractor.type": "pools in float32, otherwise equal",
 }
@@ -176,6 +181,11 @@ def test_every_original_option_is_answered_and_its_value_is_what_the_config_says
             f"{HEAD}.state_attention.pairs": [("clear", "blurred")]}),
         (STAGE2, f"{HEAD}.prompt_prob_level_calc=False", {
             f"{HEAD}.state_attention.low": 0.0, f"{HEAD}.state_attention.high": 1.0}),
+        (STATES, f"{HEAD}.prob_alpha=0.9", {f"{HEAD}.state_scoring.scale": 0.9}),
+        (STATES, f"{HEAD}.two_stage_inference=True", {f"{HEAD}.state_scoring.two_stage": True}),
+        (STATES, f"{HEAD}.use_special_prompt_only_on_novel=True", {
+            f"{HEAD}.state_scoring.classes": "novel"}),
+        (STATES, f"{HEAD}.use_special_prompt=False", {f"{HEAD}.state_scoring": None}),
         (STAGE2, f"{HEAD}.prompt_prob_train=False", {f"{HEAD}.state_attention": None}),
         (STAGE2, f"{HEAD}.softmax_mode=True", {f"{HEAD}.state_attention.scope": "logits"}),
         (STAGE1, f"{HEAD}.bbox_head.ensemble=False", {f"{HEAD}.bbox_head.image_branch": False}),
@@ -255,7 +265,7 @@ def value_at(node: object, key: str) -> object:
         (STAGE1, "model.type=FasterRCNN", "does not take vocabulary"),
         (STAGE1, f"{HEAD}.type=OVTrackRoIHead", "no class 'OVTrackRoIHead'"),
         (STAGE1, f"{HEAD}.feature_path=data/a.zip", "vovtrack features import data/a.zip"),
-        (STAGE1, f"{HEAD}.coco_setting=True", "80 classes"),
+        (STAGE1, f"{HEAD}.coco_setting=True", "vocabulary=coco_65"),
         (STAGE1, f"{HEAD}.fix_bg=True", "background is learned"),
         (STAGE1, f"{HEAD}.prompt_prob_train=True", "use configs/lvis/.*reverse.py"),
         (STAGE1, f"{HEAD}.level_low=0.3", "no state attention .stage 2"),
@@ -264,8 +274,9 @@ def value_at(node: object, key: str) -> object:
         (STAGE3, f"{HEAD}.feature_path=bank", "load no region features"),
         (STAGE2, f"{HEAD}.prompt_group_list=[a,b,c]", "pairs of words"),
         (STAGE3, f"{HEAD}.custom_classes=True", "vovtrack track --classes"),
-        (STAGE4, f"{HEAD}.use_special_prompt=True", "in training only"),
-        (STAGE4, f"{HEAD}.prob_alpha=0.9", "in training only"),
+        (STAGE4, f"{HEAD}.use_special_prompt=True", "use configs/.*_states.py"),
+        (STAGE4, f"{HEAD}.prob_alpha=0.9", "no state scoring .configs/.*_states.py"),
+        (STAGE4, f"{HEAD}.after_softmax=True", "StateGate"),
         (STAGE3, f"{HEAD}.self_train=True", "use configs/ovtrack-teta/adding_spatial"),
         (STAGE3, f"{HEAD}.cluster_num=4", "stage 4"),
         (STAGE3, f"{HEAD}.iou_thres=0.9", "stage 4"),
