@@ -14,4 +14,5 @@ model = dict(
         )
     ),
 )
-test_evaluator = dict(vocabulary="lvis_v1", benchmarks=("tao",), out_dir="results/tao_track_ap")
+val_evaluator = dict(vocabulary="lvis_v1", benchmarks=("tao",))
+test_evaluator = dict(val_evaluator, out_dir="results/tao_track_ap")

@@ -21,9 +21,10 @@ from vovtrack.registry import HOOKS
 
 @HOOKS.register_module()
 class ContinueTestHook(Hook):
-    """Lets a test that was interrupted go on with the videos it has not finished.
+    """Lets a test that was interrupted resume with the videos it has not finished.
 
-    Results of another model, checkpoint or data set are not continued but refused.
+    Results of another model, checkpoint or data set are not continued but refused. Validation
+    during training always starts anew, since its weights change.
     """
 
     def before_test(self, runner: Runner) -> None:
@@ -37,6 +38,16 @@ class ContinueTestHook(Hook):
             runner.test_dataloader.sampler.skip(done[0])
             if is_main_process():
                 runner.logger.info("%d videos are already done and skipped.", len(done[0]))
+
+    def before_val(self, runner: Runner) -> None:
+        """Forget what an interrupted validation left, and open the result files."""
+        metrics = [m for m in runner.val_evaluator.metrics if hasattr(m, "begin")]
+        if is_main_process():
+            for metric in metrics:
+                metric.forget()
+        barrier()
+        for metric in metrics:
+            metric.begin(f"validation after step {runner.iter}")
 
 
 @HOOKS.register_module()

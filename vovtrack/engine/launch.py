@@ -72,6 +72,7 @@ def train(
             f"Config '{config}' has no training part (train_cfg, train_dataloader): "
             "it can only be tested."
         )
+    switches.settle_validation(cfg, cfg_options)
     if resume_from or cfg.get("resume_from"):
         switches.continue_from(cfg, Path(resume_from or cfg.resume_from))
     elif resume or cfg.get("resume"):

@@ -43,19 +43,23 @@ class VerifiedCheckpointHook(CheckpointHook):
     Args:
         max_keep_ckpts: How many of the last checkpoints stay, at least two, so that a good one is
             left when the newest turns out damaged; -1 keeps all.
+        rule: Whether the best checkpoint (``save_best``) has the ``greater`` or the ``less`` value;
+            mmengine knows it only for metrics of its own.
         **kwargs: As of mmengine's ``CheckpointHook``: ``interval``, ``by_epoch``, ``save_best``...
 
     Raises:
         InputError: ``max_keep_ckpts`` is 0 or 1.
     """
 
-    def __init__(self, max_keep_ckpts: int = -1, **kwargs: Any) -> None:
+    def __init__(
+        self, max_keep_ckpts: int = -1, rule: str | list[str] = "greater", **kwargs: Any
+    ) -> None:
         if max_keep_ckpts in (0, 1):
             raise InputError(
                 "default_hooks.checkpoint.max_keep_ckpts must be 2 or more (-1 keeps all): the one "
                 "before the last is what a run continues from when the last is damaged."
             )
-        super().__init__(max_keep_ckpts=max_keep_ckpts, **kwargs)
+        super().__init__(max_keep_ckpts=max_keep_ckpts, rule=rule, **kwargs)
         self._states: list[dict] = []
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

@@ -19,6 +19,11 @@ DETECTION_METRICS = ("LvisDetectionMetric", "CocoDetectionMetric")
 """Evaluators that judge boxes, masks or both."""
 TOP_CLASSES = 5
 """Class probabilities that observations keep of each detection, where the config does not say."""
+VALIDATING = {
+    *("evaluation.interval", "train_cfg.val_interval"),
+    *("evaluation.save_best", "default_hooks.checkpoint.save_best"),
+}
+"""Options that mean nothing where no epoch is validated."""
 LOGS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend"}
 """Where scalars may go beside the log files, and mmengine's name for it; the package has ours."""
 
@@ -60,9 +65,35 @@ def continue_from(cfg: Config, checkpoint: Path) -> None:
     cfg.resume, cfg.load_from = True, str(checkpoint)
 
 
-def _evaluators(cfg: Config) -> list[Any]:
-    """The evaluators of a test, of which a config may name one or several."""
-    named = cfg.test_evaluator
+def settle_validation(cfg: Config, cfg_options: Sequence[str] = ()) -> None:
+    """Prepare validation during training; where no epoch is validated, leave it out.
+
+    What is left out needs no data on disk. Results of trackers lie in the work directory.
+
+    Raises:
+        InputError: An option is about validation, and no epoch is validated.
+    """
+    if cfg.get("val_cfg") is None or cfg.train_cfg.get("max_epochs") is None:
+        return
+    begin, last = cfg.train_cfg.get("val_begin", 1), cfg.train_cfg.max_epochs
+    if begin <= last:
+        for evaluator in _evaluators(cfg, "val"):
+            if evaluator.get("type") == "TaoTrackMetric":
+                evaluator.setdefault("out_dir", f"{cfg.work_dir}/validation")
+        return
+    names = (option.partition("=")[0].strip() for option in cfg_options)
+    asked = next((name for name in names if name in VALIDATING), None)
+    if asked is not None:
+        raise InputError(
+            f"Option '{asked}': validation begins with epoch {begin} (train_cfg.val_begin) and "
+            f"training ends with epoch {last}; say when to begin, for example evaluation.start=1."
+        )
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+
+
+def _evaluators(cfg: Config, split: str = "test") -> list[Any]:
+    """The evaluators of a split, of which a config may name one or several."""
+    named = cfg[f"{split}_evaluator"]
     return list(named) if isinstance(named, (list, tuple)) else [named]
 
 

@@ -24,6 +24,9 @@ from vovtrack.formats.tao_writer import TaoResultWriter, vote_track_categories
 from vovtrack.registry import METRICS
 from vovtrack.structures import Vocabulary
 
+RESULTS = ("tao_track.json", "tao_bbox.json")
+"""Result files of tracks and of detections."""
+
 
 @METRICS.register_module()
 class TaoTrackMetric(BaseMetric):
@@ -88,12 +91,16 @@ class TaoTrackMetric(BaseMetric):
             vocabulary=self.vocabulary.fingerprint,
             category_vote=str(self.category_vote),
         )
-        names = ("tao_track.json", "tao_bbox.json")
         self._writers = {
             name: TaoResultWriter(self.out_dir / name, json.dumps(made_for), made_for)
-            for name in names
+            for name in RESULTS
         }
         return frozenset.intersection(*(w.finished for w in self._writers.values()))
+
+    def forget(self) -> None:
+        """Remove what an interrupted run left unfinished in ``out_dir``."""
+        for name in RESULTS:
+            TaoResultWriter.forget(self.out_dir / name)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take the results of some consecutive frames of one video.

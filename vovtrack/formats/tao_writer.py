@@ -115,8 +115,17 @@ class TaoResultWriter:
         self.path = Path(path)
         self.provenance = dict(provenance or {})
         check_provenance(self.path, self.provenance)
-        self.parts = self.path.with_name(self.path.name + ".parts")
+        self.parts = self._parts(self.path)
         self._claim(run)
+
+    @staticmethod
+    def _parts(path: Path) -> Path:
+        return path.with_name(path.name + ".parts")
+
+    @classmethod
+    def forget(cls, path: str | Path) -> None:
+        """Remove the finished videos that a killed writer left beside ``path``, if any."""
+        shutil.rmtree(cls._parts(Path(path)), ignore_errors=True)
 
     @property
     def finished(self) -> frozenset[int]:

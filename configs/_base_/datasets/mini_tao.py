@@ -44,11 +44,14 @@ test_dataloader = dict(
         test_mode=True,
     ),
 )
-test_evaluator = dict(
+test_cfg = dict(type="TestLoop")
+# During training, from the epoch train_cfg.val_begin on; the results lie in the work directory.
+val_dataloader = test_dataloader
+val_evaluator = dict(
     type="TaoTrackMetric",
     ann_file=data_root + "tao/annotations/validation.json",
     vocabulary="{{ fileDirname }}/../../mini/vocabulary.json",
-    out_dir="results/mini",
 )
-test_cfg = dict(type="TestLoop")
+val_cfg = dict(type="ValLoop")
+test_evaluator = dict(val_evaluator, out_dir="results/mini")
 custom_hooks = [dict(type="ContinueTestHook")]

@@ -18,8 +18,8 @@ test_dataloader = dict(
         ],
     ),
 )
-test_evaluator = dict(
-    ann_file=data_root + "annotations/validation_ours_v1.json",
-    vocabulary="tao_validation",
-    out_dir="results/tao_validation",
+val_dataloader = test_dataloader
+val_evaluator = dict(
+    ann_file=data_root + "annotations/validation_ours_v1.json", vocabulary="tao_validation"
 )
+test_evaluator = dict(val_evaluator, out_dir="results/tao_validation")

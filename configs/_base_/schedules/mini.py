@@ -5,7 +5,7 @@ optim_wrapper = dict(
     optimizer=dict(type="AdamW", lr=1e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=10.0),
 )
-train_cfg = dict(type="ResumableEpochLoop", max_epochs=14, val_interval=9999)
+train_cfg = dict(type="ResumableEpochLoop", max_epochs=14, val_begin=9999, val_interval=1)
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=100),
     dict(

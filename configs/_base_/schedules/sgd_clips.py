@@ -1,6 +1,6 @@
 """SGD of stage 4 as released: a learning rate of 1e-7, at which the head hardly moves."""
 
-train_cfg = dict(type="ResumableEpochLoop", max_epochs=20, val_interval=9999)
+train_cfg = dict(type="ResumableEpochLoop", max_epochs=20, val_begin=999, val_interval=1)
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=1e-7, momentum=0.9, weight_decay=1e-4),

@@ -1,6 +1,6 @@
 """SGD of stage 3: warm-up of 1000 iterations, steps after epochs 3 and 5."""
 
-train_cfg = dict(type="ResumableEpochLoop", max_epochs=10, val_interval=9999)
+train_cfg = dict(type="ResumableEpochLoop", max_epochs=10, val_begin=9999, val_interval=1)
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.02, momentum=0.9, weight_decay=1e-4),

@@ -20,6 +20,7 @@ ORIGINAL = json.loads((ROOT / "tests/data/original_options.json").read_text())
 STAGE1 = "configs/lvis/detpro_ens_20e.py"
 STAGE2 = "configs/lvis/detpro_ens_20e_part_batch_prompt_reverse.py"
 STAGE3 = "configs/ovtrack-teta/ovtrack_r50_reverse_without_inference.py"
+MINI = "configs/mini/detector.py"
 STAGE4 = next(name for name in ORIGINAL if "adding_spatial" in name)
 STATES = STAGE4.replace(".py", "_states.py")
 HEAD = "model.roi_head"
@@ -114,6 +115,8 @@ def test_every_original_option_is_answered_and_its_value_is_what_the_config_says
         (STAGE1, "runner.max_epochs=3", {"train_cfg.max_epochs": 3}),
         (STAGE1, "evaluation.interval=5", {"train_cfg.val_interval": 5}),
         (STAGE1, "evaluation.start=6", {"train_cfg.val_begin": 6}),
+        (STAGE3, "evaluation.start=6", {"train_cfg.val_begin": 6}),
+        (STAGE4, "evaluation.interval=2", {"train_cfg.val_interval": 2}),
         (STAGE1, "evaluation.save_best=auto", {"default_hooks.checkpoint.save_best": "auto"}),
         (STAGE1, "evaluation.metric=['bbox']", {
             "val_evaluator.iou_types": ("bbox",), "test_evaluator.iou_types": ("bbox",)}),
@@ -138,7 +141,8 @@ def test_every_original_option_is_answered_and_its_value_is_what_the_config_says
         (STAGE1, "resume_from=run/epoch_3.pth", {"resume_from": "run/epoch_3.pth"}),
         (STAGE1, "data.samples_per_gpu=1", {"train_dataloader.batch_size": 1}),
         (STAGE3, "data.workers_per_gpu=1", {
-            "train_dataloader.num_workers": 1, "test_dataloader.num_workers": 1}),
+            "train_dataloader.num_workers": 1, "val_dataloader.num_workers": 1,
+            "test_dataloader.num_workers": 1}),
         (STAGE1, "data.test.samples_per_gpu=4", {"test_dataloader.batch_size": 4}),
         (STAGE1, "data.test_dataloader.samples_per_gpu=4", {"test_dataloader.batch_size": 4}),
         (STAGE1, "data.train.oversample_thr=0.1", {"train_dataloader.dataset.oversample_thr": 0.1}),
@@ -287,9 +291,9 @@ def value_at(node: object, key: str) -> object:
         (STAGE3, "model.save_dets=True", "vovtrack test --observations"),
         (STAGE3, "model.train_cfg.rpn.sampler.num=9", "detector that trains"),
         (STAGE3, "model.rpn_head.only_use_n_layers=2", "all levels"),
-        (STAGE3, "evaluation.start=6", "no validation during training"),
-        (STAGE4, "train_cfg.val_interval=1", "no validation during training"),
-        (STAGE4, "data.val.ann_file=a.json", "no validation during training"),
+        (MINI, "evaluation.start=6", "no validation during training"),
+        (MINI, "train_cfg.val_interval=1", "no validation during training"),
+        (MINI, "data.val.ann_file=a.json", "no validation during training"),
     ],
 )  # fmt: skip
 def test_refusal_says_what_to_do(name, option, hint):
