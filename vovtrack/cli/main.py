@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,19 @@ VERBS = (
     "synth", "prepare", "train", "test", "track", "replay", "evaluate", "features", "prompts",
     "draw", "inspect", "download", "convert", "export", "publish", "doctor",
 )  # fmt: skip
+
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+"""How threads of OpenMP wait for each other; the runtime reads it when torch loads."""
+
+
+def share_cores() -> None:
+    """Let threads that wait sleep, unless the user chose; here and in all processes started here.
+
+    By default they compute while they wait, which on busy cores keeps back the thread that they
+    wait for (tools/benchmarks/busy_cores.py).
+    """
+    if not any(name in os.environ for name in WAITING):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
@@ -57,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: the verb's own, 2 for an error of the user (one sentence on stderr), 130
         when interrupted.
     """
+    share_cores()
     words = sys.argv[1:] if argv is None else list(argv)
     if words and not words[0].startswith("-") and words[0] not in VERBS:
         near = difflib.get_close_matches(words[0], VERBS, n=1, cutoff=0.5)
