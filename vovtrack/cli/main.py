@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from vovtrack import __version__
+from vovtrack.cli.process import share_cores
 from vovtrack.errors import InputError
 from vovtrack.files.targets import check_target, guarded_inputs, mark_input
 
@@ -26,19 +26,6 @@ VERBS = (
     "synth", "prepare", "train", "test", "track", "replay", "evaluate", "features", "prompts",
     "draw", "inspect", "download", "convert", "export", "publish", "doctor",
 )  # fmt: skip
-
-WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
-"""How threads of OpenMP wait for each other; the runtime reads it when torch loads."""
-
-
-def share_cores() -> None:
-    """Let threads that wait sleep, unless the user chose; here and in all processes started here.
-
-    By default they compute while they wait, which on busy cores keeps back the thread that they
-    wait for (tools/benchmarks/busy_cores.py).
-    """
-    if not any(name in os.environ for name in WAITING):
-        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vovtrack.cli.process import choose_device
 from vovtrack.cli.train import add_run_arguments
 
 HELP = "test a checkpoint on the test set of a config"
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Test; the exit code is 0 when the whole test set was run."""
+    choose_device(args.device, args.launcher)
     from vovtrack.engine import launch
 
     launch.test(

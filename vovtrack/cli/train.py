@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vovtrack.cli.process import choose_device
+
 HELP = "train the model of a config"
 
 
@@ -19,7 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume-from", metavar="FILE", help="continue the run that wrote this checkpoint"
     )
-    parser.add_argument("--amp", action="store_true", help="train in mixed precision")
+    parser.add_argument(
+        "--amp",
+        nargs="?",
+        const=True,
+        default=False,
+        choices=("bf16", "fp16"),
+        help="train in mixed precision; without a word float16 on a GPU, bfloat16 on a CPU",
+    )
     add_run_arguments(parser)
 
 
@@ -34,6 +43,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="send losses and metrics to TensorBoard, Weights & Biases too",
     )
     parser.add_argument("--seed", type=int, help="seed of all random generators")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     parser.add_argument(
         "--launcher", choices=("none", "pytorch", "slurm"), default="none", help="process starter"
     )
@@ -64,6 +74,7 @@ def add_trust_argument(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; the exit code is 0 when training reached its end."""
+    choose_device(args.device, args.launcher)
     from vovtrack.engine import launch
 
     launch.train(

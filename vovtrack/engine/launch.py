@@ -41,7 +41,7 @@ def train(
     work_dir: str | Path | None = None,
     resume: bool = False,
     resume_from: str | Path | None = None,
-    amp: bool = False,
+    amp: bool | Literal["bf16", "fp16"] = False,
     log: Sequence[str] = (),
     seed: int | None = None,
     launcher: str = "none",
@@ -56,7 +56,8 @@ def train(
             ``work_dirs/<config name>``.
         resume: Continue from the last checkpoint of the work directory.
         resume_from: Continue the run that wrote this checkpoint, wherever it lies.
-        amp: Train in mixed precision: float16 with a scaled loss on a GPU, bfloat16 on a CPU.
+        amp: Train in mixed precision: ``bf16``, ``fp16``, or True for float16 on a GPU and bfloat16
+            on a CPU.
         log: Where losses and metrics go beside the log files: ``tensorboard``, ``wandb``.
         seed: Seed of every random generator; default is the config's.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
@@ -81,7 +82,7 @@ def train(
         # The runner reads it only after the data set is indexed, which may take minutes.
         _check_start(cfg.load_from)
     if amp:
-        switches.mix_precision(cfg)
+        switches.mix_precision(cfg, amp)
     switches.log_to(cfg, log)
     _build_runner(cfg, launcher, seed, "train").train()
 
@@ -221,6 +222,7 @@ def _build_runner(
         cfg.experiment_name = f"{Path(cfg.filename or 'config').stem}_{run}"
     if seed is not None:
         cfg.randomness = {**cfg.get("randomness", {}), "seed": seed}
+    switches.pin_batches(cfg)
     if launcher != "none":
         _connect_processes(cfg, launcher, purpose)
     return Runner.from_cfg(cfg)

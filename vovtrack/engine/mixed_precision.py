@@ -1,4 +1,4 @@
-"""Mixed precision where mmengine has none: training in bfloat16 on a CPU."""
+"""Mixed precision where mmengine has none: training in bfloat16 without scaled losses."""
 
 from __future__ import annotations
 

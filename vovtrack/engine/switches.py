@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
@@ -28,13 +28,36 @@ LOGS = {"tensorboard": "TensorboardVisBackend", "wandb": "WandbVisBackend"}
 """Where scalars may go beside the log files, and mmengine's name for it; the package has ours."""
 
 
-def mix_precision(cfg: Config) -> None:
-    """Let training compute in float16 with a scaled loss on a GPU, in bfloat16 on a CPU."""
-    if torch.cuda.is_available():
-        cfg.optim_wrapper.type = "AmpOptimWrapper"
-        cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
-    else:
+def mix_precision(cfg: Config, precision: Literal[True, "bf16", "fp16"]) -> None:
+    """Let training compute in half precision where that is safe.
+
+    Args:
+        cfg: Is changed.
+        precision: ``bf16``; ``fp16``, whose losses are scaled, on a GPU; True for float16 on a GPU
+            and bfloat16 on a CPU.
+
+    Raises:
+        InputError: Another name, or float16 on a CPU.
+    """
+    on_gpu = torch.cuda.is_available()
+    if precision is True:
+        precision = "fp16" if on_gpu else "bf16"
+    if precision not in ("bf16", "fp16"):
+        raise InputError(f"amp is {precision!r}, expected bf16 or fp16.")
+    if precision == "bf16":
         cfg.optim_wrapper.type = "BFloat16OptimWrapper"
+        return
+    if not on_gpu:
+        raise InputError("--amp fp16 needs a GPU; on a CPU give --amp bf16.")
+    cfg.optim_wrapper.type = "AmpOptimWrapper"
+    cfg.optim_wrapper.setdefault("loss_scale", "dynamic")
+
+
+def pin_batches(cfg: Config) -> None:
+    """Let batches lie where a GPU, if there is one, fetches them while the CPU works on."""
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        if cfg.get(name) is not None and torch.cuda.is_available():
+            cfg[name].setdefault("pin_memory", True)
 
 
 def continue_run(cfg: Config) -> None:

@@ -11,6 +11,8 @@ model = dict(
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
         pad_size_divisor=32,
+        # Batches in pinned memory move to a GPU while the CPU works on.
+        non_blocking=True,
     ),
     backbone=dict(
         type="ResNet",

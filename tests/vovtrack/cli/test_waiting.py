@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from vovtrack.cli.main import WAITING
+from vovtrack.cli.process import WAITING
 
 SPINS = re.compile(r"GOMP_SPINCOUNT = '(\d+)'")
 

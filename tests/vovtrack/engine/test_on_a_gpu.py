@@ -50,6 +50,13 @@ def test_a_run_with_scaled_losses_continues(world, repository, tmp_path):
     assert first["meta"]["iter"] == 2 and second["meta"]["iter"] == 4
 
 
+def test_a_run_in_bfloat16(world, repository, tmp_path):
+    with fake_cuda():
+        found = train(world, tmp_path, amp="bf16")
+    assert "loss_scaler" not in found["optimizer"]
+    assert all(v.dtype != torch.bfloat16 for v in found["state_dict"].values())
+
+
 def test_a_run_is_tested(world, repository, tmp_path):
     data = [f"test_dataloader.dataset.data_root={world}", "test_dataloader.num_workers=0"]
     data.append("test_dataloader.persistent_workers=False")
