@@ -142,8 +142,7 @@ def crop_regions(
     # Crops of like extents share one product: in the order of their size little is padded.
     order = sizes.prod(dim=1).argsort()
     sizes, taps = sizes[order], 2 * reach[order]
-    # All that the device needs to know, in one copy.
-    plan = torch.stack([start, extents, out, skip, low])[:, order].to(image.device)
+    plan = _sent(torch.stack([start, extents, out, skip, low])[:, order], image.device)
     pixels, crops = image.float(), []
     for rows in _groups(sizes):
         axes = [_Axis(*plan[:, rows, axis]) for axis in (0, 1)]
@@ -152,7 +151,14 @@ def crop_regions(
         crops.append(_resize(_patches(pixels, axes[0].low, axes[1].low, read), across, down))
     if not crops:
         return image.new_zeros(0, 3, side, side)
-    return torch.cat(crops)[order.argsort().to(image.device)]
+    return torch.cat(crops)[_sent(order.argsort(), image.device)]
+
+
+def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A CPU tensor on a device, which the CPU does not wait for."""
+    if device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _groups(sizes: Tensor) -> list[slice]:

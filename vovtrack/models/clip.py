@@ -81,19 +81,22 @@ def image_side(model: torch.nn.Module) -> int:
 
 
 def encode_tokens(model: torch.nn.Module, tokens: Tensor) -> Tensor:
-    """Encode token rows (N, L) to sentence embeddings (N, D), not normalised.
+    """Encode token rows (N, L) to sentence embeddings (N, D) on the device of the model.
 
+    The embeddings are not normalised. Tokens on the CPU spare a GPU the wait for their length.
     CLIP's text tower is causal and reads the row of the end token only, so positions behind the
     longest sentence of the batch cannot matter and are cut off: the same result for a fraction of
     the work. Models of another construction are run as they are.
     """
     import open_clip
 
+    device = next(model.parameters()).device
     causal = isinstance(model, open_clip.CLIP) and model.attn_mask is not None
     if not causal or model.text_pool_type != "argmax":
-        return model.encode_text(tokens)
+        return model.encode_text(tokens.to(device, non_blocking=True))
     end = tokens.argmax(dim=1)
-    return encode_token_embeds(model, model.token_embedding(tokens[:, : int(end.max()) + 1]), end)
+    read = tokens[:, : int(end.max()) + 1].to(device, non_blocking=True)
+    return encode_token_embeds(model, model.token_embedding(read), end)
 
 
 def encode_token_embeds(model: open_clip.CLIP, embeds: Tensor, end: Tensor) -> Tensor:
@@ -110,7 +113,8 @@ def encode_token_embeds(model: open_clip.CLIP, embeds: Tensor, end: Tensor) -> T
     length = embeds.shape[1]
     x = embeds + model.positional_embedding[:length]
     x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
-    x = model.ln_final(x)[torch.arange(len(x), device=x.device), end.to(x.device)]
+    rows = torch.arange(len(x), device=x.device)
+    x = model.ln_final(x)[rows, end.to(x.device, non_blocking=True)]
     projection = model.text_projection
     return projection(x) if isinstance(projection, torch.nn.Module) else x @ projection
 
@@ -275,15 +279,14 @@ class ClipTextEncoder:
     def _encode(self, names: tuple[str, ...]) -> Tensor:
         model, tokenizer = self.load()
         _announce(len(names) * len(self.templates), self.device)
-        total = torch.zeros(len(names), self.embed_dim)
+        total = torch.zeros(len(names), self.embed_dim, device=self.device)
         for template in self.templates:
             for start in range(0, len(names), self.batch_size):
                 rows = slice(start, start + self.batch_size)
                 tokens = tokenizer([template.format(name) for name in names[rows]])
                 _check_length(tokens, names[rows], tokenizer)
-                embeds = encode_tokens(model, tokens.to(self.device)).float()
-                total[rows] += F.normalize(embeds, dim=-1).cpu()
-        return F.normalize(total, dim=-1)
+                total[rows] += F.normalize(encode_tokens(model, tokens).float(), dim=-1)
+        return F.normalize(total, dim=-1).cpu()
 
     def load(self) -> tuple[torch.nn.Module, Tokenizer]:
         """The frozen open_clip model, on its device, and its tokenizer; read at the first call."""

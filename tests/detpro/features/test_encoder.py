@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from detpro.features.encoder import RegionEncoder
 from tests.detpro.conftest import CLIP
 from tests.fake_cuda import fake_cuda
+from tests.waits import Waits
 from vovtrack.models.clip import ClipTextEncoder
 
 SCALES = (1.0, 1.5)
@@ -48,8 +49,24 @@ def test_on_a_gpu(clip, image):
     (expected,) = RegionEncoder(clip, SCALES).encode_images([image], [BOXES])
     encoder = RegionEncoder(ClipTextEncoder(**CLIP), SCALES)
     with fake_cuda() as gpu:
-        encoder.clip.to(gpu)
-        for picture, boxes in ((image, BOXES), (image.to(gpu), BOXES.to(gpu))):
-            (found,) = encoder.encode_images([picture], [boxes])
-            assert found.device == gpu
+        encoder.clip.to(gpu).load()
+        encoder.clip.preprocess.to(gpu)
+        for picture, boxes, reads in ((image, BOXES, 0), (image.to(gpu), BOXES.to(gpu), 1)):
+            with Waits() as waits:
+                (found,) = encoder.encode_images([picture], [boxes])
+            # The CPU plans crops by their boxes: on the GPU these cost it one wait.
+            assert found.device == gpu and len(waits.found) == reads
             torch.testing.assert_close(found.cpu(), expected)
+
+
+def test_names_on_a_gpu_cost_one_wait():
+    names = ["solid red star", "ring"]
+    encoder = ClipTextEncoder(**CLIP, batch_size=8, cache_dir=None)
+    expected = encoder.encode(names)
+    there = ClipTextEncoder(**CLIP, batch_size=8, cache_dir=None)
+    with fake_cuda() as gpu:
+        there.to(gpu).load()
+        with Waits() as waits:
+            found = there.encode(names)
+        assert len(waits.found) == 1
+    torch.testing.assert_close(found, expected)
