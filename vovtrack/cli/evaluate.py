@@ -106,10 +106,8 @@ def run(args: argparse.Namespace) -> int:
             raise _error(f"{name} is one shard of several: join them all with --merge.")
         if len(reports) == 1 or args.gt:
             _print(args, report, name if len(reports) > 1 else "")
-    result = reports[0]
-    if len(reports) > 1:
-        result = _compare(args, reports, names)
-    _write(args, result)
+    comparison = _compare(args, reports, names) if len(reports) > 1 else None
+    _write(args, reports, names, comparison)
     return 0
 
 
@@ -201,7 +199,7 @@ def _compare(
     )
     layout = tables.markdown_table if args.markdown else tables.text_table
     print(layout(*tables.comparison_rows(result)))
-    return {**reports[0], "comparison": result}
+    return result
 
 
 def _write_shard(args: argparse.Namespace, report: dict[str, Any]) -> int:
@@ -212,16 +210,22 @@ def _write_shard(args: argparse.Namespace, report: dict[str, Any]) -> int:
     return 0
 
 
-def _write(args: argparse.Namespace, report: dict[str, Any]) -> None:
+def _write(
+    args: argparse.Namespace,
+    reports: list[dict[str, Any]],
+    names: list[str],
+    comparison: dict[str, Any] | None,
+) -> None:
+    result = reports[0] if comparison is None else {**reports[0], "comparison": comparison}
     if args.out:
         from vovtrack.evaluation.report import write_report
 
-        write_report(report, args.out)
+        write_report(result, args.out)
     if args.csv:
         from vovtrack.evaluation.csv_tables import write_csv
 
-        write_csv(report, args.csv)
+        write_csv(result, args.csv)
     if args.html:
         from vovtrack.visualization.evaluation_page import write_page
 
-        write_page(report, args.html)
+        write_page(reports, args.html, names, comparison)

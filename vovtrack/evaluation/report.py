@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import platform
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,12 +22,14 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks import Benchmark, find_benchmark, find_family
+from vovtrack.evaluation.report_schema import fault_of
 from vovtrack.evaluation.statistics import Statistics, merge
 from vovtrack.files.archives import read_json
 from vovtrack.files.atomic import atomic_write
 
 FORMAT = 1
-_KEYS = ("benchmark", "protocol", "dropped", "statistics")
+MAX_COUNTS = 1 << 26
+"""Numbers in one report; a run over all of TAO has a hundredth of it."""
 
 
 def make_report(
@@ -139,11 +142,19 @@ def statistics_of(report: Mapping[str, Any], source: str | Path) -> dict[str, St
         InputError: They are damaged or missing.
     """
     try:
-        return {name: _unpack(packed) for name, packed in report["statistics"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
+        _check_size(report["statistics"])
+        found = {name: _unpack(packed) for name, packed in report["statistics"].items()}
+        for name, statistics in found.items():
+            # Altered counts may lack a column, or have one that cannot be scored.
+            find_family(name).summary(statistics)
+    except InputError:
+        raise
+    except Exception as error:
         raise InputError(
-            f"{source}: the counts of this report are damaged ({error}). Evaluate again."
+            f"{source}: the counts of this report are damaged ({_first_line(error)}). Evaluate "
+            "again."
         ) from None
+    return found
 
 
 def write_report(report: Mapping[str, Any], path: str | Path) -> None:
@@ -159,14 +170,13 @@ def read_report(path: str | Path) -> dict[str, Any]:
         InputError: The file is no report of this program.
     """
     report = read_json(path)
-    if not isinstance(report, dict) or not all(key in report for key in _KEYS):
+    if (fault := fault_of(report)) is not None:
         raise InputError(
-            f"{path}: expected a report written by 'vovtrack evaluate --out', with the keys "
-            f"{', '.join(_KEYS)}."
+            f"{path}: expected a report written by 'vovtrack evaluate --out': {fault}."
         )
-    if report.get("format") != FORMAT:
+    if report["format"] != FORMAT:
         raise InputError(
-            f"{path}: report format {report.get('format')!r} is not {FORMAT}; evaluate again."
+            f"{path}: report format {report['format']} is not {FORMAT}; evaluate again."
         )
     find_benchmark(report["benchmark"])
     return report
@@ -218,6 +228,10 @@ def shard_report(
     }
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 def _update(total: dict[str, Any], addition: Mapping[str, Any]) -> None:
     """Add the metrics of one more family to every entry."""
     for name, scores in addition.items():
@@ -264,6 +278,12 @@ def _pack_array(array: np.ndarray) -> dict[str, Any]:
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     data = base64.b64encode(zlib.compress(little.tobytes())).decode("ascii")
     return {"dtype": little.dtype.str, "shape": list(array.shape), "zlib": data}
+
+
+def _check_size(statistics: Mapping[str, Any]) -> None:
+    arrays = [array for part in statistics.values() for array in part["arrays"].values()]
+    if sum(math.prod(array["shape"]) for array in arrays) > MAX_COUNTS:
+        raise ValueError(f"more than {MAX_COUNTS} numbers; they are not unpacked")
 
 
 def _unpack(packed: Mapping[str, Any]) -> Statistics:

@@ -262,3 +262,57 @@ def test_tables(recorded):
     assert len(lines) == 5 and len({len(line) for line in lines}) == 1
     lines = markdown_table(header, rows).splitlines()
     assert lines[2].startswith("| all     | 11 | 44.032 |") and lines[1].count(":") == 11
+
+
+ALTERED = {
+    "no benchmark": lambda r: r.pop("benchmark"),
+    "headline text": lambda r: r.update(headline="TETA"),
+    "headline empty": lambda r: r.update(headline=[]),
+    "headline numbers": lambda r: r.update(headline=[1]),
+    "summary list": lambda r: r.update(summary=[]),
+    "summary text": lambda r: r["summary"].update(all="x"),
+    "scores nested": lambda r: r["summary"]["all"].update(TETA={"a": 1}),
+    "class list": lambda r: r.update(per_class=[]),
+    "video number": lambda r: r["per_video"].update(v=3),
+    "protocol text": lambda r: r.update(protocol="x"),
+    "counts of classes": lambda r: r["protocol"].update(classes_evaluated={"all": "<b>"}),
+    "dropped object": lambda r: r.update(dropped={"a": 1}),
+    "dropped entry": lambda r: r.update(dropped=[{"file": "a"}]),
+    "statistics list": lambda r: r.update(statistics=[]),
+    "family unknown": lambda r: r["statistics"]["teta"].update(family=3),
+    "totals": lambda r: r.update(totals=3),
+    "oracle": lambda r: r.update(oracle={"rows": [{"name": 1}]}),
+    "shard": lambda r: r.update(shard={"index": "a", "of": 2}),
+    "format": lambda r: r.update(format="1"),
+}
+
+
+@pytest.mark.parametrize("change", ALTERED.values(), ids=ALTERED)
+def test_an_altered_report_is_a_sentence(report, change, tmp_path):
+    altered = json.loads(json.dumps(report))
+    change(altered)
+    path = tmp_path / "altered.json"
+    path.write_text(json.dumps(altered))
+    with pytest.raises(InputError, match=r"altered\.json: expected a report") as caught:
+        read_report(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_counts_that_would_fill_the_memory_are_not_unpacked(report):
+    bomb = json.loads(json.dumps(report))
+    for array in bomb["statistics"]["teta"]["arrays"].values():
+        array.update(shape=[1 << 30], zlib=array["zlib"])
+    with pytest.raises(InputError, match="numbers; they are not unpacked"):
+        statistics_of(bomb, "bomb")
+
+
+def test_a_family_that_lost_a_column_is_a_sentence(report):
+    for column in report["statistics"]["teta"]["arrays"]:
+        broken = json.loads(json.dumps(report))
+        broken["statistics"]["teta"]["arrays"].pop(column)
+        with pytest.raises(InputError, match="the counts of this report are damaged"):
+            statistics_of(broken, "broken")
+    broken = json.loads(json.dumps(report))
+    broken["statistics"]["<b>"] = broken["statistics"].pop("teta")
+    with pytest.raises(InputError):
+        statistics_of(broken, "broken")
