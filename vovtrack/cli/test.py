@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 
 from vovtrack.cli.process import choose_device
 from vovtrack.cli.train import add_run_arguments
@@ -15,7 +17,9 @@ OUTPUTS = ("out",)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="weights to test")
+    parser.add_argument(
+        "checkpoint", help="weights to test, or a work directory, to test each of its epochs"
+    )
     parser.add_argument(
         "--eval",
         nargs="+",
@@ -60,9 +64,7 @@ def run(args: argparse.Namespace) -> int:
     choose_device(args.device, args.launcher)
     from vovtrack.engine import launch
 
-    launch.test(
-        args.config,
-        args.checkpoint,
+    switches = dict(
         evaluate=args.eval,
         eval_options=args.eval_options,
         format_only=args.format_only,
@@ -78,4 +80,13 @@ def run(args: argparse.Namespace) -> int:
         cfg_options=args.cfg_options,
         trust_config=args.trust_config,
     )
+    if not Path(args.checkpoint).is_dir():
+        launch.test(args.config, args.checkpoint, **switches)
+        return 0
+    from vovtrack.engine.sweep import test_checkpoints
+    from vovtrack.evaluation.tables import text_table
+
+    header, rows = test_checkpoints(args.config, args.checkpoint, **switches)
+    if rows and os.environ.get("RANK", "0") == "0":
+        print(text_table(header, rows))
     return 0

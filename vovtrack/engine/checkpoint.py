@@ -139,6 +139,20 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         raise InputError(f"'{path}' is no readable safetensors file: {error}.") from None
 
 
+def saved_checkpoints(work_dir: str | Path) -> list[Path]:
+    """The checkpoints of a training run, in the order of their epochs or iterations."""
+    saved = [p for p in Path(work_dir).glob("*_*.pth") if STEP.fullmatch(p.name)]
+    return sorted(saved, key=lambda path: (path.name.split("_")[0], _step(path)))
+
+
+def _step(checkpoint: Path) -> int:
+    return int(STEP.fullmatch(checkpoint.name)[1])
+
+
+def _written(checkpoint: Path) -> tuple[float, int]:
+    return checkpoint.stat().st_mtime, _step(checkpoint)
+
+
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
     """The checkpoint to continue a training run from: the newest one that is whole.
 
@@ -154,10 +168,8 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
         InputError: There are checkpoints, but none can be read.
     """
     compat.install()
-    saved = [p for p in Path(work_dir).glob("*_*.pth") if STEP.fullmatch(p.name)]
-    saved.sort(key=lambda path: (path.stat().st_mtime, int(STEP.fullmatch(path.name)[1])))
     problem = None
-    for path in reversed(saved):
+    for path in sorted(saved_checkpoints(work_dir), key=_written, reverse=True):
         try:
             check_recorded(path)
             load_checkpoint_file(path, map_location="cpu")

@@ -100,7 +100,7 @@ def settle_validation(cfg: Config, cfg_options: Sequence[str] = ()) -> None:
         return
     begin, last = cfg.train_cfg.get("val_begin", 1), cfg.train_cfg.max_epochs
     if begin <= last:
-        for evaluator in _evaluators(cfg, "val"):
+        for evaluator in evaluators(cfg, "val"):
             if evaluator.get("type") == "TaoTrackMetric":
                 evaluator.setdefault("out_dir", f"{cfg.work_dir}/validation")
         return
@@ -114,7 +114,7 @@ def settle_validation(cfg: Config, cfg_options: Sequence[str] = ()) -> None:
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
 
 
-def _evaluators(cfg: Config, split: str = "test") -> list[Any]:
+def evaluators(cfg: Config, split: str = "test") -> list[Any]:
     """The evaluators of a split, of which a config may name one or several."""
     named = cfg[f"{split}_evaluator"]
     return list(named) if isinstance(named, (list, tuple)) else [named]
@@ -122,30 +122,30 @@ def _evaluators(cfg: Config, split: str = "test") -> list[Any]:
 
 def choose_evaluation(cfg: Config, wanted: list[str]) -> None:
     """Let the evaluators of a config judge ``track``, or ``bbox`` and ``segm``."""
-    evaluators = _evaluators(cfg)
-    detection = [e for e in evaluators if e.get("type") in DETECTION_METRICS]
+    named = evaluators(cfg)
+    detection = [e for e in named if e.get("type") in DETECTION_METRICS]
     if detection and set(wanted) <= {"bbox", "segm"}:
         for evaluator in detection:
             evaluator.iou_types = tuple(wanted)
     elif wanted == ["bbox"] and cfg.get("bbox_evaluator") is not None:
         cfg.test_evaluator = cfg.bbox_evaluator
-    elif wanted != ["track"] or len(detection) == len(evaluators):
+    elif wanted != ["track"] or len(detection) == len(named):
         raise InputError(
             f"--eval {' '.join(wanted)}: this config evaluates by "
-            f"{', '.join(str(e.get('type')) for e in evaluators)} "
+            f"{', '.join(str(e.get('type')) for e in named)} "
             f"{'and has' if cfg.get('bbox_evaluator') else 'without'} a bbox_evaluator."
         )
 
 
 def keep_observations(cfg: Config, folder: str | Path) -> None:
     """Let the model keep what its tracker is given, and a further evaluator write it down."""
-    evaluators = _evaluators(cfg)
-    tracks = next((e for e in evaluators if e.get("type") == "TaoTrackMetric"), None)
+    named = evaluators(cfg)
+    tracks = next((e for e in named if e.get("type") == "TaoTrackMetric"), None)
     if tracks is None:
         raise InputError("--observations needs a config that tests a tracker (TaoTrackMetric).")
     cfg.model.setdefault("keep_observations", TOP_CLASSES)
     cfg.test_evaluator = [
-        *evaluators,
+        *named,
         dict(
             type="StoreObservations",
             ann_file=tracks.ann_file,
@@ -200,7 +200,7 @@ def augment_test(cfg: Config) -> None:
     """
     if "tracker" in cfg.model:
         raise InputError("--tta merges the boxes of a detector; this config tests a tracker.")
-    if any("segm" in evaluator.get("iou_types", ()) for evaluator in _evaluators(cfg)):
+    if any("segm" in evaluator.get("iou_types", ()) for evaluator in evaluators(cfg)):
         raise InputError("--tta merges boxes and no masks: add --eval bbox.")
     pipeline = list(cfg.test_dataloader.dataset.pipeline)
     places = [i for i, step in enumerate(pipeline) if step["type"] == "Resize" and "scale" in step]
