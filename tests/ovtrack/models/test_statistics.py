@@ -155,7 +155,7 @@ def test_frozen_statistics_see_no_difference(repo_root, config, views):
 def test_the_released_configs_separate_views_and_synchronise(repo_root):
     folder = repo_root / "configs/ovtrack-teta"
     released = [path for path in folder.rglob("*.py") if "_corrected" not in path.name]
-    assert len(released) == 3
+    assert len(released) >= 3
     for path in released:
         cfg = Config.fromfile(path)
         assert (cfg.model.frozen_bn, cfg.model.separate_views) == ("train", True), path
