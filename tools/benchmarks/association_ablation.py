@@ -9,6 +9,11 @@ All rows share the detector of the quickstart. Each is tested on the validation 
 of the domain of the raw clips (other textures, blur, light). One world has 24 and 12 of them, too
 few for small differences; numbers are means over all worlds that are given. Run again, finished
 rows are kept. The table is written as table.md.
+
+With --start, stage 4 starts from given weights instead of a stage 3 of each seed, which saves the
+detector of the quickstart and most of the time:
+    python tools/benchmarks/association_ablation.py --out work_dirs/statistics \
+        --start saved_models/mini/ovtrack_mini.safetensors --rows stage3 released joint frozen
 """
 
 from __future__ import annotations
@@ -52,6 +57,8 @@ ROWS = {
         "train_cfg.max_epochs=1", "train_dataloader.dataset.indices=12"), None),
     "stage3": Row("stage 3", PAIRS, start=None),
     "released": Row("stage 4 as released", RELEASED),
+    "joint": Row("... with all frames in one pass", RELEASED, ("model.separate_views=False",)),
+    "frozen": Row("... with frozen statistics", RELEASED, ("model.frozen_bn=eval",)),
     "cycle": Row("stage 4 corrected, without spatial loss", options=("model.spatial_loss=None",)),
     "corrected": Row("stage 4 corrected"),
     "pairs": Row("cycles over pairs alone, without spatial loss", options=(
@@ -61,7 +68,7 @@ ROWS = {
     "rate": Row("corrected, with the released learning rate", options=(
         "optim_wrapper.optimizer.lr=1e-7",)),
     "statistics": Row("... with drifting batch statistics", options=(
-        "model.frozen_bn=train", "model.backbone.norm_eval=True")),
+        "model.frozen_bn=train", "model.separate_views=True", "model.backbone.norm_eval=True")),
     "clusters": Row("... in 8 clusters", options=("model.num_clusters=8",)),
     "start": Row("... cycles from the larger frame", options=("model.cycle_loss.start=larger",)),
     "places": Row("... with the released spatial targets", options=(
@@ -78,38 +85,43 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--worlds", type=Path, nargs="+", default=[], help="more worlds to test on")
+    parser.add_argument("--start", help="weights in place of stage 3, which then is not trained")
     args = parser.parse_args()
     worlds = [WORLD, *args.worlds]
     for seed in args.seeds:
         for name in dict.fromkeys(["stage3", *args.rows]):  # what all rows are compared with
-            train(args.out, name, seed)
+            weights = train(args.out, name, seed, args.start)
             for world in worlds:
-                test(args.out, name, seed, world)
+                test(args.out, name, seed, world, weights)
     table = make_table(args.out, args.seeds, args.rows, worlds)
     with atomic_write(args.out / "table.md") as file:
         file.write(table)
     sys.stdout.write(table)
 
 
-def train(out: Path, name: str, seed: int) -> None:
-    """Train a row for one seed, unless it was or needs none."""
+def train(out: Path, name: str, seed: int, start: str | None) -> str:
+    """Train a row for one seed, unless it was or needs none; its weights."""
     row, folder = ROWS[name], out / f"seed{seed}" / name
-    if not row.config or (folder / "done").exists():
-        return
-    start = DETECTOR if row.start is None else last(out / f"seed{seed}" / row.start)
-    run([
-        sys.executable, "tools/train.py", row.config, "--work-dir", folder, "--seed", seed,
-        "--resume", "--cfg-options", *row.options, f"load_from={start}",
-        "default_hooks.checkpoint.max_keep_ckpts=2",
-    ])  # fmt: skip
-    with atomic_write(folder / "done"):
-        pass
+    if name == "stage3" and start:
+        return start
+    if row.start is None:
+        start = DETECTOR
+    elif start is None:
+        start = last(out / f"seed{seed}" / row.start)
+    if not row.config:
+        return start
+    if not (folder / "done").exists():
+        run([
+            sys.executable, "tools/train.py", row.config, "--work-dir", folder, "--seed", seed,
+            "--resume", "--cfg-options", *row.options, f"load_from={start}",
+            "default_hooks.checkpoint.max_keep_ckpts=2",
+        ])  # fmt: skip
+        (folder / "done").touch()
+    return last(folder)
 
 
-def test(out: Path, name: str, seed: int, world: Path) -> None:
-    """Test a row on both sets of a world."""
-    row, folder = ROWS[name], out / f"seed{seed}" / name
-    weights = last(folder if row.config else out / f"seed{seed}" / row.start)
+def test(out: Path, name: str, seed: int, world: Path, weights: str) -> None:
+    """Test the weights of a row on both sets of a world."""
     for which in SETS:
         target = result(out, name, seed, world, which)
         if target.exists():
@@ -121,8 +133,8 @@ def test(out: Path, name: str, seed: int, world: Path) -> None:
             f"test_evaluator.out_dir={target.with_suffix('')}",
         ]
         run([
-            sys.executable, "tools/test.py", PAIRS, weights, "--work-dir", folder / "test",
-            "--out", target, "--cfg-options", *options, *row.test_options,
+            sys.executable, "tools/test.py", PAIRS, weights, "--work-dir", target.parent / "test",
+            "--out", target, "--cfg-options", *options, *ROWS[name].test_options,
         ])  # fmt: skip
 
 
