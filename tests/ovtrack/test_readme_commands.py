@@ -43,6 +43,20 @@ def launch(script: str, *words: str) -> str:
     return done.stdout + done.stderr
 
 
+def test_switches_of_the_page(repository):
+    """Each is an option of both stages; of an image of stage 3 as the page says."""
+    rows = (ROOT / "configs/ovtrack-teta/README.md").read_text().split("after `--cfg-options`")[1]
+    cells = [row.split("|")[1] for row in rows.split("\n\n")[0].splitlines() if "=" in row]
+    switches = [word for cell in cells for word in cell.split("`")[1].split()]
+    assert len(switches) == len(cells) + 1 == 5
+    for config, transforms in ((STAGE3, ".dataset.load.0."), (STAGE4, ".dataset.pipeline.0.")):
+        options = [switch.replace(".dataset.pipeline.0.", transforms) for switch in switches]
+        cfg = load_config(config, cfg_options=options)
+        data = cfg.train_dataloader.dataset
+        assert (data.get("load") or data.pipeline)[0].on_broken == "skip"
+        assert (cfg.train_cfg.val_begin, cfg.train_cfg.val_interval) == (6, 2)
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> list[str]:
     """What lets the full-size model speak of the mini classes."""
