@@ -16,6 +16,9 @@ LEVELS = dict(reg=(0, 0, 1, 1), cls=(2, 2, 3, 3))
 """Levels that ``use_part_layer_to_extract_features`` pools from."""
 PARTS = ("backbone", "neck", "rpn_head", "roi_head")
 STAGE2 = "configs/lvis/detpro_ens_20e_part_batch_prompt_reverse.py"
+SOFTMAX_TWICE = "RepeatedSoftmaxScores"
+OVERWRITTEN = 1e-4
+"""Value of ``score_thr`` in the trackers' configs, where it has no effect."""
 SCORING = f"{HEAD}.state_scoring"
 STATES_CONFIG = (
     "configs/ovtrack-teta/adding_spatial/"
@@ -98,6 +101,31 @@ def _levels(name: str, config: Config, key: str, text: str) -> list[Pair]:
     return [(f"{HEAD}.level_map.{name}", repr([levels[0]] * 2 + [levels[1]] * 2))]
 
 
+def _dynamic_threshold(config: Config, key: str, text: str) -> list[Pair]:
+    """A threshold that follows the number of classes, as only a second softmax needs it."""
+    on = boolean(key, text)
+    if config.model.roi_head.score_rule.type != SOFTMAX_TWICE:
+        if on:
+            raise InputError(
+                f"Option '{key}={text}': scores of this config are probabilities, whatever the "
+                f"number of classes; type {HEAD}.score_rule.detect=0.001."
+            )
+        return []
+    return [(f"{HEAD}.score_rule.uniform_factor", "1.001" if on else "0.0")]
+
+
+def _detection_threshold(config: Config, key: str, text: str) -> list[Pair]:
+    """The smallest score of a detection, which ``dynamic_rcnn_thre`` overwrites in the trackers."""
+    if config.model.roi_head.score_rule.type != SOFTMAX_TWICE:
+        return [(f"{HEAD}.score_rule.detect", text)]
+    if literal(text) != OVERWRITTEN:
+        raise InputError(
+            f"Option '{key}={text}': the threshold follows the number of classes; it is "
+            f"{HEAD}.score_rule.uniform_factor / (classes + 1)."
+        )
+    return []
+
+
 def _level_calculation(config: Config, key: str, text: str) -> list[Pair]:
     """Without thresholds the probability itself is the weight."""
     return [] if boolean(key, text) else [(f"{STATES}.low", "0.0"), (f"{STATES}.high", "1.0")]
@@ -145,7 +173,9 @@ declare(
             ),
             f"{HEAD}.prompt_prob_level_calc": _level_calculation,
             f"{HEAD}.softmax_mode": choose(f"{STATES}.scope", "logits", "loss"),
-            f"{HEAD}.dynamic_rcnn_thre": choose(f"{HEAD}.score_factor", "1.001", "None"),
+            f"{HEAD}.dynamic_rcnn_thre": _dynamic_threshold,
+            "test_cfg.rcnn.score_thr": _detection_threshold,
+            "model.test_cfg.rcnn.score_thr": _detection_threshold,
             f"{HEAD}.use_part_layer_to_extract_features": choose(
                 f"{HEAD}.level_map", repr(LEVELS), "None"
             ),

@@ -109,7 +109,7 @@ declare(
                 True, "the hardest negatives count",
             ),
             f"{HEAD}.self_train_rcnn.dynamic_rcnn_thre": (
-                False, f"the threshold of stage 4 is {HEAD}.score_factor",
+                False, f"the threshold of stage 4 is {HEAD}.score_rule.uniform_factor",
             ),
             "data.train.load_as_video": (True, "the file is read as videos"),
             "data.train.key_img_sampler.interval": (1, "every image is a key"),

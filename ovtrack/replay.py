@@ -10,7 +10,8 @@ import torch
 from mmengine.structures import InstanceData
 from tqdm import tqdm
 
-from ovtrack.trackers import Tracker, link
+from ovtrack.trackers import Tracker
+from ovtrack.trackers.linking import DETECTION, link
 from vovtrack.engine.configs import find_config
 from vovtrack.engine.launch import load_config
 from vovtrack.engine.shipped import CONFIGS
@@ -122,13 +123,10 @@ def track_video(tracker: Tracker, video: VideoObservations, vocabulary: Vocabula
         A sample per frame, as a test hands them to its evaluator.
     """
     tracker.reset()
-    if video.thresholds:
-        tracker.set_thresholds(**video.thresholds)
+    tracker.set_thresholds(video.thresholds)
     samples = []
     for frame_id, (image_id, arrays) in enumerate(video.frames()):
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        names = ("bboxes", "scores", "labels")
-        found = InstanceData(**{name: tensors[name] for name in (*names, "embeds")})
         samples.append(
             dict(
                 img_id=image_id,
@@ -136,8 +134,8 @@ def track_video(tracker: Tracker, video: VideoObservations, vocabulary: Vocabula
                 frame_id=frame_id,
                 video_length=len(video.arrays["image_ids"]),
                 vocabulary=vocabulary.fingerprint,
-                pred_instances={name: tensors[name] for name in names},
-                pred_track_instances=dict(link(tracker, found, frame_id).items()),
+                pred_instances={name: tensors[name] for name in DETECTION},
+                pred_track_instances=dict(link(tracker, InstanceData(**tensors), frame_id).items()),
             )
         )
     return samples

@@ -15,8 +15,9 @@ model = dict(
         classifier=dict(text_bank="saved_models/pretrained_models/" + vocabulary + ".safetensors"),
         # Neither base nor novel is known of these classes: one exponent for all.
         fusion=dict(fixed_text_weight=0.6),
+        score_rule=dict(detect=0.01),
     ),
-    test_cfg=dict(rcnn=dict(score_thr=0.01, max_per_img=100)),
+    test_cfg=dict(rcnn=dict(max_per_img=100)),
 )
 test_pipeline = [
     dict(type="LoadCheckedImage"),

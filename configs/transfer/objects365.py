@@ -5,9 +5,10 @@ _base_ = "coco.py"
 model = dict(
     vocabulary="objects365",
     roi_head=dict(
-        classifier=dict(text_bank="saved_models/pretrained_models/objects365.safetensors")
+        classifier=dict(text_bank="saved_models/pretrained_models/objects365.safetensors"),
+        score_rule=dict(detect=0.003),
     ),
-    test_cfg=dict(rcnn=dict(score_thr=0.003, max_per_img=300)),
+    test_cfg=dict(rcnn=dict(max_per_img=300)),
 )
 test_dataloader = dict(
     dataset=dict(

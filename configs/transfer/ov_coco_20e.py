@@ -14,7 +14,8 @@ model = dict(
     vocabulary={{_base_.vocabulary}},
     roi_head=dict(
         classifier=dict(text_bank="saved_models/pretrained_models/coco.safetensors"),
+        score_rule=dict(detect=0.01),
     ),
-    test_cfg=dict(rcnn=dict(score_thr=0.01, max_per_img=100)),
+    test_cfg=dict(rcnn=dict(max_per_img=100)),
 )
 load_from = "saved_models/pretrained_models/soco_r50_fpn.safetensors"

@@ -10,9 +10,9 @@ model = dict(
     vocabulary=vocabulary,
     roi_head=dict(
         classifier=dict(text_bank="saved_models/pretrained_models/voc.safetensors"),
+        score_rule=dict(detect=0.05),
         mask_head=None,
     ),
-    test_cfg=dict(rcnn=dict(score_thr=0.05)),
 )
 train_pipeline = [
     dict(type="LoadCheckedImage"),

@@ -4,8 +4,11 @@ _base_ = "coco.py"
 
 model = dict(
     vocabulary="voc",
-    roi_head=dict(classifier=dict(text_bank="saved_models/pretrained_models/voc.safetensors")),
-    test_cfg=dict(rcnn=dict(score_thr=0.05, max_per_img=100)),
+    roi_head=dict(
+        classifier=dict(text_bank="saved_models/pretrained_models/voc.safetensors"),
+        score_rule=dict(detect=0.05),
+    ),
+    test_cfg=dict(rcnn=dict(max_per_img=100)),
 )
 test_pipeline = [
     dict(type="LoadCheckedImage"),

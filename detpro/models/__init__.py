@@ -11,6 +11,7 @@ from detpro.models.fusion import GeometricScoreFusion
 from detpro.models.roi_extractor import PreciseRoIExtractor
 from detpro.models.roi_head import OpenVocabRoIHead
 from detpro.models.rpn_head import ProposalHead
+from detpro.models.scores import ProbabilityScores, RepeatedSoftmaxScores
 from detpro.models.state_scoring import StateGate, StateWeighting
 
 __all__ = [
@@ -21,8 +22,10 @@ __all__ = [
     "OpenVocabDetector",
     "OpenVocabRoIHead",
     "PreciseRoIExtractor",
+    "ProbabilityScores",
     "ProposalHead",
     "RegionDistillation",
+    "RepeatedSoftmaxScores",
     "StateGate",
     "StateWeighting",
     "TextBankClassifier",

@@ -11,7 +11,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from detpro.models.bbox_head import DualBranchBBoxHead
-from detpro.models.roi_head import OpenVocabHead
+from detpro.models.roi_head import Judgement, OpenVocabHead
 from vovtrack.registry import MODELS
 
 
@@ -78,8 +78,8 @@ class CascadeOpenVocabRoIHead(OpenVocabHead, CascadeRoIHead):
 
     def judge(
         self, feats: tuple[Tensor, ...], rois: Tensor, counts: list[int], metas: list[dict]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Regions as the last stage sees them, its deltas; means over stages of what it judges."""
+    ) -> Judgement:
+        """Regions as the last stage sees them; means over stages of probabilities and states."""
         outputs, found, states = None, [], []
         for stage in range(self.num_stages):
             if outputs is not None:
@@ -88,8 +88,8 @@ class CascadeOpenVocabRoIHead(OpenVocabHead, CascadeRoIHead):
             outputs = self.describe(feats, rois, stage)
             found.append(self.class_probabilities(outputs))
             states.append(self.states(outputs))
-        means = (torch.stack(part).mean(dim=0) for part in (found, states))
-        return rois, outputs.bbox_pred, *means
+        means = [torch.stack(part).mean(dim=0) for part in (found, states)]
+        return Judgement(rois, outputs.bbox_pred, *means, outputs.text_embeds)
 
 
 def _refine(

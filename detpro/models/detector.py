@@ -18,6 +18,7 @@ from vovtrack.errors import InputError
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
+from vovtrack.structures.thresholds import ScoreThresholds
 
 DETECTOR_PARTS = ("backbone", "neck", "rpn_head", "roi_head")
 """Parts that may be frozen."""
@@ -165,6 +166,11 @@ class OpenVocabDetector(TwoStageDetector):
     def vocabulary(self) -> Vocabulary:
         """The classes in use; predicted labels index it."""
         return self.roi_head.classifier.vocabulary
+
+    @property
+    def score_thresholds(self) -> ScoreThresholds:
+        """What the scores of detections are good for, with the classes in use."""
+        return self.roi_head.score_thresholds()
 
     def set_classes(
         self,

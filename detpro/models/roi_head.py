@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,15 +15,32 @@ from torch import Tensor
 
 from detpro.models.bbox_head import DualBranchBBoxHead, RegionOutputs
 from detpro.models.postprocess import best_class_nms, classwise_nms
-from detpro.models.thresholds import (
-    ScoreThresholds,
-    VocabularyThresholds,
-    score_of_probability,
-)
+from detpro.models.scores import ProbabilityScores
+from vovtrack.errors import InputError
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
+from vovtrack.structures.thresholds import ScoreThresholds
+
+
+class Judgement(NamedTuple):
+    """What a head says about N regions."""
+
+    rois: Tensor
+    """(N, 5) image index and box, network-input pixels, as the last stage saw them."""
+    deltas: Tensor
+    """(N, 4) box deltas from there."""
+    probabilities: Tensor
+    """(N, C + 1) of the classes and the background."""
+    states: Tensor
+    """(N,) how favourable the states of regions are."""
+    embeds: Tensor
+    """(N, D) unit embeddings of the text branch."""
+
+    def split(self, counts: list[int]) -> list[Judgement]:
+        """The regions of each image."""
+        return list(map(Judgement, *(field.split(counts) for field in self)))
 
 
 class OpenVocabHead(BaseRoIHead):
@@ -36,13 +54,8 @@ class OpenVocabHead(BaseRoIHead):
         classifier: Config of :class:`~detpro.models.classifier.TextBankClassifier`.
         fusion: Config of :class:`~detpro.models.fusion.GeometricScoreFusion`; None scores
             regions with the text branch alone.
-        repeat_softmax: Apply a softmax to the fused probabilities, as the released trackers do.
-            Scores then shrink with the vocabulary (at most e / (e + C)); without it they are the
-            fused probabilities.
-        score_factor: Detections must beat a uniform score by this factor, ``factor / (C + 1)``;
-            None uses ``test_cfg.score_thr``.
-        thresholds: Probabilities from which all thresholds are derived for any vocabulary,
-            arguments of :class:`VocabularyThresholds`; replaces ``score_factor``.
+        score_rule: Config of how probabilities become scores and what these are good for, see
+            :mod:`detpro.models.scores`; None is :class:`ProbabilityScores`.
         train_on: ``base`` hides novel classes from the classifier in training, ``all`` does not.
         distillation: Config of :class:`~detpro.models.distillation.RegionDistillation`; None
             trains without a teacher.
@@ -53,15 +66,16 @@ class OpenVocabHead(BaseRoIHead):
         level_map: Levels of the pyramid from which regions of each level are pooled, for boxes
             (``reg``) and for classes (``cls``); None pools both from the level of their size.
         **kwargs: Of mmdet's head.
+
+    Raises:
+        InputError: ``test_cfg`` has a ``score_thr``.
     """
 
     def __init__(
         self,
         classifier: dict,
         fusion: dict | None = None,
-        repeat_softmax: bool = True,
-        score_factor: float | None = 1.001,
-        thresholds: dict | None = None,
+        score_rule: dict | None = None,
         train_on: str = "base",
         distillation: dict | None = None,
         state_attention: dict | None = None,
@@ -70,11 +84,14 @@ class OpenVocabHead(BaseRoIHead):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        if "score_thr" in (self.test_cfg or {}):
+            raise InputError(
+                "model.test_cfg.rcnn.score_thr has no effect on this head: thresholds of scores "
+                "belong to the score rule, set model.roi_head.score_rule.detect."
+            )
         self.classifier = MODELS.build(classifier)
         self.fusion = fusion and MODELS.build(fusion)
-        self.repeat_softmax = repeat_softmax
-        self.score_factor = score_factor
-        self.thresholds = None if thresholds is None else VocabularyThresholds(**thresholds)
+        self.score_rule = MODELS.build(score_rule) if score_rule else ProbabilityScores()
         self.train_on = train_on
         self.distillation = distillation and MODELS.build(distillation)
         self.state_attention = state_attention and MODELS.build(state_attention)
@@ -103,20 +120,13 @@ class OpenVocabHead(BaseRoIHead):
         )
         self.hidden_classes = torch.cat([hidden, hidden.new_zeros(1)]).to(device)
 
-    def score_thresholds(self) -> ScoreThresholds | None:
-        """Derived thresholds for the vocabulary in use; None if the config gives constants."""
-        if self.thresholds is None:
-            return None
-        num_classes = len(self.classifier.vocabulary)
-        if self.repeat_softmax:
-            return self.thresholds.resolve(num_classes)
-        return self.thresholds.probabilities
+    def score_thresholds(self) -> ScoreThresholds:
+        """What scores are good for with the vocabulary in use."""
+        return self.score_rule.thresholds(len(self.classifier.vocabulary))
 
     def best_score(self) -> float:
         """The largest score that a detection can have with the vocabulary in use."""
-        if self.repeat_softmax:
-            return score_of_probability(1.0, len(self.classifier.vocabulary))
-        return 1.0
+        return self.score_rule.score_of(1.0, len(self.classifier.vocabulary))
 
     def describe(self, feats: tuple[Tensor, ...], rois: Tensor, stage: int = -1) -> RegionOutputs:
         """Pool regions once and describe them with both branches.
@@ -160,12 +170,6 @@ class OpenVocabHead(BaseRoIHead):
         image_logits = classifier.logits(outputs.image_embeds, temperature, background=False)
         return self.fusion(text_logits, image_logits, self.text_weights)
 
-    def class_scores(self, probabilities: Tensor) -> Tensor:
-        """Detection scores of the classes, (N, C), from :meth:`class_probabilities`."""
-        if self.repeat_softmax:
-            probabilities = torch.softmax(probabilities, dim=1)
-        return probabilities[:, :-1]
-
     def predict(
         self,
         x: tuple[Tensor, ...],
@@ -190,6 +194,7 @@ class OpenVocabHead(BaseRoIHead):
         found = self.detect(x, rpn_results_list, metas, rescale and not self.with_mask)
         for instances in found:
             instances.pop("probabilities")
+            instances.pop("cls_embeds")
         if self.with_mask:
             return self.predict_mask(x, metas, found, rescale)
         return [to_host(instances) for instances in found]
@@ -201,30 +206,40 @@ class OpenVocabHead(BaseRoIHead):
         metas: list[dict],
         rescale: bool = False,
     ) -> list[InstanceData]:
-        """As :meth:`predict` without masks, with ``probabilities`` (n, C + 1) of each region."""
+        """As :meth:`predict` without masks, with what is known of the region of each detection.
+
+        Returns:
+            Per image also ``probabilities`` (n, C + 1) and ``cls_embeds`` (n, D), the unit
+            embeddings of the text branch.
+        """
         proposals = [res.bboxes for res in rpn_results_list]
         rois = bbox2roi(proposals)
         counts = [len(p) for p in proposals]
-        judged = self.judge(x, rois, counts, metas)
-        per_image = zip(*(part.split(counts) for part in judged), metas, strict=True)
-        return [self._detect(*parts, rescale) for parts in per_image]
+        judged = self.judge(x, rois, counts, metas).split(counts)
+        return [self.select(own, meta, rescale) for own, meta in zip(judged, metas, strict=True)]
 
     def judge(
         self, feats: tuple[Tensor, ...], rois: Tensor, counts: list[int], metas: list[dict]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Regions that were refined, deltas from there, class probabilities and states.
+    ) -> Judgement:
+        """Describe regions and classify them.
 
         Args:
             feats: FPN maps (B, C, h, w).
             rois: (N, 5) image index and box in network-input pixels.
             counts: Regions of each image.
             metas: Of each image, with ``img_shape``.
-
-        Returns:
-            (N, 5), (N, 4), (N, C + 1) of :meth:`class_probabilities`, (N,) of :meth:`states`.
         """
-        outputs = self.describe(feats, rois)
-        return rois, outputs.bbox_pred, self.class_probabilities(outputs), self.states(outputs)
+        return self.classify(rois, self.describe(feats, rois))
+
+    def classify(self, rois: Tensor, outputs: RegionOutputs) -> Judgement:
+        """Judge regions (N, 5) by what the box head says about them."""
+        return Judgement(
+            rois,
+            outputs.bbox_pred,
+            self.class_probabilities(outputs),
+            self.states(outputs),
+            outputs.text_embeds,
+        )
 
     def states(self, outputs: RegionOutputs) -> Tensor:
         """How favourable the states of regions are, (N,); 1 where states do not count."""
@@ -232,45 +247,31 @@ class OpenVocabHead(BaseRoIHead):
             return outputs.bbox_pred.new_ones(len(outputs.bbox_pred))
         return self.state_scoring.judge(outputs)
 
-    def _detect(
-        self,
-        rois: Tensor,
-        deltas: Tensor,
-        probabilities: Tensor,
-        states: Tensor,
-        meta: dict,
-        rescale: bool,
-    ) -> InstanceData:
+    def select(self, judged: Judgement, meta: dict, rescale: bool) -> InstanceData:
+        """The detections among the regions of one image, see :meth:`detect`."""
         coder = self.box_heads[-1].bbox_coder
-        bboxes = coder.decode(rois[:, 1:], deltas, max_shape=meta["img_shape"])
+        bboxes = coder.decode(judged.rois[:, 1:], judged.deltas, max_shape=meta["img_shape"])
         if rescale:
             bboxes = scale_boxes(bboxes, [1 / s for s in meta["scale_factor"]])
 
         def find(probabilities: Tensor, rows: Tensor | None = None) -> InstanceData:
             chosen = slice(None) if rows is None else rows
-            return self._suppress(bboxes[chosen], probabilities[chosen])
+            return self._suppress(bboxes[chosen], probabilities[chosen], judged.embeds[chosen])
 
         if self.state_scoring is None:
-            return find(probabilities)
-        return self.state_scoring.detect(find, probabilities, states)
+            return find(judged.probabilities)
+        return self.state_scoring.detect(find, judged.probabilities, judged.states)
 
-    def _suppress(self, bboxes: Tensor, probabilities: Tensor) -> InstanceData:
+    def _suppress(self, bboxes: Tensor, probabilities: Tensor, embeds: Tensor) -> InstanceData:
         """The best of overlapping boxes (n, 4) by probabilities (n, C + 1)."""
-        cfg, scores = self.test_cfg, self.class_scores(probabilities)
+        cfg, scores = self.test_cfg, self.score_rule(probabilities)
         suppress = best_class_nms if cfg.nms.get("class_agnostic", False) else classwise_nms
         found, regions = suppress(
-            bboxes, scores, self._score_thr(), cfg.nms.iou_threshold, cfg.max_per_img
+            bboxes, scores, self.score_thresholds().detect, cfg.nms.iou_threshold, cfg.max_per_img
         )
         found.probabilities = probabilities[regions]
+        found.cls_embeds = embeds[regions]
         return found
-
-    def _score_thr(self) -> float:
-        derived = self.score_thresholds()
-        if derived is not None:
-            return derived.detect
-        if self.score_factor is not None:
-            return self.score_factor / (len(self.classifier.vocabulary) + 1)
-        return self.test_cfg.score_thr
 
     def distillation_losses(self, x: tuple[Tensor, ...], samples: list) -> list[Tensor]:
         """Per stage the loss of the branch that imitates CLIP, on regions encoded before."""

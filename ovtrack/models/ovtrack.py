@@ -16,15 +16,13 @@ from detpro.models.detector import DETECTOR_PARTS
 from detpro.models.roi_extractor import PackedMaps
 from ovtrack.models.convert import convert_tracker_keys
 from ovtrack.models.pairs import PairSampler
-from ovtrack.trackers.linking import link
+from ovtrack.trackers.linking import DETECTION, link, pick
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 
 T = TypeVar("T")
-DETECTION = ("bboxes", "scores", "labels")
-"""Fields of a detection."""
 
 
 class View(NamedTuple):
@@ -77,7 +75,7 @@ class OVTrack(OpenVocabDetector):
         self.track_head = MODELS.build(track_head)
         self.tracker = MODELS.build(tracker)
         self.pair_sampler = None if pair_sampler is None else PairSampler(**pair_sampler)
-        self._apply_thresholds()
+        self.tracker.set_thresholds(self.score_thresholds)
 
     def set_classes(
         self, classes: Sequence[str] | str | Path | Vocabulary, embeds: Tensor | None = None
@@ -85,17 +83,7 @@ class OVTrack(OpenVocabDetector):
         """Track other classes from now on, see :meth:`OpenVocabDetector.set_classes`."""
         super().set_classes(classes, embeds)
         if hasattr(self, "tracker"):
-            self._apply_thresholds()
-
-    def _apply_thresholds(self) -> None:
-        thresholds = self._thresholds()
-        if thresholds:
-            self.tracker.set_thresholds(**thresholds)
-
-    def _thresholds(self) -> dict[str, float]:
-        """Scores for being linked and for starting a track; empty if the config gives constants."""
-        derived = self.roi_head.score_thresholds()
-        return {} if derived is None else dict(match=derived.match, init=derived.init)
+            self.tracker.set_thresholds(self.score_thresholds)
 
     def embed(self, feats: tuple[Tensor, ...] | PackedMaps, rois: Tensor) -> Tensor:
         """Appearance embeddings (N, D) of ``rois`` (N, 5), network-input pixels."""
@@ -170,20 +158,21 @@ class OVTrack(OpenVocabDetector):
         detections = self.roi_head.detect(feats, proposals, metas, rescale)
         embeds = self._embed_detections(feats, detections, batch_data_samples, rescale)
         for sample, dets, rows in zip(batch_data_samples, detections, embeds, strict=True):
-            probabilities = dets.pop("probabilities")
+            probabilities, cls_embeds = dets.pop("probabilities"), dets.pop("cls_embeds")
             if self.keep_observations:
                 dets.top_scores, dets.top_labels = self._best_classes(probabilities)
             dets.embeds = rows
+            if "cls_embeds" in self.tracker.fields:
+                dets.cls_embeds = cls_embeds
             found = to_host(dets)
             sample.set_metainfo(dict(vocabulary=self.vocabulary.fingerprint))
-            sample.pred_instances = _only(found, DETECTION)
+            sample.pred_instances = pick(found, DETECTION)
             if self.keep_observations:
-                sample.set_metainfo(dict(thresholds=self._thresholds()))
+                sample.set_metainfo(dict(thresholds=self.score_thresholds))
                 sample.observations = found
             if sample.frame_id == 0:
                 self.tracker.reset()
-            given = _only(found, (*DETECTION, "embeds"))
-            sample.pred_track_instances = link(self.tracker, given, sample.frame_id)
+            sample.pred_track_instances = link(self.tracker, found, sample.frame_id)
         return batch_data_samples
 
     def _best_classes(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:
@@ -219,7 +208,3 @@ def in_order(places: Sequence[Sequence[int]], parts: Sequence[Sequence[T]]) -> l
         for place, item in zip(images, items, strict=True)
     }
     return [found[place] for place in range(len(found))]
-
-
-def _only(instances: InstanceData, names: Sequence[str]) -> InstanceData:
-    return InstanceData(**{name: instances[name] for name in names})

@@ -87,7 +87,7 @@ class SelfSupervisedOVTrack(OVTrack):
         if score_thr is not None and score_thr > best:
             raise InputError(
                 f"model.score_thr={score_thr}: no object would take part, for scores are at most "
-                f"{best:.4g} with model.roi_head.repeat_softmax={self.roi_head.repeat_softmax} and "
+                f"{best:.4g} with {type(self.roi_head.score_rule).__name__} and "
                 f"{len(self.vocabulary)} classes. Choose a smaller threshold, or None."
             )
         self.cycle_loss = MODELS.build(cycle_loss)

@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from ovtrack.trackers.memory import TrackMemory
 from vovtrack.ops.boxes import pairwise_iou
 from vovtrack.registry import MODELS
+from vovtrack.structures.thresholds import ScoreThresholds
 
 
 @MODELS.register_module()
@@ -24,6 +25,8 @@ class IoUTracker:
         memo_frames: A track not seen for this many frames is forgotten.
     """
 
+    fields = ()
+
     def __init__(self, iou_thr: float = 0.3, memo_frames: int = 10) -> None:
         self.iou_thr = iou_thr
         self.memory = TrackMemory(update_rate=1.0, memo_frames=memo_frames)
@@ -32,7 +35,7 @@ class IoUTracker:
         """Start a new video: no tracks, ids from 0."""
         self.memory.reset()
 
-    def set_thresholds(self, match: float, init: float) -> None:
+    def set_thresholds(self, thresholds: ScoreThresholds) -> None:
         """Not used: whatever was detected is linked."""
 
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from mmengine.structures import InstanceData
 
+from vovtrack.errors import InputError
+from vovtrack.structures.thresholds import ScoreThresholds
+
+DETECTION = ("bboxes", "scores", "labels")
+"""Fields of every detection."""
+
 
 class Tracker(Protocol):
-    """What an association rule must be able to do."""
+    """What an association rule must be able to do.
+
+    Attributes:
+        fields: What it is to be given of detections besides ``bboxes``, ``scores`` and ``labels``.
+    """
+
+    fields: tuple[str, ...]
 
     def reset(self) -> None:
         """Start a new video: no tracks, ids from 0."""
 
-    def set_thresholds(self, match: float, init: float) -> None:
-        """Score from which a detection may be linked, and above which it starts a track."""
+    def set_thresholds(self, thresholds: ScoreThresholds) -> None:
+        """Learn what scores are good for; thresholds of the tracker's own config come first."""
 
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
         """Link the detections of one frame to tracks.
 
         Args:
-            instances: ``bboxes`` (n, 4), ``scores`` (n,) descending, ``labels`` (n,), ``embeds``
-                (n, D), on the CPU.
+            instances: ``bboxes`` (n, 4), ``scores`` (n,) descending, ``labels`` (n,) and ``fields``
+                (n, ...), on the CPU.
             frame_id: Frame index inside the video.
 
         Returns:
@@ -30,11 +43,24 @@ class Tracker(Protocol):
 
 
 def link(tracker: Tracker, found: InstanceData, frame_id: int) -> InstanceData:
-    """The tracked detections of one frame, without their embeddings.
+    """The tracked detections of one frame, without what was only needed to link them.
 
-    Arguments as of :meth:`Tracker.update`.
+    Arguments as of :meth:`Tracker.update`; of ``found`` the tracker is given what it asks for.
+
+    Raises:
+        InputError: It asks for what ``found`` does not have.
     """
-    tracked = tracker.update(found, frame_id)
-    tracked = tracked[tracked.instances_id >= 0]
-    tracked.pop("embeds", None)
-    return tracked
+    wanted = (*DETECTION, *tracker.fields)
+    for name in wanted:
+        if name not in found:
+            raise InputError(
+                f"The tracker links by '{name}', which these detections do not have: detect with "
+                "it as model.tracker, which makes the model describe them so."
+            )
+    tracked = tracker.update(pick(found, wanted), frame_id)
+    return pick(tracked[tracked.instances_id >= 0], (*DETECTION, "instances_id"))
+
+
+def pick(instances: InstanceData, names: Sequence[str]) -> InstanceData:
+    """Only the fields ``names``."""
+    return InstanceData(**{name: instances[name] for name in names})

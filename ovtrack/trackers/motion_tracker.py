@@ -9,6 +9,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from vovtrack.registry import MODELS
+from vovtrack.structures.thresholds import ScoreThresholds
 
 
 @MODELS.register_module()
@@ -21,25 +22,37 @@ class MotionTracker:
 
     Args:
         tracker: Config of ``mmdet.SORTTracker``, ``mmdet.ByteTracker`` or ``mmdet.OCSORTTracker``.
+            Its score thresholds may be left out: they are then what the detector says of its
+            scores (:meth:`set_thresholds`).
         within_class: Link only detections of one class.
     """
+
+    fields = ()
 
     def __init__(self, tracker: dict, within_class: bool = False) -> None:
         self.tracker = MODELS.build(tracker)
         self.within_class = within_class
+        self._own_thresholds = frozenset(tracker)
+        self.set_thresholds(ScoreThresholds())
 
     def reset(self) -> None:
         """Start a new video: no tracks, ids from 0."""
         self.tracker.reset()
 
-    def set_thresholds(self, match: float, init: float) -> None:
-        """Replace the score thresholds of the config by those of a vocabulary."""
+    def set_thresholds(self, thresholds: ScoreThresholds) -> None:
+        """Take from the detector the score thresholds that the config leaves open.
+
+        Where these trackers tell sure detections from others, sure are those worth showing.
+        """
+        sure = max(thresholds.draw, thresholds.init)
         values = dict(
-            obj_score_thr=match, obj_score_thrs=dict(high=init, low=match), init_track_thr=init
+            obj_score_thr=thresholds.link,
+            obj_score_thrs=dict(high=sure, low=thresholds.link),
+            init_track_thr=sure,
         )
-        for name, value in values.items():
+        for name in values.keys() - self._own_thresholds:
             if hasattr(self.tracker, name):
-                setattr(self.tracker, name, value)
+                setattr(self.tracker, name, values[name])
 
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
         """Link the detections of one frame, see :class:`ovtrack.trackers.linking.Tracker`."""

@@ -18,6 +18,7 @@ from vovtrack.ops.assignment import greedy_assignment
 from vovtrack.ops.boxes import drop_distractors
 from vovtrack.ops.similarity import bidirectional_softmax, row_scales
 from vovtrack.registry import MODELS
+from vovtrack.structures.thresholds import ScoreThresholds
 
 
 @MODELS.register_module()
@@ -29,25 +30,26 @@ class OVTracker:
     Args:
         mode: ``ovtrack-teta`` matches across classes; ``ovtrack-tao`` only inside a class and
             smooths the score of a matched detection.
-        init_score_thr: A detection starts a track if its score exceeds this.
+        init_score_thr: A detection starts a track if its score exceeds this; None, here and below,
+            takes what the detector says of its scores (:meth:`set_thresholds`).
         obj_score_thr: A detection takes part in matching if its score reaches this.
         match_score_thr: A match needs a score strictly above this.
-        match_metric: ``bisoftmax``, or ``cosine`` gated by class embeddings where given.
+        match_metric: ``bisoftmax``, or ``cosine`` gated by class embeddings.
         match_with_cosine: Average the bidirectional softmax with the cosine.
         memo_frames: Frames after which an unseen track is forgotten.
         momentum_embed: Weight of the *new* embedding in a track's template (the released name;
             it is an update rate, not a momentum).
         momentum_obj_score: Weight of the new score in ``ovtrack-tao``.
         distractor_iou_thr: Detections overlapping a better one by more are dropped.
-        distractor_score_thr: Only detections below this score can be dropped.
-        contrastive_thr: Minimum dot product of class embeddings in ``cosine``.
+        distractor_score_thr: Only detections up to this score can be dropped.
+        contrastive_thr: Minimum cosine of class embeddings in ``cosine``.
     """
 
     def __init__(
         self,
         mode: Literal["ovtrack-teta", "ovtrack-tao"] = "ovtrack-teta",
-        init_score_thr: float = 1e-4,
-        obj_score_thr: float = 1e-4,
+        init_score_thr: float | None = None,
+        obj_score_thr: float | None = None,
         match_score_thr: float = 0.5,
         match_metric: Literal["bisoftmax", "cosine"] = "bisoftmax",
         match_with_cosine: bool = True,
@@ -55,7 +57,7 @@ class OVTracker:
         momentum_embed: float = 0.8,
         momentum_obj_score: float = 0.5,
         distractor_iou_thr: float = 0.3,
-        distractor_score_thr: float = 0.5,
+        distractor_score_thr: float | None = None,
         contrastive_thr: float = 0.5,
     ) -> None:
         if mode not in ("ovtrack-teta", "ovtrack-tao"):
@@ -63,14 +65,15 @@ class OVTracker:
         if match_metric not in ("bisoftmax", "cosine"):
             raise ValueError(f"match_metric must be 'bisoftmax' or 'cosine', got {match_metric!r}.")
         self.within_class = mode == "ovtrack-tao"
-        self.init_score_thr = init_score_thr
-        self.obj_score_thr = obj_score_thr
+        own = dict(link=obj_score_thr, init=init_score_thr, distractor=distractor_score_thr)
+        self._own_thresholds = {name: value for name, value in own.items() if value is not None}
+        self.set_thresholds(ScoreThresholds())
+        self.fields = ("embeds", "cls_embeds") if match_metric == "cosine" else ("embeds",)
         self.match_score_thr = match_score_thr
         self.match_metric = match_metric
         self.match_with_cosine = match_with_cosine
         self.momentum_obj_score = momentum_obj_score
         self.distractor_iou_thr = distractor_iou_thr
-        self.distractor_score_thr = distractor_score_thr
         self.contrastive_thr = contrastive_thr
         self.memory = TrackMemory(momentum_embed, memo_frames)
 
@@ -78,17 +81,16 @@ class OVTracker:
         """Start a new video: no tracks, ids from 0."""
         self.memory.reset()
 
-    def set_thresholds(self, match: float, init: float) -> None:
-        """Take the thresholds of a vocabulary: ``obj_score_thr`` and ``init_score_thr``."""
-        self.obj_score_thr = match
-        self.init_score_thr = init
+    def set_thresholds(self, thresholds: ScoreThresholds) -> None:
+        """Take from the detector the score thresholds that the config leaves open."""
+        self.thresholds = thresholds._replace(**self._own_thresholds)
 
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
         """Link the detections of one frame to tracks.
 
         Args:
             instances: ``bboxes`` (n, 4) in any one pixel frame, ``scores`` (n,) descending,
-                ``labels`` (n,), ``embeds`` (n, D) and optionally ``cls_embeds`` (n, E).
+                ``labels`` (n,), ``embeds`` (n, D) and for ``cosine`` unit ``cls_embeds`` (n, E).
             frame_id: Frame index inside the video, never decreasing; gaps are allowed.
 
         Returns:
@@ -108,13 +110,13 @@ class OVTracker:
     def _keep(self, found: dict[str, np.ndarray]) -> np.ndarray:
         labels = found["labels"] if self.within_class else None
         keep = drop_distractors(found["bboxes"], self.distractor_iou_thr, labels)
-        return keep | (found["scores"] >= self.distractor_score_thr)
+        return keep | (found["scores"] > self.thresholds.distractor)
 
     def _match(self, found: dict[str, np.ndarray]) -> np.ndarray:
         """Memory row of each detection, -1 for none, (n,) int64."""
         if len(self.memory) == 0 or len(found["scores"]) == 0:
             return np.full(len(found["scores"]), -1)
-        eligible = found["scores"] >= self.obj_score_thr
+        eligible = found["scores"] >= self.thresholds.link
         return greedy_assignment(self._match_scores(found), self.match_score_thr, eligible)
 
     def _match_scores(self, found: dict[str, np.ndarray]) -> np.ndarray:
@@ -123,8 +125,6 @@ class OVTracker:
         cosine = logits * row_scales(embeds)[:, None]
         cosine *= row_scales(memory.embeds)
         if self.match_metric == "cosine":
-            if "cls_embeds" not in found:
-                return cosine
             return cosine * (found["cls_embeds"] @ memory.cls_embeds.T > self.contrastive_thr)
         if self.within_class:
             same = found["labels"][:, None] == memory.labels[None, :]
@@ -146,7 +146,7 @@ class OVTracker:
     ) -> np.ndarray:
         memory = self.memory
         matched = rows >= 0
-        born = ~matched & (found["scores"] > self.init_score_thr)
+        born = ~matched & (found["scores"] > self.thresholds.init)
         ids = np.full_like(rows, -1)
         ids[matched] = memory.ids[rows[matched]]
         ids[born] = memory.issue_ids(int(born.sum()))

@@ -118,9 +118,8 @@ def test_annotations_of_other_content_are_refused(store, world, tmp_path):
         replay(store, dict(type="IoUTracker"), tmp_path / "out", tmp_path / "none.json")
 
 
-def test_thresholds_above_all_scores_are_an_error(store, repository, tmp_path, monkeypatch):
+def test_thresholds_above_all_scores_are_an_error(store, repository, tmp_path):
     tracker = find_tracker("bytetrack", ["model.tracker.tracker.init_track_thr=2.0"])
-    monkeypatch.setattr("ovtrack.trackers.MotionTracker.set_thresholds", lambda *a, **k: None)
     with pytest.raises(InputError, match="linked none of .* set them with --cfg-options"):
         replay(store, tracker, tmp_path)
 

@@ -88,7 +88,9 @@ def main() -> None:
     args = parse(parser, size="tiny")
     trackers = {
         "overlap alone": IoUTracker(iou_thr=0.1, memo_frames=10),
-        "colour histogram": OVTracker(match_score_thr=0.4, memo_frames=10, momentum_embed=0.4),
+        "colour histogram": OVTracker(
+            match_score_thr=0.4, memo_frames=10, momentum_embed=0.4, distractor_score_thr=0.5
+        ),
     }
     with tempfile.TemporaryDirectory() as folder:
         world = args.world or write_world(Path(folder) / "world", size=args.size)

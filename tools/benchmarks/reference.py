@@ -39,7 +39,7 @@ def detect(model, feats: tuple[Tensor, ...], proposals: list, sample) -> tuple[T
     return multiclass_nms(
         bboxes,
         scores,
-        head.score_factor / (scores.shape[1] + 1),
+        head.score_rule.uniform_factor / (scores.shape[1] + 1),
         head.test_cfg.nms.iou_threshold,
         head.test_cfg.max_per_img,
     )

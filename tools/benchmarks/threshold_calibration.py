@@ -22,7 +22,6 @@ from mmengine.registry import init_default_scope
 from torchvision.ops import box_iou
 
 from detpro.models.bbox_head import RegionOutputs
-from detpro.models.thresholds import VocabularyThresholds
 from vovtrack.engine.build import load_model
 from vovtrack.files.atomic import atomic_write
 from vovtrack.formats.coco import images_of, read_annotations
@@ -98,10 +97,8 @@ def judge(
     model.set_classes(list(names))
     scores, right, objects = [], [], 0
     for frame in frames:
-        probabilities = model.roi_head.class_probabilities(frame.outputs)
-        found = model.roi_head._detect(
-            frame.rois, frame.outputs.bbox_pred, probabilities, frame.meta, True
-        )
+        judged = model.roi_head.classify(frame.rois, frame.outputs)
+        found = model.roi_head.select(judged, frame.meta, True)
         known = [name in names for name in frame.names]
         objects += sum(known)
         free = torch.tensor(known, dtype=bool)
@@ -159,9 +156,9 @@ def main() -> None:
     args = parser.parse_args()
     model, cfg = load_model(args.config, args.checkpoint)
     annotations = args.world / "lvis/annotations/val.json"
-    given = model.roi_head.thresholds.probabilities._asdict()
+    rule = model.roi_head.score_rule
     # Everything that any of the thresholds could keep.
-    model.roi_head.thresholds = VocabularyThresholds(**{**given, "detect": float(THRESHOLDS[0])})
+    rule.probabilities = rule.probabilities._replace(detect=float(THRESHOLDS[0]))
     with torch.inference_mode():
         frames = describe(model, cfg, annotations, args.world / "lvis/images", args.images)
         world = Vocabulary.load(annotations).names

@@ -13,7 +13,6 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
 from vovtrack.engine.checkpoint import bare_model
-from vovtrack.engine.online import draw_threshold
 from vovtrack.errors import InputError
 from vovtrack.files.images import read_image
 from vovtrack.registry import HOOKS
@@ -40,7 +39,7 @@ class DrawResultsHook(Hook):
         model = bare_model(runner.model)
         self.names = model.vocabulary.names
         if self.score_thr is None:
-            self.score_thr = draw_threshold(model)
+            self.score_thr = model.score_thresholds.draw
         self.root = runner.test_dataloader.dataset.data_prefix.get("img", "")
 
     def after_test_iter(

@@ -22,12 +22,6 @@ def split_names(classes: Sequence[str] | str) -> list[str]:
     return [n.strip() for n in classes.split(",")] if isinstance(classes, str) else list(classes)
 
 
-def draw_threshold(model: nn.Module) -> float:
-    """Score above which an object is worth showing, for the vocabulary in use."""
-    thresholds = model.roi_head.score_thresholds()
-    return 0.0 if thresholds is None else thresholds.draw
-
-
 @dataclass(frozen=True)
 class Tracks:
     """The tracked objects of one frame, as numpy arrays.
@@ -65,7 +59,8 @@ class OVOnlineTracker:
     length of a video.
 
     Args:
-        model: A model with ``set_classes``, ``vocabulary``, ``tracker`` and ``test_step``.
+        model: A model with ``set_classes``, ``vocabulary``, ``score_thresholds``, ``tracker`` and
+            ``test_step``.
         scale: (long, short) side limits of the network input in pixels; frames are resized to
             fit, keeping their ratio.
         amp: ``bf16`` or ``fp16`` for mixed precision, None for float32.
@@ -89,7 +84,7 @@ class OVOnlineTracker:
     @property
     def draw_threshold(self) -> float:
         """Score above which a track is worth showing, for the vocabulary in use."""
-        return draw_threshold(self.model)
+        return self.model.score_thresholds.draw
 
     def start(
         self, frame: np.ndarray | None = None, target: Sequence[str] | str | None = None

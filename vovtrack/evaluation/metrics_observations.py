@@ -93,8 +93,10 @@ class StoreObservations(BaseMetric):
             self.begin("")
         columns = defaultdict(list)
         for sample in self._frames:
+            found = sample["observations"]
             for name in PER_DETECTION:
-                columns[name].append(sample["observations"][name].numpy(force=True))
+                if name in found:
+                    columns[name].append(found[name].numpy(force=True))
         arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
         arrays["image_ids"] = np.array([sample["img_id"] for sample in self._frames], np.int64)
         arrays["counts"] = np.array([len(part) for part in columns["scores"]], np.int64)

@@ -7,7 +7,8 @@ its metadata carries a hash over its arrays, so that a changed or damaged file i
 Arrays of a video with F frames and N detections, in order of time: ``image_ids`` (F,), ``counts``
 (F,) detections of each frame, ``bboxes`` (N, 4) float32 xyxy in pixels of the original image,
 ``scores`` (N,) float32, ``labels`` (N,) int64, ``embeds`` (N, D) float32, ``top_scores`` and
-``top_labels`` (N, K), the class probabilities of each region, largest first.
+``top_labels`` (N, K), the class probabilities of each region, largest first; and ``cls_embeds``
+(N, E) float32, the class embedding of each region, if the tracker of the recording asked for it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,14 @@ from safetensors.numpy import save
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.structures import Vocabulary
+from vovtrack.structures.thresholds import ScoreThresholds
 
 HEADER = "observations.json"
 KEY = "observations"
 """Entry of a file's metadata."""
-SCHEMA = 1
-PER_DETECTION = ("bboxes", "scores", "labels", "embeds", "top_scores", "top_labels")
+SCHEMA = 2
+OPTIONAL = ("cls_embeds", "top_scores", "top_labels")
+PER_DETECTION = ("bboxes", "scores", "labels", "embeds", *OPTIONAL)
 """Arrays with a row per detection."""
 REQUIRED = ("image_ids", "counts", "bboxes", "scores", "labels", "embeds")
 
@@ -71,18 +74,17 @@ class VideoObservations:
     Attributes:
         video_id: Id in the annotation file.
         arrays: See the head of this module.
-        thresholds: Score thresholds that the model derived for its classes: ``match`` and
-            ``init``; empty where its config gives constants.
+        thresholds: What the model says of its scores.
     """
 
     video_id: int
     arrays: Mapping[str, np.ndarray]
-    thresholds: Mapping[str, float] = field(default_factory=dict)
+    thresholds: ScoreThresholds = ScoreThresholds()
 
     @property
     def content_sha256(self) -> str:
         """Hash of all arrays with their names, types and shapes, and of the thresholds."""
-        digest = hashlib.sha256(json.dumps(dict(self.thresholds), sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps(self.thresholds._asdict()).encode())
         for name in sorted(self.arrays):
             array = np.ascontiguousarray(self.arrays[name])
             digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
@@ -158,7 +160,7 @@ class ObservationStore:
 
     def write(self, video: VideoObservations) -> None:
         """Store one video; it replaces what the store had of it."""
-        facts = dict(content_sha256=video.content_sha256, thresholds=dict(video.thresholds))
+        facts = dict(content_sha256=video.content_sha256, thresholds=video.thresholds._asdict())
         # One entry: the library writes several in an order that changes from run to run.
         metadata = {KEY: json.dumps(facts, sort_keys=True)}
         arrays = {name: np.ascontiguousarray(array) for name, array in video.arrays.items()}
@@ -203,9 +205,11 @@ def _opened(path: Path) -> Iterator[tuple[safe_open, dict]]:
         facts = json.loads((file.metadata() or {})[KEY])
         facts = dict(
             content_sha256=str(facts["content_sha256"]),
-            thresholds={name: float(facts["thresholds"][name]) for name in facts["thresholds"]},
+            thresholds=ScoreThresholds(
+                **{name: float(value) for name, value in facts["thresholds"].items()}
+            ),
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise InputError(f"'{path}' holds no observations: take it out of the folder.") from None
     yield file, facts
 

@@ -7,6 +7,7 @@ model = dict(
     rpn_head=dict(loss_bbox=dict(_delete_=True, type="SmoothL1Loss", beta=1 / 9, loss_weight=1.0)),
     roi_head=dict(
         type="CascadeOpenVocabRoIHead",
+        score_rule=dict(detect=1e-3),
         stage_loss_weights=(1.0, 0.5, 0.25),
         box_stds=((0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1), (0.033, 0.033, 0.067, 0.067)),
         bbox_head=dict(
@@ -32,5 +33,4 @@ model = dict(
             for iou in (0.5, 0.6, 0.7)
         ],
     ),
-    test_cfg=dict(rcnn=dict(score_thr=1e-3)),
 )

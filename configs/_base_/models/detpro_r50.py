@@ -20,8 +20,7 @@ model = dict(
         ),
         distillation=dict(type="RegionDistillation", loss_weight=256.0),
         fusion=dict(novel_mask="novel"),
-        repeat_softmax=False,
-        score_factor=None,
+        score_rule=dict(_delete_=True, type="ProbabilityScores", detect=1e-4),
         train_on="base",
         mask_roi_extractor=dict(
             type="PreciseRoIExtractor",
@@ -71,7 +70,6 @@ model = dict(
     test_cfg=dict(
         rpn=dict(min_bbox_size=0.001),
         rcnn=dict(
-            score_thr=1e-4,
             nms=dict(class_agnostic=False),
             max_per_img=300,
             mask_thr_binary=0.5,

@@ -35,8 +35,15 @@ model = dict(
             context="{{ fileDirname }}/../../mini/vocabulary.json",
         ),
         fusion=None,
-        repeat_softmax=False,
-        thresholds=dict(detect=0.05, match=0.1, init=0.3, draw=0.3),
+        score_rule=dict(
+            _delete_=True,
+            type="ProbabilityScores",
+            detect=0.05,
+            link=0.1,
+            init=0.3,
+            draw=0.3,
+            distractor=0.5,
+        ),
         train_on="base",
     ),
     train_cfg=dict(

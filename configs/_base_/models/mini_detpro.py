@@ -15,11 +15,10 @@ model = dict(
             # 1 / (logit scale of the mini CLIP).
             image_temperature=0.047,
         ),
-        thresholds=None,
-        score_factor=None,
+        score_rule=dict(detect=1e-3),
     ),
     # Several classes per region may count, as LVIS evaluates.
     test_cfg=dict(
-        rcnn=dict(score_thr=1e-3, nms=dict(class_agnostic=False), max_per_img=100),
+        rcnn=dict(nms=dict(class_agnostic=False), max_per_img=100),
     ),
 )

@@ -76,8 +76,7 @@ model = dict(
             test_temperature=0.007,
         ),
         fusion=dict(type="GeometricScoreFusion", alpha=1 / 3, novel_mask="released"),
-        repeat_softmax=True,
-        score_factor=1.001,
+        score_rule=dict(type="RepeatedSoftmaxScores", uniform_factor=1.001, draw=0.05),
     ),
     test_cfg=dict(
         rpn=dict(
@@ -87,7 +86,6 @@ model = dict(
             min_bbox_size=0.0,
         ),
         rcnn=dict(
-            score_thr=1e-4,
             nms=dict(type="nms", iou_threshold=0.5, class_agnostic=True),
             max_per_img=50,
         ),

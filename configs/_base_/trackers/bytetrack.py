@@ -6,8 +6,6 @@ model = dict(
         tracker=dict(
             type="mmdet.ByteTracker",
             motion=dict(type="KalmanFilter"),
-            obj_score_thrs=dict(high=0.6, low=0.1),
-            init_track_thr=0.7,
             weight_iou_with_det_scores=False,
             match_iou_thrs=dict(high=0.1, low=0.5, tentative=0.3),
             num_tentatives=1,

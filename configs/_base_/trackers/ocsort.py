@@ -7,8 +7,6 @@ model = dict(
             type="mmdet.OCSORTTracker",
             motion=dict(type="KalmanFilter"),
             reid=None,
-            obj_score_thr=0.3,
-            init_track_thr=0.7,
             weight_iou_with_det_scores=False,
             match_iou_thr=0.3,
             num_tentatives=1,

@@ -1,7 +1,6 @@
 """SORT (Bewley et al., ICIP 2016) as mmdet has it, without appearance.
 
-Score thresholds here and in the siblings are for detectors whose scores are probabilities; those
-of a detector that derives thresholds from its vocabulary replace them.
+Score thresholds of the trackers in this folder are those of the detector's score rule.
 """
 
 model = dict(
@@ -11,7 +10,6 @@ model = dict(
             type="mmdet.SORTTracker",
             motion=dict(type="KalmanFilter", center_only=False),
             reid=None,
-            obj_score_thr=0.3,
             match_iou_thr=0.3,
             num_tentatives=1,
             num_frames_retain=10,

@@ -84,7 +84,7 @@ def test_stages_refine_boxes_and_average_probabilities(plain):
     with torch.no_grad():
         torch.nn.init.normal_(head.bbox_head[0].fc_reg.weight, std=0.5)
         feats = two.extract_feat(images)
-        refined, deltas, probabilities, states = head.judge(feats, rois, counts, metas)
+        refined, deltas, probabilities, states, _ = head.judge(feats, rois, counts, metas)
         first = head.describe(feats, rois, 0)
         moved = head.bbox_head[0].bbox_coder.decode(boxes, first.bbox_pred, max_shape=SIZE)
         second = single.describe(feats, refined)

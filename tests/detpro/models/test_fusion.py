@@ -1,8 +1,6 @@
-"""Score fusion, derived thresholds and the short form of class-agnostic suppression."""
+"""Score fusion and the short form of class-agnostic suppression."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 import torch
@@ -10,7 +8,6 @@ from torchvision.ops import nms
 
 from detpro.models.fusion import GeometricScoreFusion
 from detpro.models.postprocess import best_class_nms, classwise_nms
-from detpro.models.thresholds import VocabularyThresholds, score_of_probability
 from vovtrack.errors import InputError
 from vovtrack.structures import Vocabulary
 
@@ -74,25 +71,3 @@ def test_classwise_nms_may_report_a_region_twice():
     dets, regions = classwise_nms(boxes, scores, 0.1, 0.5, 10)
     assert regions.tolist() == [0, 0]
     assert dets.labels.tolist() == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("num_classes", "uniform_threshold", "largest"),
-    [(296, 0.00337037, 0.00909982), (357, 0.00279609, 0.00755670), (1203, 0.00083140, 0.00225449)],
-)
-def test_scores_after_the_second_softmax(num_classes, uniform_threshold, largest):
-    assert score_of_probability(1.0, num_classes) == pytest.approx(largest, rel=1e-4)
-    # One per mille above uniform is a fused probability of about one per mille, for any size.
-    assert score_of_probability(0.001003, num_classes) == pytest.approx(uniform_threshold, rel=1e-4)
-
-
-@pytest.mark.parametrize("num_classes", [1, 10, 100, 1203])
-def test_thresholds_mean_the_same_probability_for_every_vocabulary(num_classes):
-    thresholds = VocabularyThresholds(detect=0.001, match=0.02, init=0.05, draw=0.3)
-    for score, probability in zip(
-        thresholds.resolve(num_classes), thresholds.probabilities, strict=True
-    ):
-        region = torch.zeros(num_classes + 1, dtype=torch.double)
-        region[0] = probability
-        assert float(region.softmax(0)[0]) == pytest.approx(score, rel=1e-9)
-        assert math.isfinite(score)

@@ -29,7 +29,8 @@ def build(path: str, **changes):
     # Beyond 10,000 pairs of region and class they are suppressed class by class, which is slow.
     cfg.test_cfg.rpn.max_per_img = 8
     cfg.train_cfg.rcnn.sampler.num = 16
-    cfg.test_cfg.rcnn.update(score_thr=0.0, max_per_img=5)
+    cfg.test_cfg.rcnn.update(max_per_img=5)
+    cfg.roi_head.score_rule.update(detect=0.0)
     cfg.update(changes)
     torch.manual_seed(0)
     model = MODELS.build(cfg)

@@ -44,10 +44,8 @@ def make_head(name: str, run: str) -> tuple[OpenVocabRoIHead, torch.Tensor]:
         ),
         classifier=dict(type="TextBankClassifier"),
         fusion=fusion and dict(type="GeometricScoreFusion", **fusion),
-        repeat_softmax=False,
-        score_factor=None,
+        score_rule=dict(type="ProbabilityScores", detect=case["score_thr"]),
         test_cfg=ConfigDict(
-            score_thr=case["score_thr"],
             nms=dict(type="nms", iou_threshold=case["iou_thr"]),
             max_per_img=case["max_per_img"],
         ),
@@ -68,27 +66,27 @@ def test_scores_and_detections(name, run):
         F.normalize(CASE[f"{name}/embed_text"], dim=1),
         F.normalize(CASE[f"{name}/embed_image"], dim=1),
     )
-    probabilities = head.class_probabilities(outputs).detach()
-    scores = head.class_scores(probabilities)
+    counts = case["num_proposals"]
+    boxes = torch.cat([CASE[f"{name}/proposals_{image}"] for image in range(len(counts))])
+    rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1)
+    with torch.no_grad():
+        judged = head.classify(rois, outputs)
+    scores = head.score_rule(judged.probabilities)
     expected = CASE[f"{name}/{run}/scores"][:, :-1]
     close(scores, expected[:, known], 1e-5)
     absent = torch.ones(expected.shape[1], dtype=bool).index_fill(0, known, False)
     assert (expected[:, absent] == 0).all()
-    counts = case["num_proposals"]
-    parts = zip(outputs.bbox_pred.split(counts), probabilities.split(counts), strict=True)
-    for image, (deltas, values) in enumerate(parts):
-        boxes = CASE[f"{name}/proposals_{image}"]
-        rois = torch.cat([boxes.new_zeros(len(boxes), 1), boxes], dim=1)
+    for image, own in enumerate(judged.split(counts)):
         meta = dict(
             img_shape=case["img_shapes"][image][:2], scale_factor=case["scale_factors"][image][:2]
         )
-        found = head._detect(rois, deltas, values, None, meta, rescale=True)
+        found = head.select(own, meta, rescale=True)
         recorded = CASE[f"{name}/{run}/det_bboxes_{image}"]
         assert torch.equal(known[found.labels], CASE[f"{name}/{run}/det_labels_{image}"])
         assert (found.bboxes - recorded[:, :4]).abs().max() < 1e-3
         close(found.scores, recorded[:, 4], 1e-5)
-        own = found.probabilities.gather(1, found.labels[:, None])[:, 0]
-        assert torch.equal(own, found.scores)
+        best = found.probabilities.gather(1, found.labels[:, None])[:, 0]
+        assert torch.equal(best, found.scores)
 
 
 def test_the_split_of_coco_is_the_published_one():

@@ -42,7 +42,8 @@ def test_two_names_among_those_of_lvis(repository):
         *torch.tensor([[[0.2, 0.3, 0.5]], [[0.05, 0.45, 0.5]]]).log(), model.roi_head.text_weights
     )
     torch.testing.assert_close(fused[0, 0], torch.tensor(0.05**0.7 * 0.2**0.3))
-    assert (model.tracker.obj_score_thr, model.tracker.init_score_thr) == (0.02, 0.05)
+    given = model.tracker.thresholds
+    assert (given.link, given.init, given.draw, given.distractor) == (0.02, 0.05, 0.05, 1.0)
     tracker = OVOnlineTracker(model, scale=(160, 128))
     assert tracker.draw_threshold == 0.05 and tracker.names == tuple(NAMES)
     frame = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)

@@ -34,8 +34,10 @@ def build(path: str, tracker: str | None = None):
         model.neck.in_channels = [64, 128, 256, 512]
     model.test_cfg.rpn.max_per_img = 12
     # An untrained detector is sure of nothing.
-    model.roi_head.update(thresholds=None, score_factor=None)
-    model.test_cfg.rcnn.update(score_thr=0.0, max_per_img=6)
+    rule = model.roi_head.score_rule
+    rule["uniform_factor" if "uniform_factor" in rule else "detect"] = 0.0
+    rule.update(link=0.0, init=0.0, draw=0.0)
+    model.test_cfg.rcnn.update(max_per_img=6)
     model.update({name: None for name in ("score_thr", "max_overlap") if name in model})
     model.pair_sampler.sampler.num = 8
     if tracker is not None:

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from seeded import normal, seeded_state_dict
 
+from vovtrack.engine.online import OVOnlineTracker
 from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 
@@ -118,6 +119,14 @@ def test_detections_and_tracks_of_four_frames(model, recorded):
         np.testing.assert_array_equal(tracks.instances_id, recorded[f"trk_ids{t}"])
         np.testing.assert_array_equal(lvis_labels[tracks.labels], recorded[f"trk_labels{t}"])
         assert_close(tracks.bboxes, recorded[f"trk_bboxes{t}"][:, :4])
+
+
+def test_what_is_drawn_is_a_choice_among_the_detections(model):
+    """On released scores, which lie between .0034 and .0091."""
+    thresholds = model.score_thresholds
+    assert thresholds.detect == 1.001 / 297
+    assert thresholds.draw == pytest.approx(np.exp(0.05) / (np.exp(0.05) + 296))
+    assert thresholds.detect < OVOnlineTracker(model).draw_threshold == thresholds.draw < 0.0091
 
 
 @torch.no_grad()

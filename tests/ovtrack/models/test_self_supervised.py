@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 import vovtrack.models  # noqa: F401  registers the losses
+from detpro.models import ProbabilityScores
 from ovtrack.models.self_supervised import ClipObjects, to_source
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
@@ -32,9 +33,7 @@ def make(repo_root, name="ovtrack_self_supervised", **changes):
     classes = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
     model.set_classes(model.vocabulary, F.normalize(classes, dim=1))
     # An untrained detector is sure of nothing.
-    model.roi_head.thresholds = None
-    model.roi_head.score_factor = None
-    model.test_cfg.rcnn.score_thr = model.roi_head.test_cfg.score_thr = 0.0
+    model.roi_head.score_rule = ProbabilityScores(detect=0.0)
     model.score_thr = None
     return model.train()
 
@@ -177,7 +176,7 @@ def test_who_takes_part(model):
 
 def test_a_threshold_that_no_score_reaches_is_refused(repo_root):
     cfg = Config.fromfile(repo_root / "configs/mini/ovtrack_self_supervised.py").model
-    cfg.roi_head.repeat_softmax = True
+    cfg.roi_head.score_rule = dict(type="RepeatedSoftmaxScores")
     with pytest.raises(InputError, match=r"score_thr=0.3: .* at most 0.04\d+ with .* 64 classes"):
         MODELS.build(cfg)
     cfg.score_thr = 0.02

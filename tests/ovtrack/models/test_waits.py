@@ -21,7 +21,7 @@ def make_tracker(repo_root) -> OVOnlineTracker:
     cfg = load_config(repo_root / "configs/mini/ovtrack.py").model
     cfg.roi_head.bbox_head.image_branch = True
     cfg.roi_head.fusion = dict(type="GeometricScoreFusion", novel_mask="novel")
-    cfg.roi_head.thresholds.detect = 0.0
+    cfg.roi_head.score_rule.update(detect=0.0, link=0.0)
     cfg.keep_observations = 3
     torch.manual_seed(0)
     model = MODELS.build(cfg)

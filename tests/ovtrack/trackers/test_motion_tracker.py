@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from ovtrack.trackers import MotionTracker
 from vovtrack import compat
 from vovtrack.registry import MODELS
+from vovtrack.structures.thresholds import ScoreThresholds
 
 NAMES = ("sort", "bytetrack", "ocsort")
 
@@ -62,11 +63,34 @@ def test_a_changing_class_does_not_break_a_track_unless_asked_to(tracker):
     assert linked.instances_id.tolist() == [2, 1]
 
 
-def test_thresholds_of_a_vocabulary_replace_those_of_the_config(tracker):
-    assert len(tracker.update(frame([(100, 100)], scores=[0.05]), 0)) == 0
-    tracker.reset()
-    tracker.set_thresholds(match=0.01, init=0.02)
-    assert len(tracker.update(frame([(100, 100)], scores=[0.05]), 0)) == 1
+def test_thresholds_are_those_of_the_detector(tracker):
+    for thresholds, found in (
+        (ScoreThresholds(), 1),
+        (ScoreThresholds(link=0.1, init=0.3, draw=0.3), 0),
+        (ScoreThresholds(link=0.01, init=0.02), 1),
+    ):
+        tracker.reset()
+        tracker.set_thresholds(thresholds)
+        assert len(tracker.update(frame([(100, 100)], scores=[0.05]), 0)) == found
+
+
+def test_bytetrack_links_unsure_detections_and_starts_tracks_of_sure_ones(repo_root):
+    compat.install()
+    cfg = Config.fromfile(repo_root / "configs/_base_/trackers/bytetrack.py")
+    tracker = MODELS.build(cfg.model.tracker)
+    tracker.set_thresholds(ScoreThresholds(link=0.01, init=0.0, draw=0.1))
+    tracker.update(frame([(100, 100)], scores=[0.5]), 0)
+    linked = tracker.update(frame([(101, 100), (300, 300)], scores=[0.05, 0.05]), 1)
+    assert linked.instances_id.tolist() == [0]
+
+
+def test_thresholds_of_the_config_come_first(repo_root):
+    compat.install()
+    cfg = Config.fromfile(repo_root / "configs/_base_/trackers/sort.py").model.tracker
+    cfg.tracker.obj_score_thr = 0.2
+    tracker = MODELS.build(cfg)
+    tracker.set_thresholds(ScoreThresholds(link=0.01))
+    assert len(tracker.update(frame([(100, 100), (300, 300)], scores=[0.3, 0.1]), 0)) == 1
 
 
 def test_empty_frames_and_new_videos(tracker):

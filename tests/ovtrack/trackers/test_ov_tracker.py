@@ -8,6 +8,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from ovtrack.trackers import OVTracker
+from vovtrack.structures.thresholds import ScoreThresholds
 
 MODES = {
     "teta_bisoftmax": {},
@@ -30,7 +31,10 @@ def frame(bboxes, scores=None, labels=None, embeds=None) -> InstanceData:
 @pytest.mark.parametrize("name", MODES)
 def test_recorded_trace_is_reproduced(name, golden):
     trace = golden("tracker_trace.npz")
-    tracker = OVTracker(match_score_thr=0.33, memo_frames=10, momentum_embed=0.4, **MODES[name])
+    tracker = OVTracker(
+        match_score_thr=0.33, memo_frames=10, momentum_embed=0.4, distractor_score_thr=0.5,
+        **MODES[name],
+    )  # fmt: skip
     for call in range(40):
         bboxes = torch.from_numpy(trace[f"bboxes{call}"])
         if len(bboxes) == 0:
@@ -61,15 +65,25 @@ def test_identity_follows_appearance_and_not_position():
     assert swapped.instances_id.tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("gap", "expected"), [(4, 0), (5, 0), (6, 1)])
-def test_a_gap_of_memo_frames_is_bridged_once(gap, expected):
-    """Forgetting happens after matching, but an emptier frame in between also forgets."""
+@pytest.mark.parametrize(
+    ("others_at", "back_at", "expected"),
+    [
+        (None, 4, 0),
+        # Forgetting happens after matching, so that without frames in between any gap is bridged.
+        (None, 5, 0),
+        (None, 60, 0),
+        # A frame of something else forgets what was last seen memo_frames before it.
+        (4, 60, 0),
+        (5, 6, 2),
+    ],
+)
+def test_which_gap_is_bridged(others_at, back_at, expected):
     tracker = OVTracker(memo_frames=5)
     tracker.update(frame(BOXES[:1]), 0)
-    if gap > 5:
-        tracker.update(frame(BOXES[1:2], embeds=torch.eye(4)[3:] * 8), gap - 1)
-        expected = 2 if expected == 0 else 2
-    out = tracker.update(frame(BOXES[:1]), gap)
+    if others_at is not None:
+        other = tracker.update(frame(BOXES[1:2], embeds=torch.eye(4)[3:] * 8), others_at)
+        assert other.instances_id.tolist() == [1]
+    out = tracker.update(frame(BOXES[:1]), back_at)
     assert out.instances_id.tolist() == [expected]
 
 
@@ -79,9 +93,65 @@ def test_a_suppressed_box_still_suppresses():
     assert out.bboxes[:, 0].tolist() == [0]
 
 
-def test_strong_detections_are_no_distractors():
-    out = OVTracker().update(frame([[0, 0, 10, 10], [1, 0, 11, 10]], scores=[0.9, 0.8]), 0)
-    assert len(out) == 2
+OVERLAPPING = [[0, 0, 10, 10], [1, 0, 11, 10]]
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "own", "kept"),
+    [
+        (ScoreThresholds(), None, 1),
+        (ScoreThresholds(distractor=0.5), None, 2),
+        (ScoreThresholds(distractor=0.8), None, 1),
+        (ScoreThresholds(distractor=0.5), 0.85, 1),
+        (ScoreThresholds(), 0.5, 2),
+    ],
+)
+def test_how_strong_a_distractor_may_be(thresholds, own, kept):
+    tracker = OVTracker(distractor_score_thr=own)
+    tracker.set_thresholds(thresholds)
+    assert len(tracker.update(frame(OVERLAPPING, scores=[0.9, 0.8]), 0)) == kept
+
+
+@pytest.mark.parametrize("own", [None, 0.35])
+def test_weak_detections_are_not_linked(own):
+    tracker = OVTracker(obj_score_thr=own)
+    tracker.set_thresholds(ScoreThresholds(link=0.35 if own is None else 0.0))
+    tracker.update(frame(BOXES, scores=[0.9, 0.8, 0.7]), 0)
+    out = tracker.update(frame(BOXES, scores=[0.36, 0.35, 0.34]), 1)
+    assert out.instances_id.tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize("own", [None, 0.5])
+def test_weak_detections_start_no_track(own):
+    tracker = OVTracker(init_score_thr=own)
+    tracker.set_thresholds(ScoreThresholds(init=0.5 if own is None else 0.0))
+    out = tracker.update(frame(BOXES, scores=[0.6, 0.5, 0.4]), 0)
+    assert out.instances_id.tolist() == [0, -1, -1]
+
+
+def test_the_score_of_a_matched_detection_is_smoothed_inside_a_class():
+    scores = {}
+    for rate in (0.25, 0.75):
+        tracker = OVTracker(mode="ovtrack-tao", momentum_obj_score=rate)
+        tracker.update(frame(BOXES[:1], scores=[0.4]), 0)
+        for t in (1, 2):
+            out = tracker.update(frame(BOXES[:1], scores=[0.8]), t)
+        scores[rate] = float(out.scores[0])
+    # The rate is the weight of the new score, and what was smoothed is remembered.
+    assert scores[0.25] == pytest.approx(0.25 * 0.8 + 0.75 * (0.25 * 0.8 + 0.75 * 0.4))
+    assert scores[0.75] == pytest.approx(0.75 * 0.8 + 0.25 * (0.75 * 0.8 + 0.25 * 0.4))
+
+
+def test_cosine_is_gated_by_the_class_embeddings():
+    tracker = OVTracker(match_metric="cosine", contrastive_thr=0.5)
+    assert tracker.fields == ("embeds", "cls_embeds")
+    classes = torch.eye(3)
+    first = frame(BOXES)
+    first.cls_embeds = classes
+    tracker.update(first, 0)
+    second = frame(BOXES)
+    second.cls_embeds = classes[[0, 2, 2]]
+    assert tracker.update(second, 1).instances_id.tolist() == [0, 3, 2]
 
 
 def test_huge_embeddings_do_not_overflow():

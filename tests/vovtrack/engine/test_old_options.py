@@ -33,11 +33,13 @@ DIFFERENT = {
     "evaluation.resfile_path": "results lie in another folder",
     "data.workers_per_gpu": "one number for training and testing then",
     "model.roi_head.mask_head.num_classes": "masks do not depend on the class",
-    "model.roi_head.self_train_rcnn.score_thr": "written out what score_factor says",
+    "model.roi_head.self_train_rcnn.score_thr": "written out what uniform_factor says",
     "model.train_cfg.embed.sampler.pos_sampler.type": "the same rule in fewer steps",
     "model.rpn_head.type": "the same proposals in fewer steps",
     "model.rpn_head.bbox_coder.type": "the same boxes in fewer steps",
     "model.roi_head.bbox_head.bbox_coder.type": "the same boxes in fewer steps",
+    "model.tracker.init_score_thr": "no detection is below; the score rule says so",
+    "model.tracker.obj_score_thr": "no detection is below; the score rule says so",
     "model.roi_head.bbox_roi_extractor.type": "pools in float32, otherwise equal",
     "model.roi_head.mask_roi_extractor.type": "pools in float32, otherwise equal",
 }
@@ -156,7 +158,8 @@ def test_every_original_option_is_answered_and_its_value_is_what_the_config_says
         (STAGE1, "train_cfg.rpn_proposal.nms_thr=0.5", {
             "model.train_cfg.rpn_proposal.nms.iou_threshold": 0.5}),
         (STAGE1, "test_cfg.rpn.nms_post=300", {"model.test_cfg.rpn.max_per_img": 300}),
-        (STAGE1, "test_cfg.rcnn.score_thr=0.01", {"model.test_cfg.rcnn.score_thr": 0.01}),
+        (STAGE1, "test_cfg.rcnn.score_thr=0.01", {f"{HEAD}.score_rule.detect": 0.01}),
+        (STAGE1, "model.test_cfg.rcnn.score_thr=0.01", {f"{HEAD}.score_rule.detect": 0.01}),
         (STAGE1, "model.pretrained=a.pth", {
             "model.backbone.init_cfg": {"type": "Pretrained", "checkpoint": "a.pth"}}),
         (STAGE1, "model.backbone.frozen_stages=1", {"model.backbone.frozen_stages": 1}),
@@ -172,8 +175,7 @@ def test_every_original_option_is_answered_and_its_value_is_what_the_config_says
         (STAGE2, f"{HEAD}.train_kd_loss=False", {f"{HEAD}.distillation": None}),
         (STAGE1, f"{HEAD}.fixed_lambda=0.6", {f"{HEAD}.fusion.fixed_text_weight": 0.6}),
         (STAGE1, f"{HEAD}.ensemble=False", {f"{HEAD}.fusion": None}),
-        (STAGE1, f"{HEAD}.dynamic_rcnn_thre=True", {f"{HEAD}.score_factor": 1.001}),
-        (STAGE4, f"{HEAD}.dynamic_rcnn_thre=False", {f"{HEAD}.score_factor": None}),
+        (STAGE4, f"{HEAD}.dynamic_rcnn_thre=False", {f"{HEAD}.score_rule.uniform_factor": 0.0}),
         (STAGE1, f"{HEAD}.use_part_layer_to_extract_features=False", {f"{HEAD}.level_map": None}),
         (STAGE2, f"{HEAD}.use_part_layer_to_extract_features=True", {
             f"{HEAD}.level_map": {"reg": (0, 0, 1, 1), "cls": (2, 2, 3, 3)}}),
@@ -271,6 +273,8 @@ def value_at(node: object, key: str) -> object:
         (STAGE1, f"{HEAD}.feature_path=data/a.zip", "vovtrack features import data/a.zip"),
         (STAGE1, f"{HEAD}.coco_setting=True", "vocabulary=coco_65"),
         (STAGE1, f"{HEAD}.fix_bg=True", "background is learned"),
+        (STAGE1, f"{HEAD}.dynamic_rcnn_thre=True", "score_rule.detect=0.001"),
+        (STAGE4, "test_cfg.rcnn.score_thr=0.01", "score_rule.uniform_factor"),
         (STAGE1, f"{HEAD}.prompt_prob_train=True", "use configs/lvis/.*reverse.py"),
         (STAGE1, f"{HEAD}.level_low=0.3", "no state attention .stage 2"),
         (STAGE3, f"{HEAD}.kd_weight=1", "no distillation"),

@@ -96,7 +96,8 @@ def test_a_mask_head_predicts_masks_of_the_original_size(repository):
         type="FCNMaskHead", num_convs=1, in_channels=64, conv_out_channels=16, num_classes=1,
         class_agnostic=True,
     )  # fmt: skip
-    cfg.test_cfg.rcnn.update(mask_thr_binary=0.5, score_thr=0.0, max_per_img=5)
+    cfg.test_cfg.rcnn.update(mask_thr_binary=0.5, max_per_img=5)
+    cfg.roi_head.score_rule.detect = 0.0
     torch.manual_seed(0)
     model = MODELS.build(cfg).eval()
     meta = dict(img_shape=(96, 128), ori_shape=(48, 64), scale_factor=(2.0, 2.0), img_id=0)

@@ -16,6 +16,7 @@ from vovtrack.formats.observations import (
     ObservationStore,
     VideoObservations,
 )
+from vovtrack.structures.thresholds import ScoreThresholds
 
 BOUND_TO = ObservationHeader(
     run="checkpoint abc",
@@ -40,7 +41,7 @@ def video(video_id: int = 7, counts=(2, 0, 3)) -> VideoObservations:
         top_scores=rng.random((total, 2), np.float32),
         top_labels=rng.integers(0, 2, (total, 2)),
     )
-    return VideoObservations(video_id, arrays, dict(match=0.1, init=0.3))
+    return VideoObservations(video_id, arrays, ScoreThresholds(link=0.1, init=0.3))
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def store(tmp_path) -> ObservationStore:
 
 def test_what_was_written_is_read(store):
     found = ObservationStore(store.folder).read(7)
-    assert found.thresholds == dict(match=0.1, init=0.3)
+    assert found.thresholds == ScoreThresholds(link=0.1, init=0.3)
     for name, array in video().arrays.items():
         assert found.arrays[name].dtype == array.dtype
         assert np.array_equal(found.arrays[name], array)
@@ -79,7 +80,7 @@ def test_content_hash_speaks_of_content(store):
     before = store.content_sha256
     store.write(video(8))
     assert store.videos == (7, 8) and store.content_sha256 != before
-    store.write(dataclasses.replace(video(8), thresholds=dict(match=0.1, init=0.31)))
+    store.write(dataclasses.replace(video(8), thresholds=ScoreThresholds(link=0.1, init=0.31)))
     other = store.content_sha256
     store.write(video(8))
     assert other != store.content_sha256
@@ -159,6 +160,6 @@ def test_a_broken_header_is_named(store, text, message):
 
 def test_another_version_is_refused(store):
     path = store.folder / HEADER
-    path.write_text(json.dumps(json.loads(path.read_text()) | dict(schema=2)))
-    with pytest.raises(InputError, match="of version 2, expected 1"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | dict(schema=1)))
+    with pytest.raises(InputError, match="of version 1, expected 2"):
         ObservationStore(store.folder)
