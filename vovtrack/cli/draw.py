@@ -1,28 +1,64 @@
-"""``vovtrack draw``: pictures of what a model sees in images."""
+"""``vovtrack draw``: stored tracks as a video, states of objects as pictures."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "paint the objects of images by how trackable they look to the state prompts"
+HELP = "draw stored tracks into a video, or how trackable objects look into pictures"
+INPUTS = {"results": "the result file", "gt": "the annotation file", "frames": "the frames"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the verb."""
-    parser.add_argument("source", type=Path, help="an image, or a folder of images")
-    parser.add_argument(
-        "--state", action="store_true", required=True, help="paint by the weight of stage 2"
+    """Declare the subjects."""
+    subjects = parser.add_subparsers(dest="subject", metavar="SUBJECT", required=True)
+
+    tracks = subjects.add_parser("tracks", help="draw a result file over its frames")
+    tracks.add_argument(
+        "results",
+        type=Path,
+        help=".json of 'vovtrack track', TAO results (.json, with --gt), MOTChallenge text (.txt)",
     )
-    parser.add_argument("--config", required=True, help="config of a model of stage 2")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="its weights")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write pictures to")
-    parser.add_argument("--score-thr", type=float, default=0.3, help="default: 0.3")
-    parser.add_argument("--device", default="cpu")
+    tracks.add_argument(
+        "--frames",
+        help="video or folder of frames; of TAO results the folder of the annotation's images "
+        "(default: the source that the file names)",
+    )
+    tracks.add_argument("--gt", type=Path, help="annotation file of TAO results")
+    tracks.add_argument("--video", metavar="NAME", help="which video of TAO results, name or id")
+    tracks.add_argument("--classes", help='names of MOTChallenge class numbers: "a, b"')
+    tracks.add_argument("--out", type=Path, required=True, help="video to write (.mp4)")
+    tracks.add_argument("--fps", type=float, help="frames per second (default: of the frames)")
+    tracks.add_argument("--score-thr", type=float, default=0.0, help="default: all that is stored")
+
+    states = subjects.add_parser(
+        "states", help="paint the objects of images by how trackable they look to state prompts"
+    )
+    states.add_argument("source", type=Path, help="an image, or a folder of images")
+    states.add_argument("--config", required=True, help="config of a model of stage 2")
+    states.add_argument("--checkpoint", type=Path, required=True, help="its weights")
+    states.add_argument("--out", type=Path, required=True, help="folder to write pictures to")
+    states.add_argument("--score-thr", type=float, default=0.3, help="default: 0.3")
+    states.add_argument("--device", default="cpu")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw, and say what was drawn."""
+    dict(tracks=_draw_tracks, states=_draw_states)[args.subject](args)
+    return 0
+
+
+def _draw_tracks(args: argparse.Namespace) -> None:
+    from vovtrack.engine.online import split_names
+    from vovtrack.engine.stored_tracks import draw_stored, open_tracks
+
+    classes = split_names(args.classes) if args.classes else ()
+    stored = open_tracks(args.results, args.frames, args.gt, args.video, classes)
+    frames, tracks = draw_stored(stored, args.out, args.fps, args.score_thr)
+    print(f"{args.out}: {frames} frames, {tracks} tracks")
+
+
+def _draw_states(args: argparse.Namespace) -> None:
     from vovtrack.engine.build import load_model
     from vovtrack.engine.states import draw_state_images
 
@@ -32,4 +68,3 @@ def run(args: argparse.Namespace) -> int:
         model, args.source, args.out, scale, args.score_thr
     ):
         print(f"{path}: {count} objects, mean weight {weight:.2f}")
-    return 0

@@ -1,4 +1,4 @@
-"""Pictures of state weights, and which evaluations a config can be asked for."""
+"""Pictures of state weights."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_command(weights, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     for name in ("a.jpg", "b.png"):
         cv2.imwrite(str(tmp_path / "in" / name), np.full((48, 64, 3), 90, np.uint8))
-    words = ["draw", str(tmp_path / "in"), "--state", "--checkpoint", str(weights)]
+    words = ["draw", "states", str(tmp_path / "in"), "--checkpoint", str(weights)]
     words += ["--out", str(tmp_path / "out"), "--score-thr", "0.0"]
     assert main([*words, "--config", CONFIG]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "mean weight" in line]
@@ -54,7 +54,7 @@ def test_the_command(weights, tmp_path, capsys):
 
 def test_models_without_states_and_folders_without_images(weights, tmp_path, capsys):
     (tmp_path / "none").mkdir()
-    words = ["draw", str(tmp_path / "none"), "--state", "--checkpoint", str(weights), "--out"]
+    words = ["draw", "states", str(tmp_path / "none"), "--checkpoint", str(weights), "--out"]
     assert main([*words, str(tmp_path / "out"), "--config", CONFIG]) == 2
     assert "no folder of images" in capsys.readouterr().err
     cv2.imwrite(str(tmp_path / "none" / "a.png"), np.zeros((48, 64, 3), np.uint8))
