@@ -55,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after ``vovtrack``; default is the process's own.
 
     Returns:
-        The exit code: the verb's own, 2 for an error of the user (one sentence on stderr), 130
-        when interrupted.
+        The exit code: the verb's own, 2 for an error of the user or of the disk (one sentence on
+        stderr), 130 when interrupted.
     """
     share_cores()
     words = sys.argv[1:] if argv is None else list(argv)

@@ -35,12 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Track and write what was asked for."""
-    from vovtrack.engine.tracking import Outputs, track_video
+    """Track and write what was asked for; 128 + the signal if one ended the run early."""
+    from vovtrack.engine.track_files import Outputs
+    from vovtrack.engine.tracking import track_video
     from vovtrack.errors import InputError
 
     outputs = Outputs(video=args.out, json=args.json, mot=args.mot)
-    if not outputs.any():
+    if not outputs.paths():
         raise InputError("Nothing to write: give --out, --json or --mot.")
     if args.batch_size < 1:
         raise InputError(f"--batch-size is {args.batch_size}, expected 1 or more.")
@@ -59,4 +60,4 @@ def run(args: argparse.Namespace) -> int:
         trust_config=args.trust_config,
     )
     print(summary)
-    return 0
+    return 128 + summary.interrupted if summary.interrupted else 0

@@ -10,27 +10,28 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
-import av
 import cv2
 import numpy as np
 
+from vovtrack.datasets.video_file import Item, decode, read_facts
 from vovtrack.errors import InputError
-from vovtrack.files.images import check_pixels, read_image
+from vovtrack.files.images import read_image
+from vovtrack.files.targets import mark_input
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 FRAMES_AHEAD = 4
-DURATION_TOLERANCE = 0.5
-"""Seconds by which a video may end before the time that its header announces."""
 STOP_TIMEOUT = 5.0
 """Seconds that a reader waits for its decoding thread; a dead camera may block it for ever."""
+TimedFrame = tuple[np.ndarray, float | None]
+"""A frame and its second."""
 BadFramePolicy = Literal["error", "skip"]
-Item = tuple[str, np.ndarray | str]
-"""Where a frame comes from, and the frame; a text in its place says what is wrong with it."""
 
 
 @dataclass
@@ -46,6 +47,9 @@ class FrameSource:
         height: Of the frames in pixels.
         fps: Frames per second, None if the source has no rate.
         num_frames: Number of frames, None if it is not known ahead.
+        time_base: Unit of the frames' times in seconds, None if they have none.
+        pixel_aspect: Width of a pixel by its height.
+        audio: File whose sound belongs to the frames, if there is any.
         on_bad_frame: ``error`` or ``skip``.
         max_frames: Stop after so many frames.
         bad_frames: Unreadable frames that the present iteration has skipped.
@@ -57,19 +61,28 @@ class FrameSource:
     height: int
     fps: float | None = None
     num_frames: int | None = None
+    time_base: Fraction | None = None
+    pixel_aspect: Fraction = Fraction(1)
+    audio: Path | None = None
     on_bad_frame: BadFramePolicy = "error"
     max_frames: int | None = None
     bad_frames: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[np.ndarray]:
+        with closing(self.timed()) as timed:
+            for frame, _ in timed:
+                yield frame
+
+    def timed(self) -> Iterator[TimedFrame]:
+        """Frames, each with its second since the start of the video; None where it has no time."""
         self.bad_frames.clear()
         return _ahead(islice(self._good_frames(), self.max_frames))
 
-    def _good_frames(self) -> Iterator[np.ndarray]:
-        for place, frame in self.read():
+    def _good_frames(self) -> Iterator[TimedFrame]:
+        for place, frame, time in self.read():
             problem = frame if isinstance(frame, str) else self._misfit(frame)
             if problem is None:
-                yield frame
+                yield frame, time
             elif self.on_bad_frame == "skip":
                 self.bad_frames.append(f"{place} {problem}")
             else:
@@ -136,7 +149,7 @@ def _open_arrays(arrays: Iterable[np.ndarray]) -> FrameSource:
 
     def items(frames: Iterable[np.ndarray]) -> Iterator[Item]:
         for index, frame in enumerate(frames):
-            yield f"frame {index}", _checked_array(frame, index)
+            yield f"frame {index}", _checked_array(frame, index), None
 
     height, width = _checked_array(first, 0).shape[:2]
     if iterator is arrays:  # a generator: what was taken from it must be put back
@@ -162,12 +175,15 @@ def _open_folder(folder: Path) -> FrameSource:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise InputError(f"Folder '{folder}' holds no images ({kinds}).")
 
+    for path in paths:
+        mark_input(path, "a frame of the source")
+
     def read() -> Iterator[Item]:
         for path in paths:
             try:
-                yield str(path), cv2.cvtColor(read_image(path), cv2.COLOR_BGR2RGB)
+                yield str(path), cv2.cvtColor(read_image(path), cv2.COLOR_BGR2RGB), None
             except InputError:
-                yield str(path), "is not a readable image"
+                yield str(path), "is not a readable image", None
 
     width, height = _size_of_first(
         read(), f"None of the {len(paths)} images of '{folder}' can be read."
@@ -176,94 +192,12 @@ def _open_folder(folder: Path) -> FrameSource:
 
 
 def _open_file(path: Path) -> FrameSource:
-    def read() -> Iterator[Item]:
-        container, stream = _open_stream(path)
-        with container:
-            yield from _decode(path, container, stream)
-
-    container, stream = _open_stream(path)
-    with container:
-        fps = float(stream.average_rate) if stream.average_rate else None
-        num_frames = stream.frames or None
-    width, height = _size_of_first(read(), f"Video '{path}' has no frames that can be decoded.")
-    return FrameSource(str(path), read, width, height, fps, num_frames)
-
-
-def _open_stream(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
-        raise InputError(f"'{path}' is no video that can be read: {error}.") from None
-    stream = next(iter(container.streams.video), None)
-    if stream is None or stream.codec_context is None:
-        container.close()
-        raise InputError(f"'{path}' has no video stream that can be decoded; is it complete?")
-    stream.thread_type = "AUTO"
-    check_pixels(stream.codec_context.width, stream.codec_context.height, path)
-    return container, stream
-
-
-def _decode(
-    path: Path, container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[Item]:
-    """Decode packet by packet, so that what follows a damaged packet is not lost with it."""
-    index = num_packets = 0
-    end = 0.0
-    packets = container.demux(stream)
-    while True:
-        place = f"{path}, frame {index}"
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-            if packet.size:  # the last packet of all is empty: it flushes the decoder
-                num_packets += 1
-                end = max(end, _end_of(packet))
-            frames = stream.decode(packet)
-        except av.FFmpegError as error:
-            yield place, f"cannot be decoded ({error.strerror})"
-            index += 1
-            continue
-        for frame in frames:
-            place = f"{path}, frame {index}"
-            # The decoder paints over missing parts and tells only by this flag.
-            yield place, "is damaged" if frame.is_corrupt else _upright(frame)
-            index += 1
-    missing = _missing(stream, num_packets, end)
-    if missing:
-        yield f"{path}, frame {index}", missing
-
-
-def _end_of(packet: av.Packet) -> float:
-    """Second at which the frame of a packet ends; 0 if the packet bears no time."""
-    if packet.pts is None:
-        return 0.0
-    return float((packet.pts + (packet.duration or 0)) * packet.time_base)
-
-
-def _missing(stream: av.VideoStream, num_packets: int, end: float) -> str | None:
-    """What the header of a file announces and the file does not hold.
-
-    Packets are counted and not frames: a cut may tell the decoder to drop some of them.
-    """
-    if num_packets < stream.frames:
-        return f"or later is missing: the file ends after {num_packets} of {stream.frames} frames"
-    # Matroska counts no frames but notes the time at which the stream ends.
-    noted = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
-    if noted is None:
-        return None
-    hours, minutes, seconds = map(float, noted.groups())
-    duration = 3600 * hours + 60 * minutes + seconds
-    if end + DURATION_TOLERANCE < duration:
-        return f"is missing: the file ends after {end:.1f} of {duration:.1f} seconds"
-    return None
-
-
-def _upright(frame: av.VideoFrame) -> np.ndarray:
-    """RGB pixels, turned by the quarter turns that the camera noted in the file."""
-    image = frame.to_ndarray(format="rgb24")
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    mark_input(path, "the source")
+    frames = decode(path)
+    width, height = _size_of_first(frames, f"Video '{path}' has no frames that can be decoded.")
+    frames.close()
+    facts = read_facts(path, (width, height))
+    return FrameSource(str(path), lambda: decode(path), width, height, **facts)
 
 
 def _open_camera(device: int | str, name: str) -> FrameSource:
@@ -278,7 +212,7 @@ def _open_camera(device: int | str, name: str) -> FrameSource:
                 readable, frame = capture.read()
                 if not readable:
                     return
-                yield f"{name}, frame {index}", cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                yield f"{name}, frame {index}", cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), None
                 index += 1
         finally:
             capture.release()
@@ -306,7 +240,7 @@ def _only_once(name: str, items: Iterator[Item]) -> Callable[[], Iterator[Item]]
 
 def _size_of_first(items: Iterator[Item], none: str) -> tuple[int, int]:
     """(width, height) of the first readable frame; ``none`` is the error if there is none."""
-    for _, frame in items:
+    for _, frame, _ in items:
         if isinstance(frame, np.ndarray):
             return frame.shape[1], frame.shape[0]
     raise InputError(none)
@@ -326,7 +260,7 @@ class _Failure:
 _END = object()
 
 
-def _ahead(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _ahead(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
     """Iterate in a background thread, at most ``FRAMES_AHEAD`` items ahead of the consumer."""
     ready: queue.Queue = queue.Queue(maxsize=FRAMES_AHEAD)
     stopped = threading.Event()

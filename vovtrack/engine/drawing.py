@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
 from vovtrack.engine.checkpoint import bare_model
-from vovtrack.errors import InputError
-from vovtrack.files.images import read_image
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.images import encode_image, read_image
 from vovtrack.registry import HOOKS
 from vovtrack.visualization import TrailMemory, draw_tracks
 
@@ -52,7 +51,7 @@ class DrawResultsHook(Hook):
         """Draw the images of a batch.
 
         Raises:
-            InputError: A picture cannot be written.
+            WriteError: A picture cannot be written.
         """
         for sample in outputs or ():
             self._draw(sample)
@@ -71,6 +70,5 @@ class DrawResultsHook(Hook):
         picture = draw_tracks(frame, boxes, track_ids, labels, scores, self.names, self.trails)
         place = Path(os.path.relpath(sample.img_path, self.root or "/"))
         target = self.out_dir / (place.name if ".." in place.parts else place)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(target), picture[..., ::-1]):
-            raise InputError(f"Picture '{target}' cannot be written.")
+        with atomic_write(target, "wb") as file:
+            file.write(encode_image(picture, target.suffix.lower()))

@@ -1,52 +1,47 @@
-"""Tracking a whole video into files: drawn video, JSON, MOTChallenge text."""
+"""Tracking a whole video into files."""
 
 from __future__ import annotations
 
-import json
 import signal
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from threading import Event, current_thread, main_thread
-from typing import IO
+from threading import current_thread, main_thread
 
-import numpy as np
 from tqdm import tqdm
 
-from vovtrack.datasets.video import FrameSource, read_video
+from vovtrack.datasets.video import FrameSource, TimedFrame, read_video
 from vovtrack.engine.build import load_tracker
 from vovtrack.engine.online import OVOnlineTracker, Tracks
-from vovtrack.files.atomic import atomic_write
-from vovtrack.visualization import TrailMemory, VideoWriter, draw_tracks
+from vovtrack.engine.track_files import Outputs, TrackFiles
+from vovtrack.errors import InputError
+from vovtrack.files.targets import guarded_inputs
 
-DEFAULT_FPS = 25.0
-"""Of a drawn video whose source has no rate of its own (folders of frames)."""
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Paths of the files to write; None leaves one out."""
-
-    video: str | None = None
-    json: str | None = None
-    mot: str | None = None
-
-    def any(self) -> bool:
-        """Whether there is anything to write."""
-        return any(vars(self).values())
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""After which a run ends with the frame that it is at."""
 
 
 @dataclass(frozen=True)
 class TrackingSummary:
-    """What a tracked video held and where its results are."""
+    """What a tracked video held and where its results are.
+
+    Attributes:
+        num_frames: Frames that were tracked.
+        num_tracks: Tracks that were reported.
+        bad_frames: Unreadable frames that were left out.
+        outputs: The files.
+        notes: What the user should know about the files.
+        interrupted: Number of the signal that ended the run, 0 if none did.
+    """
 
     num_frames: int
     num_tracks: int
     bad_frames: tuple[str, ...]
-    interrupted: bool
     outputs: Outputs
+    notes: tuple[str, ...] = ()
+    interrupted: int = 0
 
     def __str__(self) -> str:
         lines = [f"{self.num_frames} frames, {self.num_tracks} tracks"]
@@ -55,8 +50,9 @@ class TrackingSummary:
         if self.bad_frames:
             lines.append(f"{len(self.bad_frames)} unreadable frames skipped:")
             lines += [f"  {path}" for path in self.bad_frames]
-        lines += [f"{name}: {path}" for name, path in vars(self.outputs).items() if path]
-        return "\n".join(lines)
+        if self.num_frames:
+            lines += [f"{kind}: {path}" for kind, path in self.outputs.paths().items()]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
 def track_video(
@@ -76,6 +72,9 @@ def track_video(
 ) -> TrackingSummary:
     """Track a video and write the results while it runs; memory does not grow with its length.
 
+    Whatever ends the run, the results of the frames before are kept, see
+    :mod:`vovtrack.engine.track_files`.
+
     Args:
         source: Video file, folder of frames, camera number or URL.
         config: Config name or path, see :func:`vovtrack.engine.build.load_tracker`.
@@ -91,51 +90,79 @@ def track_video(
         trust_config: Run a ``.py`` config from outside of the project.
 
     Raises:
-        InputError: Unusable source, classes, config or checkpoint; no file is written then.
+        InputError: Unusable source, classes, config, checkpoint or outputs: no file is written
+            then. Or an unreadable frame, after the results of those before it were written.
+        WriteError: A disk is full.
     """
-    frames = read_video(source, on_bad_frame=on_bad_frame, max_frames=max_frames)
-    tracker = load_tracker(config, checkpoint, classes, device, amp, trust_config)
-    threshold = tracker.draw_threshold if score_thr is None else score_thr
-    track_ids: set[int] = set()
-    num_frames, interrupted = 0, False
-    with ExitStack() as stack:
-        writers = _open(outputs, frames, tracker, str(source), stack)
-        progress = stack.enter_context(tqdm(total=_length(frames, max_frames), unit="frame"))
-        stop = stack.enter_context(_stop_between_frames())
-        try:
-            for frame, tracks in _track(tracker, frames, batch_size):
-                shown = tracks.above(threshold)
-                for writer in writers:
-                    writer.write(frame, shown)
-                track_ids.update(shown.track_ids.tolist())
-                num_frames += 1
-                progress.update()
-                if interrupted := stop.is_set():
-                    break
-        except KeyboardInterrupt:
-            interrupted = True
-    bad_frames = tuple(map(str, frames.bad_frames))
-    return TrackingSummary(num_frames, len(track_ids), bad_frames, interrupted, outputs)
+    with guarded_inputs():
+        frames = read_video(source, on_bad_frame=on_bad_frame, max_frames=max_frames)
+        tracker = load_tracker(config, checkpoint, classes, device, amp, trust_config)
+        threshold = tracker.draw_threshold if score_thr is None else score_thr
+        files = TrackFiles(outputs, frames, tracker.names)
+        track_ids: set[int] = set()
+        failure: BaseException | None = None
+        progress = tqdm(total=_length(frames, max_frames), unit="frame")
+        with _signals_noted() as signals, progress:
+            try:
+                for (frame, time), tracks in _track(tracker, frames.timed(), batch_size):
+                    shown = tracks.above(threshold)
+                    files.write(frame, time, shown)
+                    track_ids.update(shown.track_ids.tolist())
+                    progress.update()
+                    if signals:
+                        break
+            except BaseException as error:  # the results so far are kept, then it is raised
+                failure = error
+            files.finish(_reason(failure, signals), frames.bad_frames)
+    if failure is not None and not signals:
+        raise _with_place(failure, files, outputs)
+    return TrackingSummary(
+        num_frames=files.num_frames,
+        num_tracks=len(track_ids),
+        bad_frames=tuple(map(str, frames.bad_frames)),
+        outputs=outputs,
+        notes=tuple(files.notes),
+        interrupted=signals[0] if signals else 0,
+    )
+
+
+def _reason(failure: BaseException | None, signals: list[int]) -> str | None:
+    """Why a run ended before the last frame, for the files."""
+    if signals:
+        return f"interrupted by {signal.Signals(signals[0]).name}"
+    if failure is None:
+        return None
+    name = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
+    return f"{name}{failure}"
+
+
+def _with_place(failure: BaseException, files: TrackFiles, outputs: Outputs) -> BaseException:
+    """The error, with a word on what is kept of the results."""
+    if type(failure) is not InputError or not files.num_frames:
+        return failure
+    places = ", ".join(outputs.paths().values())
+    return InputError(f"{failure} The {files.num_frames} frames before it are kept in {places}.")
 
 
 @contextmanager
-def _stop_between_frames() -> Iterator[Event]:
-    """Let Ctrl-C set an event, so that all outputs end with one frame; twice, it interrupts."""
-    stop = Event()
+def _signals_noted() -> Iterator[list[int]]:
+    """Let the first signal be noted, so that all files end with one frame; a second interrupts."""
+    noted: list[int] = []
     if current_thread() is not main_thread():
-        yield stop
+        yield noted
         return
 
-    def ask(*_: object) -> None:
-        if stop.is_set():
+    def note(number: int, _: object) -> None:
+        noted.append(number)
+        if len(noted) > 1:
             raise KeyboardInterrupt
-        stop.set()
 
-    previous = signal.signal(signal.SIGINT, ask)
+    previous = {number: signal.signal(number, note) for number in END_SIGNALS}
     try:
-        yield stop
+        yield noted
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _length(frames: FrameSource, max_frames: int | None) -> int | None:
@@ -144,130 +171,19 @@ def _length(frames: FrameSource, max_frames: int | None) -> int | None:
 
 
 def _track(
-    tracker: OVOnlineTracker, frames: Iterable[np.ndarray], batch_size: int
-) -> Iterator[tuple[np.ndarray, Tracks]]:
-    batch: list[np.ndarray] = []
-    for frame in frames:
-        batch.append(frame)
-        if len(batch) == batch_size:
-            yield from zip(batch, tracker.step_batch(batch), strict=True)
-            batch = []
-    if batch:
-        yield from zip(batch, tracker.step_batch(batch), strict=True)
-
-
-def _open(
-    outputs: Outputs, frames: FrameSource, tracker: OVOnlineTracker, source: str, stack: ExitStack
-) -> list[DrawnVideo | TracksJson | TracksMot]:
-    writers: list[DrawnVideo | TracksJson | TracksMot] = []
-    if outputs.json:
-        file = stack.enter_context(atomic_write(outputs.json))
-        writers.append(stack.enter_context(TracksJson(file, source, tracker.names)))
-    if outputs.mot:
-        writers.append(TracksMot(stack.enter_context(atomic_write(outputs.mot))))
-    if outputs.video:
-        video = stack.enter_context(VideoWriter(outputs.video, frames.fps or DEFAULT_FPS))
-        writers.append(DrawnVideo(video))
-    return writers
-
-
-class DrawnVideo:
-    """Draws tracks with trails into a video."""
-
-    def __init__(self, video: VideoWriter) -> None:
-        self.video = video
-        self.trails = TrailMemory()
-
-    def write(self, frame: np.ndarray, tracks: Tracks) -> None:
-        """Draw one frame."""
-        self.trails.update(tracks.track_ids, tracks.bboxes)
-        columns = (tracks.bboxes, tracks.track_ids, tracks.labels, tracks.scores)
-        self.video.write(draw_tracks(frame, *columns, names=tracks.names, trails=self.trails))
-
-
-class TracksJson:
-    """Writes ``{video, classes, frames: [{frame_id, tracks: [...]}], tracks: [...]}``.
-
-    Frames are written as they come: a track in a frame is ``{track_id, class, score, bbox}`` with
-    the class that it has there and ``bbox`` (x1, y1, x2, y2) in pixels. At the end stands each
-    track as a whole, ``{track_id, class, score, first_frame, last_frame, boxes}``: its most
-    frequent class (of equally frequent ones the first of the list), the mean score, and how many
-    frames show it.
-    """
-
-    def __init__(self, file: IO[str], source: str, names: tuple[str, ...]) -> None:
-        self.file = file
-        head = json.dumps(dict(video=source, classes=names))
-        self.file.write(head[:-1] + ', "frames": [')
-        self.separator = "\n"
-        self.names = names
-        self.histories: dict[int, _History] = defaultdict(_History)
-
-    def write(self, frame: np.ndarray, tracks: Tracks) -> None:
-        """Append one frame."""
-        columns = (tracks.track_ids, tracks.labels, tracks.scores, tracks.bboxes)
-        for i, label, score in zip(*(c.tolist() for c in columns[:3]), strict=True):
-            self.histories[i].add(tracks.frame_id, label, score)
-        found = [
-            dict(
-                track_id=int(i),
-                **{"class": tracks.names[label]},
-                score=round(float(score), 6),
-                bbox=[round(float(v), 2) for v in bbox],
-            )
-            for i, label, score, bbox in zip(*columns, strict=True)
-        ]
-        self.file.write(self.separator + json.dumps(dict(frame_id=tracks.frame_id, tracks=found)))
-        self.separator = ",\n"
-
-    def __enter__(self) -> TracksJson:
-        return self
-
-    def __exit__(self, *_) -> None:
-        whole = [
-            dict(track_id=i, **history.summary(self.names))
-            for i, history in sorted(self.histories.items())
-        ]
-        rows = ",\n".join(map(json.dumps, whole))
-        self.file.write(f'\n], "tracks": [\n{rows}\n]}}\n')
-
-
-@dataclass
-class _History:
-    """What is kept of a track until the video ends."""
-
-    first_frame: int = -1
-    last_frame: int = -1
-    total_score: float = 0.0
-    labels: Counter = field(default_factory=Counter)
-
-    def add(self, frame_id: int, label: int, score: float) -> None:
-        self.first_frame = frame_id if self.first_frame < 0 else self.first_frame
-        self.last_frame = frame_id
-        self.total_score += score
-        self.labels[label] += 1
-
-    def summary(self, names: tuple[str, ...]) -> dict:
-        boxes = self.labels.total()
-        label = min(self.labels, key=lambda label: (-self.labels[label], label))
-        return {
-            "class": names[label],
-            "score": round(self.total_score / boxes, 6),
-            "first_frame": self.first_frame,
-            "last_frame": self.last_frame,
-            "boxes": boxes,
-        }
-
-
-class TracksMot:
-    """Writes MOTChallenge rows: frame from 1, id, x, y, w, h, score, class from 1, -1, -1."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self.file = file
-
-    def write(self, frame: np.ndarray, tracks: Tracks) -> None:
-        """Append one frame."""
-        columns = (tracks.track_ids, tracks.labels, tracks.scores, tracks.bboxes)
-        for i, label, score, (x1, y1, x2, y2) in zip(*columns, strict=True):
-            box = f"{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f}"
-            self.file.write(f"{tracks.frame_id + 1},{i},{box},{score:.6f},{label + 1},-1,-1\n")
+    tracker: OVOnlineTracker, frames: Iterator[TimedFrame], batch_size: int
+) -> Iterator[tuple[TimedFrame, Tracks]]:
+    """Track in batches; what was read before a failure is tracked before it is raised."""
+    failure = None
+    while failure is None:
+        batch: list[TimedFrame] = []
+        try:
+            for item in islice(frames, batch_size):
+                batch.append(item)
+        except InputError as error:
+            failure = error
+        if not batch:
+            break
+        yield from zip(batch, tracker.step_batch([frame for frame, _ in batch]), strict=True)
+    if failure is not None:
+        raise failure

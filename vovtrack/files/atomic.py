@@ -93,6 +93,16 @@ class Draft:
                 os.fchmod(handle, replaced.st_mode & 0o777)
             self.file: IO = os.fdopen(handle, mode, **open_kwargs)
 
+    def append(self, text: str | bytes) -> None:
+        """Write at the end, so that it survives a kill of the process.
+
+        Raises:
+            WriteError: The disk is full.
+        """
+        with reported(self.path):
+            self.file.write(text)
+            self.file.flush()
+
     def publish(self) -> None:
         """Give the file its name, once all of it is on disk.
 

@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vovtrack.errors import InputError
-from vovtrack.files.targets import mark_input
 
 MAX_PIXELS = 100_000_000
 """Pixels of one picture or video frame: three times 8K video."""
@@ -42,7 +41,6 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     Raises:
         InputError: It is missing, damaged, not a picture, or too large.
     """
-    mark_input(path)
     try:
         data = Path(path).read_bytes()
     except OSError as error:

@@ -76,8 +76,7 @@ def check_target(path: str | Path) -> os.stat_result | None:
         raise InputError(f"'{path}' names a folder, expected the name of a file to write.")
     if stat.S_ISLNK(found.st_mode):
         raise InputError(
-            f"'{path}' is a symbolic link to '{os.readlink(path)}': name the file itself, or "
-            "remove the link."
+            f"'{path}' is a symbolic link to '{os.readlink(path)}': name a file itself."
         )
     if not stat.S_ISREG(found.st_mode):
         raise InputError(f"'{path}' is a device or a pipe, expected the name of a file to write.")

@@ -14,13 +14,19 @@ import numpy as np
 from vovtrack.errors import InputError, WriteError
 from vovtrack.files.atomic import Draft, reported
 from vovtrack.files.streams import open_stream
+from vovtrack.visualization.audio_copy import AudioCopy
 
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".avi": "avi"}
 """FFmpeg's name of the container, by suffix."""
-CODECS = ("libx264", "mpeg4")
-"""In order of preference; not every build of FFmpeg has the first."""
+CODECS = {"libx264": {"rc-lookahead": "10"}, "mpeg4": {}}
+"""Options by name, in order of preference; not every build of FFmpeg has the first. What a coder
+looks ahead is lost when the process is killed."""
 READABLE_EVERY = 1.0
 """Seconds of video after which an unfinished file can be played up to there."""
+
+
+MOST_TICKS = 60_000
+"""Ticks of a second that every codec can count."""
 
 
 def available_codec() -> str:
@@ -35,9 +41,16 @@ class VideoWriter:
 
     Args:
         path: The file; its suffix chooses the container.
-        fps: Frames per second.
+        fps: Frames per second, of frames that come without a time.
         keep: Whether the frames that were written are kept when the block is left by an error, and
             stay in a file beside ``path`` when the process is killed.
+        time_base: Unit of the times that frames come with, in seconds; None if they have none.
+        pixel_aspect: Width of a pixel by its height.
+        audio: Video file whose sound is copied, as far as the frames reach.
+
+    Attributes:
+        notes: Sentences on what the file cannot hold.
+        unfinished: Where it grows.
 
     Raises:
         InputError: Unknown suffix, a place that must not be written to, a video that another run
@@ -45,19 +58,41 @@ class VideoWriter:
         WriteError: The folder cannot be written to, or the disk is full.
     """
 
-    def __init__(self, path: str | Path, fps: float, keep: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float,
+        keep: bool = False,
+        *,
+        time_base: Fraction | None = None,
+        pixel_aspect: Fraction = Fraction(1),
+        audio: str | Path | None = None,
+    ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in CONTAINERS:
             known = ", ".join(sorted(CONTAINERS))
             raise InputError(f"Video '{path}' needs one of the suffixes {known}.")
         self.fps = Fraction(fps).limit_denominator(1001)
         self.keep = keep
+        self.notes: list[str] = []
+        self._kind = CONTAINERS[self.path.suffix.lower()]
+        self._tick = _finest(time_base) if time_base and self._kind != "avi" else 1 / self.fps
+        self._pixel_aspect, self._audio_source = pixel_aspect, audio
+        self._audio: AudioCopy | None = None
+        self._last = -1
         self._draft = open_stream(path, "wb") if keep else Draft(path, "wb")
+        self.unfinished = self._draft.temporary
         self._container: av.container.OutputContainer | None = None
         self._size: tuple[int, int] | None = None
 
-    def write(self, frame: np.ndarray) -> None:
-        """Append a frame, (H, W, 3) uint8 RGB."""
+    def write(self, frame: np.ndarray, time: float | None = None) -> None:
+        """Append a frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+            time: When it is shown, seconds since the start; by default after the one before.
+                AVI knows only one rate: there times have no effect.
+        """
         if self._container is None:
             self._start(frame)
         if frame.shape[:2] != self._size:
@@ -65,7 +100,9 @@ class VideoWriter:
         # Half-resolution colour wants even sides.
         odd = [(0, side % 2) for side in self._size]
         padded = np.pad(frame, (*odd, (0, 0)), mode="edge")
-        self._encode(av.VideoFrame.from_ndarray(padded, format="rgb24"))
+        shown = av.VideoFrame.from_ndarray(padded, format="rgb24")
+        shown.pts, shown.time_base = self._place(time), self._tick
+        self._encode(shown)
 
     def finish(self) -> None:
         """Give the video its name; without a frame, no file is written."""
@@ -74,15 +111,20 @@ class VideoWriter:
             return
         self._encode(None)
         with self._reported():
-            self._container.close()
+            self._close()
         self._draft.publish()
 
     def discard(self) -> None:
         """Remove what was written."""
         if self._container is not None:
             with suppress(OSError, av.FFmpegError):  # what a full disk could not take
-                self._container.close()
+                self._close()
         self._draft.discard()
+
+    def _close(self) -> None:
+        if self._audio is not None:
+            self._audio.close()
+        self._container.close()
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -98,17 +140,35 @@ class VideoWriter:
         else:
             self.discard()
 
+    def _place(self, time: float | None) -> int:
+        """Number of ticks at which the next frame is shown; it grows with each frame."""
+        if time is None or self._kind == "avi":
+            place = (
+                self._last + max(1, round(1 / (self.fps * self._tick))) if self._last >= 0 else 0
+            )
+        else:
+            place = round(time / self._tick)
+        self._last = max(place, self._last + 1)
+        return self._last
+
     def _start(self, frame: np.ndarray) -> None:
         self._size = frame.shape[:2]
-        kind, options = CONTAINERS[self.path.suffix.lower()], {}
-        if kind in ("mp4", "mov"):  # their index stands at the end, where a kill never comes to
+        options = {}
+        if self._kind in ("mp4", "mov"):  # their index stands at the end, where no kill comes to
             microseconds = int(READABLE_EVERY * 1e6)
             options = {"movflags": "hybrid_fragmented", "frag_duration": str(microseconds)}
         with self._reported():
-            container = av.open(self._draft.file, "w", format=kind, options=options)
-        stream = container.add_stream(available_codec(), rate=self.fps)
+            container = av.open(self._draft.file, "w", format=self._kind, options=options)
+        codec = available_codec()
+        stream = container.add_stream(codec, rate=self.fps, options=CODECS[codec])
         stream.height, stream.width = (side + side % 2 for side in self._size)
         stream.pix_fmt = "yuv420p"
+        coder = stream.codec_context
+        coder.time_base, coder.sample_aspect_ratio = self._tick, self._pixel_aspect
+        coder.max_b_frames = 0  # they shift the times of a file that can be read when cut short
+        if self._audio_source is not None:
+            self._audio = AudioCopy(Path(self._audio_source), container)
+            self.notes += [f"{self.path}: {self._audio.problem}"] if self._audio.problem else []
         # Only now: an interruption before this line leaves nothing half made to finish.
         self._container, self._stream = container, stream
 
@@ -116,6 +176,8 @@ class VideoWriter:
         with self._reported():
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
+            if self._audio is not None:
+                self._audio.until(float(self._last * self._tick + 1 / self.fps))
             if self.keep:
                 self._draft.file.flush()
 
@@ -127,3 +189,8 @@ class VideoWriter:
                 yield
         except av.FFmpegError as error:
             raise WriteError(f"'{self.path}' cannot be written: {error}.") from error
+
+
+def _finest(time_base: Fraction) -> Fraction:
+    """A unit of time that codecs can count, as fine as wanted if possible."""
+    return max(time_base, Fraction(1, MOST_TICKS))
