@@ -26,7 +26,7 @@ from ovtrack.datasets.twins import TwinRecipe, make_twin, outline
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import append, atomic_write
 from vovtrack.files.hashing import file_sha256
-from vovtrack.files.images import encode_image, read_image
+from vovtrack.files.images import read_image, write_image
 from vovtrack.formats.coco import images_of, read_annotations, require_files
 from vovtrack.structures.vocabulary import from_categories
 
@@ -287,8 +287,7 @@ def write_twin(job: TwinJob) -> list[list[float] | None]:
     if made is None:
         return [None] * len(outlines)
     twin, boxes = made
-    with atomic_write(job.out, "wb") as file:
-        file.write(encode_image(twin[..., ::-1], ".jpg"))
+    write_image(job.out, twin[..., ::-1])
     return boxes
 
 

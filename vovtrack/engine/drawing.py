@@ -12,8 +12,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
 from vovtrack.engine.checkpoint import bare_model
-from vovtrack.files.atomic import atomic_write
-from vovtrack.files.images import encode_image, read_image
+from vovtrack.files.images import read_image, write_image
 from vovtrack.registry import HOOKS
 from vovtrack.visualization import TrailMemory, draw_tracks
 
@@ -70,5 +69,4 @@ class DrawResultsHook(Hook):
         picture = draw_tracks(frame, boxes, track_ids, labels, scores, self.names, self.trails)
         place = Path(os.path.relpath(sample.img_path, self.root or "/"))
         target = self.out_dir / (place.name if ".." in place.parts else place)
-        with atomic_write(target, "wb") as file:
-            file.write(encode_image(picture, target.suffix.lower()))
+        write_image(target, picture)

@@ -15,6 +15,7 @@ from mmengine.runner import set_random_seed
 from mmengine.structures import BaseDataElement
 
 from vovtrack.errors import InputError
+from vovtrack.files.images import write_image
 from vovtrack.registry import DATASETS
 from vovtrack.structures import Vocabulary
 from vovtrack.visualization import draw_tracks
@@ -58,7 +59,6 @@ def draw_samples(
     dataset = DATASETS.build(loader.dataset)
     names = _class_names(dataset, loader.dataset)
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
     for index in np.unique(np.linspace(0, len(dataset) - 1, number).round().astype(int)):
         item = dataset[int(index)]
         if not isinstance(item, dict) or "data_samples" not in item:
@@ -69,7 +69,7 @@ def draw_samples(
             for image, sample in zip(images, samples, strict=True)
         ]
         path = folder / f"{index:06d}.jpg"
-        cv2.imwrite(str(path), _side_by_side(views)[..., ::-1])
+        write_image(path, _side_by_side(views))
         yield path, len(views), sum(len(sample.get("gt_instances", ())) for sample in samples)
 
 

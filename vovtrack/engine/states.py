@@ -12,8 +12,7 @@ from mmdet.structures import DetDataSample
 from torch import nn
 
 from vovtrack.errors import InputError
-from vovtrack.files.atomic import atomic_write
-from vovtrack.files.images import encode_image, read_image
+from vovtrack.files.images import read_image, write_image
 from vovtrack.visualization.draw import draw_states
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -62,8 +61,7 @@ def draw_state_images(
         weights = found.state_weights.numpy()
         picture = draw_states(pixels[..., ::-1].copy(), found.bboxes.numpy(), weights)
         target = folder / f"{path.stem}.png"
-        with atomic_write(target, "wb") as file:
-            file.write(encode_image(picture, ".png"))
+        write_image(target, picture)
         yield target, len(found), float(weights.mean()) if len(found) else float("nan")
 
 

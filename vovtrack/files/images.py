@@ -11,21 +11,37 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vovtrack.errors import InputError
+from vovtrack.files.atomic import atomic_write
 
 MAX_PIXELS = 100_000_000
 """Pixels of one picture or video frame: three times 8K video."""
 
 
 def encode_image(image: np.ndarray, suffix: str, quality: int = 95) -> bytes:
-    """Pack a picture, for :func:`vovtrack.files.atomic.atomic_write` or ``create``.
+    """Pack a picture, for :func:`vovtrack.files.atomic.create`.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         suffix: ``.png`` or ``.jpg``.
         quality: Of JPEG, 1 to 100.
     """
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == ".jpg" else []
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix in (".jpg", ".jpeg") else []
     return cv2.imencode(suffix, image[..., ::-1], options)[1].tobytes()
+
+
+def write_image(path: str | Path, image: np.ndarray, quality: int = 95) -> None:
+    """Write a picture, complete or not at all; its suffix chooses the format.
+
+    Args:
+        path: ``.png`` or ``.jpg`` file.
+        image: (H, W, 3) uint8 RGB.
+        quality: Of JPEG, 1 to 100.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    with atomic_write(path, "wb") as file:
+        file.write(encode_image(image, Path(path).suffix.lower(), quality))
 
 
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
