@@ -18,7 +18,7 @@ CLIPS = "train_dataloader.dataset"
 TERMS = dict(pairwise="pair", triplewise="triple")
 INERT = "was read by nothing; leave the option out"
 DETECTIONS = "detections are kept by 'vovtrack test --observations' and run by 'vovtrack replay'"
-EXEMPLARS = "there is no head of class exemplars; leave the option out"
+EXEMPLARS = "class exemplars are model.class_head, as in configs/mini/ovtrack_classes.py"
 
 
 def _self_train(config: Config, key: str, text: str) -> list[Pair]:

@@ -48,6 +48,49 @@ class UnbiasedMultiPosCELoss(BaseModule):
 
 
 @MODELS.register_module()
+class UnbiasedSupConLoss(BaseModule):
+    """Contrast of regions by class: those of one class attract each other.
+
+    Supervised contrastive loss (Khosla et al., NeurIPS 2020, eq. 2) on dot products, with the
+    denominator of :class:`UnbiasedMultiPosCELoss`, so that the positives of a region share the
+    weight of one; as TETer (Li et al., ECCV 2022, section 3.3) trains its class exemplars.
+
+    Args:
+        temperature: Divides the dot products.
+        base_temperature: The loss is multiplied by ``temperature / base_temperature``.
+        loss_weight: Factor of the loss.
+    """
+
+    def __init__(
+        self, temperature: float = 0.07, base_temperature: float = 0.07, loss_weight: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.multi_pos = UnbiasedMultiPosCELoss(loss_weight * temperature / base_temperature)
+
+    def forward(self, embeds: Tensor, labels: Tensor) -> Tensor:
+        """Compute the loss; regions whose class occurs once do not take part.
+
+        Args:
+            embeds: (N, D).
+            labels: (N,).
+
+        Returns:
+            Scalar; 0 (with a graph) if no class occurs twice.
+        """
+        same = labels[:, None] == labels[None]
+        several = same.sum(dim=1) > 1
+        embeds, same = embeds[several], same[several][:, several]
+        count = len(embeds)
+        if count == 0:
+            return embeds.sum()
+        others = ~torch.eye(count, dtype=torch.bool, device=embeds.device)
+        logits = embeds @ embeds.T / self.temperature
+        shape = (count, count - 1)
+        return self.multi_pos(logits[others].view(shape), same[others].view(shape))
+
+
+@MODELS.register_module()
 class PairMarginL2Loss(BaseModule):
     """Squared distance of cosines to their 0/1 targets, on the hardest negatives.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
+from mmdet.models.tracking_heads import QuasiDenseEmbedHead
 from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -47,6 +48,8 @@ class OVTrack(OpenVocabDetector):
         track_head: Config of the embedding head.
         tracker: Config of the association rule.
         pair_sampler: Arguments of :class:`PairSampler`; None for a model that only tests.
+        class_head: Config of a head of class embeddings, which a tracker may compare too, in place
+            of those of the text branch; None for published models.
         freeze: Parts of the detector that do not train; by default all, so that the embedding
             head trains alone.
         separate_views: In training, let the key images pass the detector by themselves and then
@@ -64,6 +67,7 @@ class OVTrack(OpenVocabDetector):
         track_head: dict,
         tracker: dict,
         pair_sampler: dict | None = None,
+        class_head: dict | None = None,
         freeze: Sequence[str] = DETECTOR_PARTS,
         separate_views: bool = False,
         keep_observations: int = 0,
@@ -73,6 +77,7 @@ class OVTrack(OpenVocabDetector):
         self.separate_views = separate_views
         self.keep_observations = keep_observations
         self.track_head = MODELS.build(track_head)
+        self.class_head = class_head and MODELS.build(class_head)
         self.tracker = MODELS.build(tracker)
         self.pair_sampler = None if pair_sampler is None else PairSampler(**pair_sampler)
         self.tracker.set_thresholds(self.score_thresholds)
@@ -87,9 +92,14 @@ class OVTrack(OpenVocabDetector):
 
     def embed(self, feats: tuple[Tensor, ...] | PackedMaps, rois: Tensor) -> Tensor:
         """Appearance embeddings (N, D) of ``rois`` (N, 5), network-input pixels."""
+        return self._embed(self.track_head, feats, rois)
+
+    def _embed(
+        self, head: QuasiDenseEmbedHead, feats: tuple[Tensor, ...] | PackedMaps, rois: Tensor
+    ) -> Tensor:
         if len(rois) == 0:
-            return rois.new_zeros(0, self.track_head.fc_embed.out_features)
-        return self.track_head(self.roi_head.pool(feats, rois)).float()
+            return rois.new_zeros(0, head.fc_embed.out_features)
+        return head(self.roi_head.pool(feats, rois)).float()
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         """Association losses on image pairs (OVTrack, section 3.3).
@@ -102,10 +112,30 @@ class OVTrack(OpenVocabDetector):
         views = list(self.look(batch_inputs, batch_data_samples, num_views=2))
         places = [view.images for view in views]
         proposals = in_order(places, [view.proposals for view in views])
-        regions, _, targets = self.pair_sampler.sample(proposals, batch_data_samples)
+        regions, labels, targets = self.pair_sampler.sample(proposals, batch_data_samples)
         parts = [self.embed_view(view, [regions[i] for i in view.images]) for view in views]
         embeds = in_order(places, parts)
-        return self.track_head.pair_loss(embeds[0::2], embeds[1::2], targets)
+        losses = self.track_head.pair_loss(embeds[0::2], embeds[1::2], targets)
+        if self.class_head is not None:
+            losses |= self._class_loss(views, regions, labels)
+        return losses
+
+    def _class_loss(
+        self, views: Sequence[View], regions: Sequence[Tensor], labels: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Loss of class embeddings on the regions (n, 4) of each image that show an object."""
+        shown = [label >= 0 for label in labels]
+        embeds = [
+            self._embed(
+                self.class_head,
+                view.feats,
+                bbox2roi([regions[i][shown[i]] for i in view.images]),
+            )
+            for view in views
+        ]
+        order = [i for view in views for i in view.images]
+        classes = torch.cat([labels[i][shown[i]] for i in order])
+        return self.class_head.class_loss(torch.cat(embeds), classes)
 
     def look(
         self, batch_inputs: Tensor, batch_data_samples: list, num_views: int
@@ -156,14 +186,13 @@ class OVTrack(OpenVocabDetector):
         feats = self.roi_head.bbox_roi_extractor.prepare(feats)
         metas = [sample.metainfo for sample in batch_data_samples]
         detections = self.roi_head.detect(feats, proposals, metas, rescale)
-        embeds = self._embed_detections(feats, detections, batch_data_samples, rescale)
-        for sample, dets, rows in zip(batch_data_samples, detections, embeds, strict=True):
-            probabilities, cls_embeds = dets.pop("probabilities"), dets.pop("cls_embeds")
+        self._embed_detections(feats, detections, batch_data_samples, rescale)
+        for sample, dets in zip(batch_data_samples, detections, strict=True):
+            probabilities = dets.pop("probabilities")
             if self.keep_observations:
                 dets.top_scores, dets.top_labels = self._best_classes(probabilities)
-            dets.embeds = rows
-            if "cls_embeds" in self.tracker.fields:
-                dets.cls_embeds = cls_embeds
+            if "cls_embeds" not in self.tracker.fields:
+                dets.pop("cls_embeds")
             found = to_host(dets)
             sample.set_metainfo(dict(vocabulary=self.vocabulary.fingerprint))
             sample.pred_instances = pick(found, DETECTION)
@@ -182,12 +211,21 @@ class OVTrack(OpenVocabDetector):
 
     def _embed_detections(
         self, feats: PackedMaps, detections: list, samples: list, rescaled: bool
-    ) -> tuple[Tensor, ...]:
+    ) -> None:
+        """Add ``embeds`` to the detections of each image, and ``cls_embeds`` if there is a head.
+
+        Without one the class embeddings are those of the text branch.
+        """
         boxes = [
             scale_boxes(dets.bboxes, sample.scale_factor) if rescaled else dets.bboxes
             for dets, sample in zip(detections, samples, strict=True)
         ]
-        return self.embed(feats, bbox2roi(boxes)).split([len(b) for b in boxes])
+        heads = dict(embeds=self.track_head, cls_embeds=self.class_head)
+        for name, head in heads.items():
+            if head is not None:
+                rows = self._embed(head, feats, bbox2roi(boxes)).split([len(b) for b in boxes])
+                for dets, own in zip(detections, rows, strict=True):
+                    dets[name] = own
 
     def _convert_keys(self, state_dict: dict, prefix: str, *args) -> None:
         super()._convert_keys(state_dict, prefix, *args)

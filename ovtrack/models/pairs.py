@@ -58,7 +58,7 @@ class PairSampler:
 
     def sample(
         self, proposals: list[InstanceData], samples: list
-    ) -> tuple[list[Tensor], list[int], list[Tensor]]:
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Pick regions.
 
         Args:
@@ -66,26 +66,28 @@ class PairSampler:
             samples: Their samples with ``gt_instances``.
 
         Returns:
-            2B box tensors (n, 4); their lengths; B target matrices (K_b, R_b), True where a key
-            and a reference region show the same object.
+            2B box tensors (n, 4); the labels (n,) of what they show, -1 for background; B target
+            matrices (K_b, R_b), True where a key and a reference region show the same object.
         """
         picked = [
             self._pick(p, s.gt_instances, is_key=i % 2 == 0)
             for i, (p, s) in enumerate(zip(proposals, samples, strict=True))
         ]
-        bboxes, ids = (list(column) for column in zip(*picked, strict=True))
+        bboxes, labels, ids = (list(column) for column in zip(*picked, strict=True))
         targets = [key[:, None] == ref[None] for key, ref in zip(ids[0::2], ids[1::2], strict=True)]
-        return bboxes, [len(b) for b in bboxes], targets
+        return bboxes, labels, targets
 
     def _pick(
         self, proposals: InstanceData, gt_instances: InstanceData, is_key: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Boxes (n, 4) and the identities they show (n,), -1 for background."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Boxes (n, 4), and the labels and identities they show (n,), -1 for background."""
         priors = InstanceData(priors=proposals.bboxes)
         assigned = self.assigner.assign(priors, gt_instances)
         result = self.sampler.sample(assigned, priors, gt_instances)
-        ids = gt_instances.instances_ids[result.pos_assigned_gt_inds]
+        shown = result.pos_assigned_gt_inds
+        labels, ids = gt_instances.labels[shown], gt_instances.instances_ids[shown]
         if is_key:
-            return result.pos_priors, ids
+            return result.pos_priors, labels, ids
         background = ids.new_full((len(result.neg_priors),), -1)
-        return torch.cat([result.pos_priors, result.neg_priors]), torch.cat([ids, background])
+        bboxes = torch.cat([result.pos_priors, result.neg_priors])
+        return bboxes, torch.cat([labels, background]), torch.cat([ids, background])

@@ -90,6 +90,9 @@ class SelfSupervisedOVTrack(OVTrack):
                 f"{best:.4g} with {type(self.roi_head.score_rule).__name__} and "
                 f"{len(self.vocabulary)} classes. Choose a smaller threshold, or None."
             )
+        if self.class_head is not None:
+            # Raw video says nothing about classes.
+            self.class_head.requires_grad_(False)
         self.cycle_loss = MODELS.build(cycle_loss)
         self.spatial_loss = spatial_loss and MODELS.build(spatial_loss)
         self.num_clusters = num_clusters

@@ -1,4 +1,4 @@
-"""Head that turns a region into an appearance embedding, and its training on image pairs."""
+"""Heads that turn a region into an embedding of its appearance or class, and their training."""
 
 from __future__ import annotations
 
@@ -46,3 +46,30 @@ class PairEmbedHead(QuasiDenseEmbedHead):
                 self.loss_track_aux(cosine_similarity(key, ref), same) for key, ref, same in pairs
             )
         return dict(loss_track=track / len(pairs), loss_track_aux=aux / len(pairs))
+
+
+@MODELS.register_module()
+class ClassExemplarHead(QuasiDenseEmbedHead):
+    """Embeds regions so that those of one class are near.
+
+    A tracker with ``match_metric="cosine"`` links only regions whose class embeddings agree,
+    without asking for their names (TETer, Li et al., ECCV 2022, section 3.3). The layers are
+    mmdet's. No published config of OVTrack or VOVTrack has this head.
+
+    Args:
+        loss_class: Config of the loss on regions with their classes.
+        **kwargs: Layers of mmdet's ``QuasiDenseEmbedHead``.
+    """
+
+    def __init__(self, loss_class: dict, **kwargs) -> None:
+        super().__init__(loss_track=loss_class, loss_track_aux=None, **kwargs)
+
+    def class_loss(self, embeds: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Loss of the regions of a batch that show objects.
+
+        Args:
+            embeds: (N, D).
+            labels: (N,).
+        """
+        with torch.autocast(embeds.device.type, enabled=False):
+            return dict(loss_cem=self.loss_track(embeds.float(), labels))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
-from ovtrack.models import PairMarginL2Loss, UnbiasedMultiPosCELoss
+from ovtrack.models import PairMarginL2Loss, UnbiasedMultiPosCELoss, UnbiasedSupConLoss
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
 from vovtrack.ops.similarity import cosine_similarity
@@ -37,6 +39,29 @@ def test_unbiased_loss_is_its_formula_and_survives_large_logits():
     loss.backward()
     assert logits.grad.sum().abs() < 1e-6
     assert UnbiasedMultiPosCELoss(1.0)(logits.detach() * 1e4, same).isfinite()
+
+
+def test_class_contrast_is_its_formula():
+    embeds = torch.randn(7, 5, generator=torch.Generator().manual_seed(0), dtype=torch.double)
+    labels = torch.tensor([3, 1, 3, 2, 1, 3, 0])
+    found = UnbiasedSupConLoss(temperature=0.5, base_temperature=0.25)(embeds, labels)
+    kept = [i for i in range(7) if (labels == labels[i]).sum() > 1]
+    terms = []
+    for i in kept:
+        z = {j: float(embeds[i] @ embeds[j]) / 0.5 for j in kept if j != i}
+        positive = [z[j] for j in z if labels[j] == labels[i]]
+        negative = [math.exp(z[j]) for j in z if labels[j] != labels[i]]
+        mean = sum(map(math.exp, positive)) / len(positive)
+        terms.append(math.log(sum(negative) + mean) - sum(positive) / len(positive))
+    assert float(found) == pytest.approx(2 * sum(terms) / len(terms), rel=1e-6)
+
+
+@pytest.mark.parametrize("labels", [[], [1], [1, 2, 3]])
+def test_class_contrast_without_a_pair_is_zero_with_graph(labels):
+    embeds = torch.rand(len(labels), 4, requires_grad=True)
+    loss = UnbiasedSupConLoss()(embeds, torch.tensor(labels, dtype=torch.long))
+    loss.backward()
+    assert loss == 0 and embeds.grad is not None
 
 
 @pytest.mark.parametrize("loss", [UnbiasedMultiPosCELoss(), PairMarginL2Loss()])

@@ -55,8 +55,9 @@ def test_targets_are_equal_identities_and_background_is_nobody():
     between = OBJECTS[:1] + torch.tensor([15.0, 0, 15, 0])  # overlap of 0.45: neither
     pair = [image([7, 0, 9], OBJECTS), image([9, 7, 4], OBJECTS)]
     found = [proposals(near, between, BACKGROUND)] * 2
-    regions, counts, (target,) = make().sample(found, pair)
-    assert counts == [6, 8] == [len(boxes) for boxes in regions]
+    regions, labels, (target,) = make().sample(found, pair)
+    assert [len(boxes) for boxes in regions] == [6, 8]
+    assert labels[0].tolist() == [0] * 6 and labels[1].tolist() == [0] * 6 + [-1] * 2
     key, reference = regions
     assert (box_iou(key, OBJECTS).amax(dim=1) >= 0.7).all(), "keys show objects only"
     assert (box_iou(reference[6:], BACKGROUND).amax(dim=1) == 1).all(), "background comes last"
@@ -73,15 +74,16 @@ def test_targets_are_equal_identities_and_background_is_nobody():
 def test_pairs_stay_apart():
     first, second = image([1], OBJECTS[:1]), image([1], OBJECTS[1:2])
     found = [proposals(BACKGROUND)] * 4
-    regions, counts, targets = make().sample(found, [first, first, second, second])
-    assert counts == [1, 3, 1, 3] and [t.shape for t in targets] == [(1, 3), (1, 3)]
+    regions, _, targets = make().sample(found, [first, first, second, second])
+    assert [len(boxes) for boxes in regions] == [1, 3, 1, 3]
+    assert [t.shape for t in targets] == [(1, 3), (1, 3)]
     assert torch.equal(regions[0], OBJECTS[:1]) and torch.equal(regions[2], OBJECTS[1:2])
 
 
 def test_an_image_without_objects_gives_background_only():
     empty = image([], torch.zeros(0, 4))
-    _, counts, (target,) = make().sample([proposals(BACKGROUND)] * 2, [empty, empty])
-    assert counts == [0, 2] and target.shape == (0, 2)
+    _, labels, (target,) = make().sample([proposals(BACKGROUND)] * 2, [empty, empty])
+    assert [own.tolist() for own in labels] == [[], [-1, -1]] and target.shape == (0, 2)
 
 
 def assigned(counts: list[int]) -> AssignResult:
