@@ -65,20 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(VERBS)}."
         print(f"vovtrack: unknown verb '{words[0]}'; {hint}", file=sys.stderr)
         return 2
-    args = build_parser(words[:1] if words and words[0] in VERBS else VERBS).parse_args(words)
+    verb = words[0] if words else ""
     try:
+        args = build_parser(words[:1] if verb in VERBS else VERBS).parse_args(words)
         with guarded_inputs():
             _check_paths(args)
             return args.run(args)
     except InputError as error:
-        print(f"vovtrack {args.verb}: {error}", file=sys.stderr)
+        print(f"vovtrack {verb}: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # of libraries that write by themselves; the rest names its file
         place = f"'{error.filename}': " if error.filename else ""
-        print(f"vovtrack {args.verb}: {place}{error.strerror or error}.", file=sys.stderr)
+        print(f"vovtrack {verb}: {place}{error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"vovtrack {args.verb}: interrupted", file=sys.stderr)
+        print(f"vovtrack {verb}: interrupted", file=sys.stderr)
         return 130
 
 

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from vovtrack.cli.old_flags import TEST, add_old_flags
 from vovtrack.cli.process import choose_device
 from vovtrack.cli.train import add_run_arguments
 
@@ -56,7 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SCORE",
         help="smallest score that is drawn (default: the model's own threshold)",
     )
+    parser.add_argument(
+        "--fuse-conv-bn",
+        action="store_true",
+        help="fold batch norms into convolutions: faster, equal up to rounding",
+    )
     add_run_arguments(parser)
+    add_old_flags(parser, TEST)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         observations=args.observations,
         tta=args.tta,
+        fuse_conv_bn=args.fuse_conv_bn,
         show_dir=args.show_dir,
         show_score_thr=args.show_score_thr,
         log=args.log,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from vovtrack.cli.old_flags import TRAIN, add_old_flags
 from vovtrack.cli.process import choose_device
 
 HELP = "train the model of a config"
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train in mixed precision; without a word float16 on a GPU, bfloat16 on a CPU",
     )
     add_run_arguments(parser)
+    add_old_flags(parser, TRAIN)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:

@@ -111,6 +111,7 @@ def test(
     out: str | Path | None = None,
     observations: str | Path | None = None,
     tta: bool = False,
+    fuse_conv_bn: bool = False,
     show_dir: str | Path | None = None,
     show_score_thr: float | None = None,
     log: Sequence[str] = (),
@@ -133,6 +134,8 @@ def test(
         observations: Folder in which to keep all detections with their embeddings, for
             ``vovtrack replay``.
         tta: Let a detector see each image in several sizes, also mirrored.
+        fuse_conv_bn: Fold batch norms into convolutions, see
+            :func:`vovtrack.engine.speed.prepare_for_speed`.
         show_dir: Folder in which to draw the results.
         show_score_thr: Smallest score that is drawn; default is the model's own threshold.
         log: As for :func:`train`.
@@ -165,6 +168,8 @@ def test(
         switches.keep_observations(cfg, observations)
     if tta:
         switches.augment_test(cfg)
+    if fuse_conv_bn:
+        switches.add_hook(cfg, type="FoldNormsHook")
     if show_dir is not None:
         switches.show_results(cfg, show_dir, show_score_thr)
     switches.log_to(cfg, log)

@@ -57,7 +57,7 @@ def apply_options(
     typed += [(f"test_evaluator.{key}", text) for key, text in _split(eval_options)]
     for key, text in typed:
         pairs, notice = translate(config, key, text)
-        notices += [notice] if notice else []
+        notices += [notice.replace("'test_evaluator.", "'", 1)] if notice else []
         pairs = [(_inside_wrappers(config, new), value) for new, value in pairs]
         # Of several places that an option acts at, a config may lack some.
         there = [pair for pair in pairs if _containers(config, pair[0])]

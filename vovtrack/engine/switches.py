@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 import vovtrack.engine.drawing  # noqa: F401  registers the hook of --show-dir
 import vovtrack.engine.mixed_precision  # noqa: F401  registers the optimizer wrapper of --amp
+import vovtrack.engine.speed  # noqa: F401  registers the hook of --fuse-conv-bn
 from vovtrack.engine.checkpoint import latest_checkpoint, read_checkpoint
 from vovtrack.errors import InputError
 
@@ -186,7 +187,11 @@ def show_results(cfg: Config, folder: str | Path, score_thr: float | None) -> No
         folder: Gets the pictures, in folders and names of the images.
         score_thr: Leave out objects with smaller scores; None takes the model's own threshold.
     """
-    hook = dict(type="DrawResultsHook", out_dir=str(folder), score_thr=score_thr)
+    add_hook(cfg, type="DrawResultsHook", out_dir=str(folder), score_thr=score_thr)
+
+
+def add_hook(cfg: Config, **hook: Any) -> None:
+    """Let a run call a hook, given by its config, after those that it has."""
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), hook]
 
 

@@ -65,6 +65,12 @@ def test_one_view_is_the_plain_test(world, detector, repository, tmp_path):
 
 
 @pytest.mark.slow
+def test_folded_norms_give_the_same_boxes(world, detector, repository, tmp_path):
+    plain = detect(world, detector, tmp_path / "plain")
+    assert_equal(plain, detect(world, detector, tmp_path / "folded", fuse_conv_bn=True))
+
+
+@pytest.mark.slow
 def test_a_mirrored_image_has_mirrored_boxes(world, detector, repository, tmp_path):
     mirrored = tmp_path / "mirrored"
     shutil.copytree(world / "lvis", mirrored / "lvis")
