@@ -97,11 +97,12 @@ class _Axis:
         weights = kernel((place + 0.5 - centre[..., None]) / width[:, None, None])
         weights = weights * (place < last[..., None])
         weights = weights / weights.sum(-1, keepdim=True)
+        weights.mul_(_WEIGHT_STEPS).round_().div_(_WEIGHT_STEPS)
         column = ((self.start - self.low)[:, None, None] + place).long()
         inside = (column >= 0) & (column < read)
         dense = weights.new_zeros(*weights.shape[:2], read)
         dense.scatter_add_(2, column.clamp(0, read - 1), weights * inside)
-        return (dense * _WEIGHT_STEPS).round().div(_WEIGHT_STEPS).float()
+        return dense.float()
 
 
 def crop_regions(
@@ -124,7 +125,32 @@ def crop_regions(
     Returns:
         (N, 3, side, side) uint8, on the device of the image.
     """
-    bboxes = bboxes.cpu()
+    limit = torch.tensor([image.shape[2], image.shape[1]])
+    plan, sizes, taps = _plan(bboxes.cpu(), limit, side, resize_mode, interpolation)
+    # Crops of like extents share one product: in the order of their size little is padded.
+    order = sizes.prod(dim=1).argsort()
+    sizes, taps = sizes[order], taps[order]
+    plan, places = _sent(plan[:, order], image.device), _sent(order, image.device)
+    pixels = image.float()
+    crops = image.new_empty(len(bboxes), 3, side, side)
+    for rows in _groups(sizes):
+        axes = [_Axis(*plan[:, rows, axis]) for axis in (0, 1)]
+        read, most = sizes[rows].amax(dim=0).tolist(), taps[rows].amax(dim=0).tolist()
+        across, down = (axes[i].weights(read[i], most[i], side, interpolation) for i in (0, 1))
+        patches = _patches(pixels, axes[0].low, axes[1].low, read)
+        crops[places[rows]] = _resize(patches, across, down)
+    return crops
+
+
+def _plan(
+    bboxes: Tensor, limit: Tensor, side: int, resize_mode: str, interpolation: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Where crops lie and what is read of them, on both axes.
+
+    Returns:
+        (5, N, 2) the numbers of `_Axis`, (N, 2) extents that are read, (N, 2) pixels that make one
+        output pixel, at most.
+    """
     start, extents = bboxes[:, :2], (bboxes[:, 2:] - bboxes[:, :2]).clamp(min=1)
     out = torch.full_like(extents, side)
     if resize_mode == "shortest":
@@ -136,22 +162,9 @@ def crop_regions(
     reach = (_FILTERS[interpolation][1] * scale.clamp(min=1)).ceil().long() + 1
     low = start + ((skip * scale).long() - reach).clamp(min=0)
     high = start + torch.minimum(((skip + side) * scale).long() + 1 + reach, extents)
-    limit = torch.tensor([image.shape[2], image.shape[1]])
     low = torch.minimum(low.clamp(min=0), limit)
     sizes = (torch.minimum(high.clamp(min=0), limit) - low).clamp(min=1)
-    # Crops of like extents share one product: in the order of their size little is padded.
-    order = sizes.prod(dim=1).argsort()
-    sizes, taps = sizes[order], 2 * reach[order]
-    plan = _sent(torch.stack([start, extents, out, skip, low])[:, order], image.device)
-    pixels, crops = image.float(), []
-    for rows in _groups(sizes):
-        axes = [_Axis(*plan[:, rows, axis]) for axis in (0, 1)]
-        read, most = sizes[rows].amax(dim=0).tolist(), taps[rows].amax(dim=0).tolist()
-        across, down = (axes[i].weights(read[i], most[i], side, interpolation) for i in (0, 1))
-        crops.append(_resize(_patches(pixels, axes[0].low, axes[1].low, read), across, down))
-    if not crops:
-        return image.new_zeros(0, 3, side, side)
-    return torch.cat(crops)[_sent(order.argsort(), image.device)]
+    return torch.stack([start, extents, out, skip, low]), sizes, 2 * reach
 
 
 def _sent(tensor: Tensor, device: torch.device) -> Tensor:
