@@ -1,4 +1,4 @@
-"""Every command that README.md shows is understood, and every file that it names is there."""
+"""Every command that README.md and docs/training.md show is understood; files they name exist."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from vovtrack.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = README + (ROOT / "docs/training.md").read_text()
 LATER = "(later release)"
 OTHER_PROGRAMS = ("pip", "hf", "pre-commit")
 
@@ -22,7 +23,7 @@ OTHER_PROGRAMS = ("pip", "hf", "pre-commit")
 def commands() -> list[tuple[str, bool]]:
     """Commands of the ``bash`` blocks; with each, whether the text before calls it a later one."""
     found = []
-    parts = re.split(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+    parts = re.split(r"```bash\n(.*?)```", PAGES, flags=re.DOTALL)
     for before, block in zip(parts[::2], parts[1::2], strict=False):
         later = LATER in before.strip().split("\n\n")[-1]
         lines = block.replace("\\\n", " ").splitlines()
