@@ -39,20 +39,21 @@ def busy_loops(count: int) -> Iterator[None]:
             loop.wait()
 
 
-def seconds_per_step(steps: int, threads: int, batch: int, settings: dict[str, str]) -> float:
-    """Median time of a training step in a new process with these settings of OpenMP."""
+def seconds_per_step(args: argparse.Namespace, settings: dict[str, str]) -> list[float]:
+    """Median times of a training step, alone and busy, in a new process with these settings."""
     taken = {name for values in WAYS.values() for name in values} | {"OMP_NUM_THREADS"}
     environment = {name: value for name, value in os.environ.items() if name not in taken}
     command = [sys.executable, __file__, "--measure"]
-    command += ["--steps", str(steps), "--threads", str(threads), "--batch", str(batch)]
+    for name in ("steps", "threads", "batch", "load"):
+        command += [f"--{name}", str(getattr(args, name))]
     done = subprocess.run(
         command, env={**environment, **settings}, capture_output=True, text=True, check=True
     )
-    return float(done.stdout.split()[-1])
+    return [float(word) for word in done.stdout.split()[-2:]]
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Print the median time of a step of this process."""
+    """Print the median times of a step of this process, alone and beside busy loops."""
     import torch
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
@@ -75,12 +76,16 @@ def measure(args: argparse.Namespace) -> None:
         )
         samples.append(sample)
     images = torch.randn(args.batch, 3, *size)
-    times = []
-    for _ in range(args.steps + 1):
+
+    def step() -> float:
         begin = perf_counter()
         model.parse_losses(model.loss(images, samples))[0].backward()
-        times.append(perf_counter() - begin)
-    print(median(times[1:]))
+        return perf_counter() - begin
+
+    step()
+    alone = median(step() for _ in range(args.steps))
+    with busy_loops(args.load):
+        print(alone, median(step() for _ in range(args.steps)))
 
 
 def main() -> None:
@@ -97,16 +102,13 @@ def main() -> None:
     if args.measure:
         measure(args)
         return
-    work = (args.steps, args.threads, args.batch)
     times = defaultdict(list)
     for _ in range(args.rounds):
         for way, settings in WAYS.items():
-            times[way, "alone"].append(seconds_per_step(*work, settings))
-            with busy_loops(args.load):
-                times[way, "busy"].append(seconds_per_step(*work, settings))
+            times[way].append(seconds_per_step(args, settings))
     print(f"{args.threads} threads, {args.load} busy loops, median and worst of {args.rounds}:")
-    for way in WAYS:
-        alone, busy = times[way, "alone"], times[way, "busy"]
+    for way, pairs in times.items():
+        alone, busy = zip(*pairs, strict=True)
         print(
             f"{way:>24}: alone {median(alone):.2f} s (worst {max(alone):.2f}), "
             f"busy {median(busy):.2f} s (worst {max(busy):.2f})"
