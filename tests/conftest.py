@@ -2,15 +2,62 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+if TYPE_CHECKING:
+    import torch
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add where tests with tensors on a device compute."""
+    parser.addoption(
+        "--device",
+        choices=("cpu", "fake", "cuda"),
+        default="cpu",
+        help="of tests marked gpu: the CPU, the pretended GPU of tests/fake_cuda.py, or a real one",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a real GPU, where it is asked for, stand in for the pretended one."""
+    if config.getoption("--device") == "cuda":
+        from tests import fake_cuda
+
+        fake_cuda.use_real_gpu()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that compute on a device."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            named = inspect.unwrap(item.function).__code__.co_names
+            if "device" in item.fixturenames or "fake_cuda" in named:
+                item.add_marker("gpu")
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
+    """Where a test puts its models and tensors: the device of ``--device``."""
+    import torch
+
+    if request.config.getoption("--device") == "cpu":
+        yield torch.device("cpu")
+        return
+    from tests.fake_cuda import fake_cuda
+
+    with fake_cuda() as found:
+        yield found
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,6 +36,18 @@ INDEXING = {
 }
 """Operations on a GPU tensor whose indices, their second argument, may lie on the CPU."""
 
+REFUSED = "same device"
+"""In what CUDA and the pretended GPU say of an operation between devices."""
+_real_gpu = False
+
+
+def use_real_gpu() -> None:
+    """Let :func:`fake_cuda` give the first GPU of this machine from now on."""
+    global _real_gpu
+    _real_gpu = True
+    # As exact as the CPU, whose results these tests expect.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
 
 class MixedDevicesError(RuntimeError):
     """An operation that fails on a GPU, because its tensors lie on different devices."""
@@ -102,6 +114,9 @@ class _Requests(TorchFunctionMode):
 @contextlib.contextmanager
 def fake_cuda() -> Iterator[torch.device]:
     """One GPU, for torch and for the runner; gives its device."""
+    if _real_gpu:
+        yield CUDA
+        return
     answers = {
         "is_available": True,
         "is_bf16_supported": True,
@@ -189,7 +204,8 @@ def _check(func, args: tuple, kwargs: dict) -> None:
     if wrong:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in wrong)
         raise MixedDevicesError(
-            f"{func}: tensors of shape {shapes} lie on the CPU, others on cuda:0."
+            f"{func} expects all tensors on the same device: those of shape {shapes} are on the "
+            "CPU, others on cuda:0."
         )
 
 

@@ -9,6 +9,12 @@ from torch import nn
 from tests.fake_cuda import CUDA, FakeCudaTensor, MixedDevicesError, fake_cuda
 
 
+@pytest.fixture(autouse=True)
+def pretended(pytestconfig):
+    if pytestconfig.getoption("--device") != "cpu":
+        pytest.skip("about the pretended GPU, entered and left")
+
+
 class Model(nn.Module):
     """A small model whose step makes one of the usual mistakes, or none."""
 

@@ -7,7 +7,7 @@ import torch
 
 from tests.detpro.conftest import CLIP
 from tests.detpro.models.test_stages import STAGE1, STAGE2, Words, batch
-from tests.fake_cuda import MixedDevicesError, fake_cuda
+from tests.fake_cuda import REFUSED, fake_cuda
 from vovtrack.engine.launch import load_config
 from vovtrack.registry import MODELS
 
@@ -106,5 +106,5 @@ def test_a_forgotten_tensor_of_the_model_is_found(repository, name):
         left_behind = getattr(module, leaf).detach().cpu()
         delattr(module, leaf)
         setattr(module, leaf, left_behind)
-        with pytest.raises(MixedDevicesError):
+        with pytest.raises(RuntimeError, match=REFUSED):
             getattr(model, FORGOTTEN[name])(*data(device))

@@ -15,6 +15,8 @@ from tests.seeded import normal, seeded_state_dict
 from vovtrack.models.state_attention import StateAttention
 from vovtrack.structures import Vocabulary
 
+pytestmark = pytest.mark.golden
+
 CASE, STATES = Case("stage1_losses"), Case("stage2_attention")
 KINDS = {"train": "", "eval": "_eval", "level map": "_part"}
 
@@ -27,6 +29,12 @@ class Words:
 
     def encode(self, names):
         return self.rows
+
+
+@pytest.fixture(autouse=True)
+def recorded_on_device(device, monkeypatch):
+    """Recorded tensors lie on the device of ``--device``."""
+    monkeypatch.setattr(Case, "device", device)
 
 
 def make_head(level_map: dict | None = None) -> OpenVocabRoIHead:
@@ -65,9 +73,9 @@ def make_head(level_map: dict | None = None) -> OpenVocabRoIHead:
     DETECTOR_KEYS.apply(weights)
     head.load_state_dict({key.removeprefix("roi_head."): v for key, v in weights.items()})
     embeds = normal((1203, 512), "a", "class_embeddings")
-    close(F.normalize(embeds, dim=1)[0], CASE["class_embedding_row0"], 1e-6)
+    close(F.normalize(embeds, dim=1)[0], CASE["class_embedding_row0"].cpu(), 1e-6)
     head.set_vocabulary(Vocabulary.load("lvis_v1"), embeds)
-    return head
+    return head.to(Case.device)
 
 
 def sampled() -> list[InstanceData]:
@@ -156,14 +164,14 @@ def test_level_map_is_the_recorded_one():
     assert torch.equal(levels, table["level"])
     for name, chosen in (("regression", (0, 0, 1, 1)), ("classification", (2, 2, 3, 3))):
         expected = table[f"level_used_{name}"]
-        assert torch.equal(torch.tensor(chosen)[levels], expected)
+        assert torch.equal(torch.tensor(chosen).to(levels)[levels], expected)
 
 
 def attention(**kwargs) -> StateAttention:
     """State attention with the recorded words."""
     made = StateAttention(text_encoder=dict(type="ClipTextEncoder"), **kwargs)
     made.text_encoder = Words(STATES["state_embeddings"])
-    return made
+    return made.to(Case.device)
 
 
 def weighted_loss(part: StateAttention, levels: int, **head_options):

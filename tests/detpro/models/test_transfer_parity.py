@@ -12,6 +12,8 @@ from detpro.models.bbox_head import RegionOutputs
 from tests.detpro.golden import Case, close
 from vovtrack.structures import Vocabulary
 
+pytestmark = pytest.mark.golden
+
 CASE = Case("fusion")
 RUNS = [(name, run) for name, case in CASE.meta["cases"].items() for run in case["runs"]]
 FUSIONS = {
@@ -20,6 +22,12 @@ FUSIONS = {
     "fixed_lambda": dict(fixed_text_weight=0.6),
     "no_ensemble": None,
 }
+
+
+@pytest.fixture(autouse=True)
+def recorded_on_device(device, monkeypatch):
+    """Recorded tensors lie on the device of ``--device``."""
+    monkeypatch.setattr(Case, "device", device)
 
 
 def make_head(name: str, run: str) -> tuple[OpenVocabRoIHead, torch.Tensor]:
@@ -54,7 +62,7 @@ def make_head(name: str, run: str) -> tuple[OpenVocabRoIHead, torch.Tensor]:
     torch.nn.init.zeros_(head.classifier.background.weight)
     with torch.no_grad():
         head.classifier.background.bias.copy_(CASE[f"{name}/bg_unit"])
-    return head, known
+    return head.to(Case.device), known.to(Case.device)
 
 
 @pytest.mark.parametrize(("name", "run"), RUNS)
@@ -74,7 +82,8 @@ def test_scores_and_detections(name, run):
     scores = head.score_rule(judged.probabilities)
     expected = CASE[f"{name}/{run}/scores"][:, :-1]
     close(scores, expected[:, known], 1e-5)
-    absent = torch.ones(expected.shape[1], dtype=bool).index_fill(0, known, False)
+    absent = torch.ones(expected.shape[1], dtype=bool, device=known.device)
+    absent[known] = False
     assert (expected[:, absent] == 0).all()
     for image, own in enumerate(judged.split(counts)):
         meta = dict(

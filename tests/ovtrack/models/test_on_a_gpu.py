@@ -8,7 +8,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from tests.fake_cuda import MixedDevicesError, fake_cuda
+from tests.fake_cuda import REFUSED, fake_cuda
 from vovtrack.engine.launch import load_config
 from vovtrack.registry import MODELS
 
@@ -111,5 +111,5 @@ def test_a_forgotten_tensor_of_the_model_is_found(repository, path):
     with fake_cuda() as device:
         model = build(path).train().to(device)
         model.track_head.fc_embed.bias = torch.nn.Parameter(model.track_head.fc_embed.bias.cpu())
-        with pytest.raises(MixedDevicesError):
+        with pytest.raises(RuntimeError, match=REFUSED):
             model.loss(*frames(device, clip_length=FRAMES))

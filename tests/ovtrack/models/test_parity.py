@@ -17,6 +17,8 @@ from vovtrack.engine.online import OVOnlineTracker
 from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 
+pytestmark = pytest.mark.golden
+
 CONFIG = (
     "configs/ovtrack-teta/adding_spatial/"
     "ovtrack_r50_self_train_fintune_adding_spatial_without_inference_ratio1.0.py"
@@ -30,7 +32,7 @@ def shapes(golden_path):
 
 
 @pytest.fixture(scope="module")
-def model(shapes, repo_root):
+def model(shapes, repo_root, device):
     cfg = Config.fromfile(repo_root / CONFIG)
     cfg.model.tracker.update(match_score_thr=0.33, memo_frames=30, momentum_embed=0.4)
     model = MODELS.build(cfg.model)
@@ -39,7 +41,7 @@ def model(shapes, repo_root):
     rows = [i - 1 for i in model.vocabulary.category_ids]
     bank = torch.nn.functional.normalize(normal((1203, 512), "class_embeddings"), dim=1)
     model.set_classes(model.vocabulary, bank[rows])
-    return model.eval()
+    return model.eval().to(device)
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +50,16 @@ def recorded(golden):
 
 
 @pytest.fixture(scope="module")
-def feats(model):
+def feats(model, image):
     with torch.no_grad():
         return model.extract_feat(image(0))
 
 
-def image(t: int) -> torch.Tensor:
-    return normal((1, 3, 256, 320 + 32 * 4), "a", "image")[..., 8 * t : 8 * t + 320]
+@pytest.fixture(scope="module")
+def image(device):
+    """One frame by its number."""
+    wide = normal((1, 3, 256, 320 + 32 * 4), "a", "image").to(device)
+    return lambda t: wide[..., 8 * t : 8 * t + 320]
 
 
 def sample(t: int) -> DetDataSample:
@@ -71,6 +76,7 @@ def sample(t: int) -> DetDataSample:
 
 
 def assert_close(actual, expected):
+    actual = actual.numpy(force=True)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4 * scale)
 
@@ -98,8 +104,8 @@ def test_rpn_maps_and_proposals(model, feats, recorded):
 
 
 @torch.no_grad()
-def test_region_descriptions(model, feats, recorded):
-    rois = bbox2roi([torch.from_numpy(recorded["rois"])])
+def test_region_descriptions(model, feats, recorded, device):
+    rois = bbox2roi([torch.from_numpy(recorded["rois"]).to(device)])
     outputs = model.roi_head.describe(feats, rois)
     assert_close(outputs.bbox_pred, recorded["bbox_pred"])
     assert_close(outputs.text_embeds, recorded["text_embed"])
@@ -108,12 +114,12 @@ def test_region_descriptions(model, feats, recorded):
     assert_close(model.embed(feats, rois), recorded["track_embed"])
 
 
-def test_detections_and_tracks_of_four_frames(model, recorded):
+def test_detections_and_tracks_of_four_frames(model, image, recorded):
     lvis_labels = np.array(model.vocabulary.category_ids) - 1
     for t in range(4):
         out = model.predict(image(t), [sample(t)])[0]
         dets, tracks = out.pred_instances, out.pred_track_instances
-        np.testing.assert_array_equal(lvis_labels[dets.labels], recorded[f"det_labels{t}"])
+        np.testing.assert_array_equal(lvis_labels[dets.labels.cpu()], recorded[f"det_labels{t}"])
         assert_close(dets.bboxes, recorded[f"det_bboxes{t}"][:, :4])
         assert_close(dets.scores, recorded[f"det_bboxes{t}"][:, 4])
         np.testing.assert_array_equal(tracks.instances_id, recorded[f"trk_ids{t}"])
@@ -130,7 +136,7 @@ def test_what_is_drawn_is_a_choice_among_the_detections(model):
 
 
 @torch.no_grad()
-def test_two_frames_at_once_equal_two_frames_in_turn(model):
+def test_two_frames_at_once_equal_two_frames_in_turn(model, image):
     one_by_one = [model.predict(image(t), [sample(t)])[0] for t in range(2)]
     together = model.predict(torch.cat([image(0), image(1)]), [sample(0), sample(1)])
     for a, b in zip(one_by_one, together, strict=True):

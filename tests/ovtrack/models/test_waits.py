@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from simulated_device import simulated_device
 
+from tests.fake_cuda import fake_cuda
+from tests.waits import Waits
 from vovtrack.engine.launch import load_config
 from vovtrack.engine.online import OVOnlineTracker
 from vovtrack.registry import MODELS
@@ -35,17 +36,17 @@ def frames() -> list[np.ndarray]:
     return list(render_clip(seed=0, num_frames=3, width=128, height=96)[0])
 
 
-def test_a_frame_waits_three_times(repo_root, frames, monkeypatch):
+def test_a_frame_waits_three_times(repo_root, frames):
     tracker = make_tracker(repo_root)
     expected = [tracker.step(frame) for frame in frames]
     tracker.reset()
-    with simulated_device(monkeypatch) as device:
-        tracker.model.to("cuda:0")
+    with fake_cuda() as device:
+        tracker.model.to(device)
         tracker.step(frames[0])
         for frame, known in zip(frames[1:], expected[1:], strict=True):
-            device.waits.clear()
-            tracks = tracker.step(frame)
-            assert device.waits.total() <= ALLOWED, device.waits
+            with Waits() as waits:
+                tracks = tracker.step(frame)
+            assert len(waits.found) <= ALLOWED, waits.found
             assert len(tracks) > 3
             np.testing.assert_array_equal(tracks.track_ids, known.track_ids)
             np.testing.assert_allclose(tracks.bboxes, known.bboxes, atol=1e-3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fake_cuda import MixedDevicesError, fake_cuda
+from tests.fake_cuda import REFUSED, fake_cuda
 from vovtrack.engine import launch
 from vovtrack.engine.build import load_tracker
 from vovtrack.files.checkpoints import load_checkpoint_file
@@ -32,7 +32,11 @@ def train(world: Path, work_dir: Path, epochs: int = 1, **options) -> dict:
     return load_checkpoint_file(work_dir / f"epoch_{epochs}.pth")
 
 
-def test_a_run_ends_with_the_weights_that_it_has_on_the_cpu(world, repository, tmp_path):
+def test_a_run_ends_with_the_weights_that_it_has_on_the_cpu(
+    world, repository, tmp_path, pytestconfig
+):
+    if pytestconfig.getoption("--device") == "cuda":
+        pytest.skip("a real GPU rounds in another way, and AdamW's first steps are signs")
     expected = train(world, tmp_path / "cpu")
     with fake_cuda():
         found = train(world, tmp_path / "gpu")
@@ -87,5 +91,5 @@ def test_a_forgotten_tensor_of_the_runner_is_found(world, repository, tmp_path, 
     from mmengine.model import BaseDataPreprocessor
 
     monkeypatch.setattr(BaseDataPreprocessor, "cast_data", lambda self, data: data)
-    with fake_cuda(), pytest.raises(MixedDevicesError):
+    with fake_cuda(), pytest.raises(RuntimeError, match=REFUSED):
         train(world, tmp_path)
