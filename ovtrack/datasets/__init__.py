@@ -8,6 +8,7 @@ from ovtrack.datasets.transforms import (
     PairMixUp,
     PairMosaic,
     TrackRandomAffine,
+    TrackRandomCrop,
 )
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "PairMosaic",
     "RawClipDataset",
     "TrackRandomAffine",
+    "TrackRandomCrop",
     "clip_collate",
     "pair_collate",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from mmdet.datasets import BaseDetDataset
@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import Dataset
 
-from ovtrack.datasets.archive import open_images
+from ovtrack.datasets.archive import find_images, is_archive
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_labelled, require_files
 from vovtrack.registry import DATASETS, TRANSFORMS
@@ -30,8 +30,8 @@ class ImagePairDataset(BaseDetDataset):
     matches them. Images without a partner that shares an object are left out and counted in the
     log; a pair whose views lost their common objects in the pipeline is drawn again.
 
-    ``data_prefix``: ``img`` is the folder of the images; ``twins`` (optional) holds generated
-    images by their base names, a folder or an HDF5 file of encoded images: what it has is read
+    ``data_prefix``: ``img`` is the folder of the images, or an HDF5 file of encoded ones; ``twins``
+    (optional) holds generated images, a folder by base names or an HDF5 file: what it has is read
     from there.
 
     Args:
@@ -40,6 +40,8 @@ class ImagePairDataset(BaseDetDataset):
         max_gap: The reference is at most this many frames away from the key.
         include_self: The key itself may be its own reference, in two different augmentations: a
             still, a video of one frame, always is. Otherwise stills are left out.
+        archive_keys: How HDF5 files key their images, see
+            :func:`~ovtrack.datasets.archive.archive_key`.
         **kwargs: Of mmengine's ``BaseDataset``. ``filter_cfg=dict(min_size=32)`` leaves out images
             of which a side is shorter.
 
@@ -53,18 +55,20 @@ class ImagePairDataset(BaseDetDataset):
         vocabulary: str | None = None,
         max_gap: int = 1,
         include_self: bool = False,
+        archive_keys: str = "lvis",
         **kwargs,
     ) -> None:
         self._vocabulary_spec = vocabulary
         self.max_gap = max_gap
         self.include_self = include_self
+        self.archive_keys = archive_keys
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read the file; a key image without any partner is left out."""
         _, images = read_labelled(self.ann_file, self._vocabulary_spec)
-        locate = self._locator()
-        records = [self._parse(image, locate) for image in images]
+        places = self._locate([image["file_name"] for image in images])
+        records = [self._parse(image, places[image["file_name"]]) for image in images]
         paths = [record["img_path"] for record in records]
         require_files([path for path in paths if "://" not in path], self.ann_file)
         videos = defaultdict(list)
@@ -95,13 +99,24 @@ class ImagePairDataset(BaseDetDataset):
             raise InputError(f"'{self.ann_file}': no image has {min_size} pixels on each side.")
         return keys
 
-    def _locator(self) -> Callable[[str], str]:
-        """From the file name of an image to its path, or the address of one in an HDF5 file."""
-        folder = self.data_prefix["img"]
-        twins = open_images(self.data_prefix["twins"]) if self.data_prefix.get("twins") else {}
-        return lambda name: twins.get(os.path.basename(name)) or os.path.join(folder, name)
+    def _locate(self, names: Sequence[str]) -> dict[str, str]:
+        """Path of each image, or its address in an HDF5 file."""
+        root, twins = self.data_prefix["img"], self.data_prefix.get("twins")
+        if is_archive(root):
+            found = find_images(root, names, self.archive_keys)
+        else:
+            found = {name: os.path.join(root, name) for name in names}
+        if twins:
+            found |= find_images(twins, names, self.archive_keys)
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise InputError(
+                f"{len(missing)} of {len(names)} images of '{self.ann_file}' are not in '{root}' "
+                f"by archive_keys={self.archive_keys!r}, the first: '{missing[0]}'."
+            )
+        return found
 
-    def _parse(self, image: dict, locate: Callable[[str], str]) -> dict:
+    def _parse(self, image: dict, path: str) -> dict:
         place = f"'{self.ann_file}': image {image['id']}"
         for key in ("video_id", "frame_id"):
             if key not in image:
@@ -122,7 +137,7 @@ class ImagePairDataset(BaseDetDataset):
         kept = ("bbox", "bbox_label", "ignore_flag", "instance_id")
         return dict(
             img_id=image["id"],
-            img_path=locate(image["file_name"]),
+            img_path=path,
             height=image["height"],
             width=image["width"],
             video_id=image["video_id"],

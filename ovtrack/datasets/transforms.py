@@ -23,6 +23,7 @@ from mmdet.datasets.transforms import (
     Mosaic,
     PackDetInputs,
     RandomAffine,
+    RandomCrop,
 )
 from mmdet.structures.bbox import autocast_box_type
 
@@ -88,6 +89,21 @@ class TrackRandomAffine(RandomAffine):
     def _get_random_homography_matrix(self, height: int, width: int) -> np.ndarray:
         self._matrix = super()._get_random_homography_matrix(height, width)
         return self._matrix
+
+
+@TRANSFORMS.register_module()
+class TrackRandomCrop(RandomCrop):
+    """mmdet's ``RandomCrop`` with identities; images without boxes pass too.
+
+    Boxes are cut at the border of the crop, those wholly outside are dropped. A view that keeps no
+    box is given up (None), so that its pair is drawn again, unless ``allow_negative_crop`` is set.
+    """
+
+    def transform(self, results: dict) -> dict | None:
+        """Crop image and boxes, see mmdet, which records the homography."""
+        if "gt_bboxes" in results:
+            return _with_followers(super().transform, results)
+        return super().transform(results)
 
 
 @TRANSFORMS.register_module()

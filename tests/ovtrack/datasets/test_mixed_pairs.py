@@ -13,7 +13,7 @@ import pytest
 from mmengine.registry import DefaultScope
 
 from ovtrack.datasets import ImagePairDataset, pair_collate
-from ovtrack.datasets.archive import open_images
+from ovtrack.datasets.archive import find_images
 from ovtrack.datasets.pairs import draw_pair
 from ovtrack.datasets.twin_files import prepare_pairs
 from ovtrack.datasets.twins import TwinRecipe
@@ -189,7 +189,7 @@ def test_pairs_that_never_match_end_in_an_error(repository, world, monkeypatch):
 def test_what_is_no_store_of_images_is_refused(tmp_path):
     for name in ("missing", "missing.h5", "notes.txt"):
         with pytest.raises(InputError, match=rf"{name}' is neither a folder of images nor an HDF5"):
-            open_images(tmp_path / name)
+            find_images(tmp_path / name, [])
 
 
 def test_without_h5py_the_package_is_named(tmp_path):
@@ -197,8 +197,8 @@ def test_without_h5py_the_package_is_named(tmp_path):
     (tmp_path / "twins.h5").write_bytes(b"\x89HDF")
     code = (
         "import sys\nsys.modules['h5py'] = None\n"
-        "from ovtrack.datasets.archive import open_images\n"
-        f"open_images({str(tmp_path / 'twins.h5')!r})"
+        "from ovtrack.datasets.archive import find_images\n"
+        f"find_images({str(tmp_path / 'twins.h5')!r}, [])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr
     assert "InputError: Reading" in told and "needs the package h5py" in told
@@ -251,6 +251,6 @@ def test_a_broken_image_in_an_hdf5_file_is_named(archive):
     with h5py.File(archive, "a") as file:
         file.create_dataset("bad.jpg", data=np.zeros(20, np.uint8))
     with pytest.raises(InputError, match=r"hdf5://.*twins\.h5/bad\.jpg' cannot be read"):
-        LoadCheckedImage()(dict(img_path=open_images(archive)["bad.jpg"]))
+        LoadCheckedImage()(dict(img_path=find_images(archive, ["bad.jpg"])["bad.jpg"]))
     with pytest.raises(InputError, match=r"twins\.h5' has no image 'none\.jpg'"):
         LoadCheckedImage()(dict(img_path=f"hdf5://{archive}/none.jpg"))

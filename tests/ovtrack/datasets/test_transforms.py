@@ -151,6 +151,35 @@ def test_homography_without_clipping_maps_source_boxes_exactly():
     assert np.abs(source_boxes(results, [still]) - results["gt_bboxes"]).max() < 1e-2
 
 
+CROP = dict(type="mmdet.TrackRandomCrop", crop_size=(0.5, 0.6), crop_type="relative_range")
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("before", [[], [AFFINE]])
+def test_a_crop_carries_boxes_ids_and_homography(seed, before):
+    np.random.seed(seed)
+    still = scene(0, seed)
+    results = Compose([*before, CROP])(dict(still))
+    if results is None:
+        pytest.skip("this draw moved all objects out of the image")
+    assert assert_boxes_hold_their_objects(results, slack=2) > 0
+    assert (results["gt_instances_ids"] == results["gt_bboxes_labels"]).all()
+    height, width = results["img"].shape[:2]
+    expected = source_boxes(results, [still]).clip(0, [width, height, width, height])
+    boxes = results["gt_bboxes"]
+    assert (boxes[:, :2] >= expected[:, :2] - 1).all()
+    assert (boxes[:, 2:] <= expected[:, 2:] + 1).all()
+    assert before or np.abs(expected - boxes).max() < 1e-3
+
+
+def test_a_crop_without_boxes_and_one_that_loses_all():
+    np.random.seed(1)
+    plain = Compose([CROP])(dict(img=scene(0, 0)["img"], img_shape=(90, 130)))
+    assert "gt_bboxes" not in plain and plain["homography_matrix"].shape == (3, 3)
+    corner = dict(type="mmdet.TrackRandomCrop", crop_size=(3, 3), crop_type="absolute")
+    assert any(Compose([corner])(scene(0, 0)) is None for _ in range(20))
+
+
 def test_affine_without_boxes_records_its_homography():
     """Stage 4 has frames only."""
     np.random.seed(3)
