@@ -5,6 +5,7 @@ custom_imports = dict(
         "vovtrack.models",
         "vovtrack.datasets",
         "vovtrack.evaluation.metrics",
+        "vovtrack.evaluation.metrics_bdd",
         "vovtrack.evaluation.metrics_lvis",
         "vovtrack.evaluation.metrics_observations",
         "vovtrack.evaluation.metrics_proposals",

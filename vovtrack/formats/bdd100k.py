@@ -7,16 +7,19 @@ has ``id``, ``category``, ``box2d`` with corners in pixels, and ``attributes``.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, decode_json, read_json
+from vovtrack.files.atomic import atomic_write
 from vovtrack.formats.problems import Problems
 from vovtrack.formats.tao import is_number
 
@@ -79,7 +82,7 @@ def read_videos(path: str | Path, problems: Problems) -> dict[str, BddVideo]:
     """
     videos: dict[str, BddVideo] = {}
     for file, frame in _frames(Path(path)):
-        name, index = frame["videoName"], frame.get("frameIndex", frame.get("index"))
+        name, index = frame["videoName"], _index(frame)
         video = videos.setdefault(name, BddVideo(name))
         if index in video.frames:
             raise InputError(f"{file}: frame {index} of video '{name}' occurs twice.")
@@ -88,6 +91,74 @@ def read_videos(path: str | Path, problems: Problems) -> dict[str, BddVideo]:
         for position, label in enumerate(frame.get("labels") or ()):
             _add_label(video, index, label, seen, position, file, problems)
     return dict(sorted(videos.items()))
+
+
+class BddFrame(NamedTuple):
+    """A frame of a video.
+
+    Attributes:
+        video: ``videoName``.
+        index: Its number.
+        name: File name of its image, empty where the file does not say.
+    """
+
+    video: str
+    index: int
+    name: str
+
+
+def list_frames(path: str | Path) -> list[BddFrame]:
+    """The frames of all videos, in order of name and time.
+
+    Args:
+        path: See :func:`read_videos`.
+
+    Raises:
+        InputError: A file is malformed, or a frame of a video occurs twice.
+    """
+    frames = sorted(
+        BddFrame(frame["videoName"], _index(frame), str(frame.get("name") or ""))
+        for _, frame in _frames(Path(path))
+    )
+    for first, second in pairwise(frames):
+        if first[:2] == second[:2]:
+            raise InputError(f"{path}: frame {second.index} of video '{second.video}' is twice.")
+    return frames
+
+
+def write_video(
+    path: str | Path, frames: Iterable[tuple[BddFrame, Sequence[dict[str, Any]]]]
+) -> None:
+    """Write the tracks of one video, complete or not at all.
+
+    Args:
+        path: JSON file.
+        frames: Each frame with its labels: ``id``, ``category``, ``score`` and ``box`` (x1, y1,
+            x2, y2) in pixels.
+    """
+    content = [
+        dict(
+            name=frame.name,
+            videoName=frame.video,
+            frameIndex=frame.index,
+            labels=[
+                dict(
+                    id=str(label["id"]),
+                    category=label["category"],
+                    score=label["score"],
+                    box2d=dict(zip(_CORNERS, label["box"], strict=True)),
+                )
+                for label in labels
+            ],
+        )
+        for frame, labels in frames
+    ]
+    with atomic_write(path) as file:
+        json.dump(content, file)
+
+
+def _index(frame: dict[str, Any]) -> int:
+    return frame.get("frameIndex", frame.get("index"))
 
 
 def _frames(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -116,7 +187,7 @@ def _decode(tree: FileTree, name: str) -> Any:
 def _checked(frame: Any, place: str) -> dict[str, Any]:
     if not isinstance(frame, dict) or not isinstance(frame.get("videoName"), str):
         raise InputError(f"{place} has no 'videoName'.")
-    index = frame.get("frameIndex", frame.get("index"))
+    index = _index(frame)
     if type(index) is not int or not 0 <= index <= _LAST_FRAME:
         raise InputError(
             f"{place} has no 'frameIndex' or 'index' that is a whole number of 0 to {_LAST_FRAME}."
