@@ -116,7 +116,8 @@ def train(out: Path, name: str, seed: int, start: str | None) -> str:
             "--resume", "--cfg-options", *row.options, f"load_from={start}",
             "default_hooks.checkpoint.max_keep_ckpts=2",
         ])  # fmt: skip
-        (folder / "done").touch()
+        with atomic_write(folder / "done"):
+            pass
     return last(folder)
 
 

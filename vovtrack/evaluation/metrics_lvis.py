@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmdet.structures.mask import encode_mask_results
+from mmengine.dist import (
+    barrier,
+    broadcast_object_list,
+    get_rank,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
@@ -18,7 +23,7 @@ from vovtrack.evaluation.benchmarks.lvis import IOU_TYPES
 from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.report import write_report
 from vovtrack.evaluation.tables import summary_rows, text_table
-from vovtrack.files.atomic import atomic_write
+from vovtrack.formats.detection_writer import DetectionWriter, join_detections
 from vovtrack.registry import METRICS
 from vovtrack.structures import Vocabulary
 
@@ -29,6 +34,9 @@ GROUP_METRICS = ("AP", "AP50")
 @METRICS.register_module()
 class LvisDetectionMetric(BaseMetric):
     """Average precision of boxes and masks; rare, common and frequent classes apart.
+
+    Detections go to disk image by image, from every process; what is in memory while a model runs
+    does not grow with the dataset. The number of processes does not change the files.
 
     Args:
         ann_file: LVIS-style ground truth.
@@ -63,12 +71,14 @@ class LvisDetectionMetric(BaseMetric):
         self.out_dir = Path(out_dir)
         self.iou_types = tuple(iou_types)
         self.format_only = format_only
+        self._writers: dict[str, DetectionWriter] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Take the detections of some images.
+        """Write down the detections of some images.
 
         Raises:
             InputError: A number is not finite, or masks are missing.
+            WriteError: The disk is full.
         """
         for sample in data_samples:
             found = sample["pred_instances"]
@@ -80,15 +90,33 @@ class LvisDetectionMetric(BaseMetric):
                     f"Image {sample['img_id']}: a detection holds a number that is not finite. "
                     "Check the checkpoint."
                 )
-            row = {
-                "image_id": sample["img_id"],
-                "bboxes": found["bboxes"].cpu().numpy(),
-                "scores": found["scores"].cpu().numpy(),
-                "labels": found["labels"].cpu().numpy(),
+            rows = self._rows(sample["img_id"], found)
+            for iou_type, writer in self._begun().items():
+                masks = self._encoded(found) if iou_type == "segm" else [{}] * len(rows)
+                writer.write_image(row | mask for row, mask in zip(rows, masks, strict=True))
+
+    def _begun(self) -> dict[str, DetectionWriter]:
+        """The files of this process; begun anew after each evaluation."""
+        if not self._writers:
+            self._writers = {
+                iou_type: DetectionWriter(self.out_dir / f"{iou_type}.json", get_rank())
+                for iou_type in self.iou_types
             }
-            if "segm" in self.iou_types:
-                row["masks"] = self._encoded(found)
-            self.results.append(row)
+        return self._writers
+
+    def _rows(self, image_id: int, found: dict) -> list[dict]:
+        x1, y1, x2, y2 = found["bboxes"].cpu().double().T
+        boxes = torch.stack([x1, y1, x2 - x1, y2 - y1], dim=1).tolist()
+        values = zip(found["labels"].tolist(), found["scores"].tolist(), boxes, strict=True)
+        return [
+            dict(
+                image_id=image_id,
+                category_id=self.vocabulary.category_ids[label],
+                score=score,
+                bbox=box,
+            )
+            for label, score, box in values
+        ]
 
     @staticmethod
     def _encoded(found: dict) -> list[dict]:
@@ -98,15 +126,45 @@ class LvisDetectionMetric(BaseMetric):
                 "mask head."
             )
         rles = encode_mask_results(found["masks"].cpu().numpy())
-        return [dict(rle, counts=rle["counts"].decode()) for rle in rles]
+        return [dict(segmentation=dict(rle, counts=rle["counts"].decode())) for rle in rles]
 
-    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Write the result files and evaluate them."""
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Join what all processes wrote and evaluate it, on the first process.
+
+        Args:
+            size: Number of images of the dataset.
+
+        Returns:
+            ``prefix/<iou type>_AP`` and so on in points, the same on every process.
+
+        Raises:
+            InputError: Unusable annotations; on every process, so that none waits for the first.
+            WriteError: The disk is full.
+        """
+        for writer in self._begun().values():
+            writer.close()
+        self._writers = {}
+        barrier()
+        outcome: list[Any] = [None]
+        if is_main_process():
+            try:
+                outcome = [self._conclude(size)]
+            except InputError as error:
+                outcome = [error]
+        broadcast_object_list(outcome)
+        if isinstance(outcome[0], InputError):
+            raise outcome[0]
+        return {f"{self.prefix}/{name}": value for name, value in outcome[0].items()}
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Not used: :meth:`evaluate` reads what :meth:`process` wrote."""
+        return {}
+
+    def _conclude(self, size: int) -> dict[str, float]:
         scores = {}
         for iou_type in self.iou_types:
             path = self.out_dir / f"{iou_type}.json"
-            with atomic_write(path) as file:
-                json.dump(self._rows(results, iou_type), file)
+            join_detections(path, get_world_size(), size)
             if self.format_only:
                 continue
             report = evaluate(self.benchmark, self.ann_file, path, **self._options(iou_type))
@@ -119,28 +177,6 @@ class LvisDetectionMetric(BaseMetric):
     def _options(self, iou_type: str) -> dict[str, Any]:
         """Arguments of the benchmark."""
         return dict(iou_type=iou_type)
-
-    def _rows(self, results: list[dict], iou_type: str) -> list[dict]:
-        rows = []
-        for image in results:
-            x1, y1, x2, y2 = image["bboxes"].astype(np.float64).T
-            boxes = np.stack([x1, y1, x2 - x1, y2 - y1], axis=1).tolist()
-            values = zip(image["labels"].tolist(), image["scores"].tolist(), boxes, strict=True)
-            for place, (label, score, box) in enumerate(values):
-                shape = (
-                    {"bbox": box}
-                    if iou_type == "bbox"
-                    else {"segmentation": image["masks"][place], "bbox": box}
-                )
-                rows.append(
-                    dict(
-                        image_id=image["image_id"],
-                        category_id=self.vocabulary.category_ids[label],
-                        score=score,
-                        **shape,
-                    )
-                )
-        return rows
 
 
 @METRICS.register_module()

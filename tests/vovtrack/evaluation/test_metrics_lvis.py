@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +77,57 @@ def test_half_of_the_objects_and_files_alone(ann_file, tmp_path):
     part.process({}, samples)
     assert part.evaluate(len(samples)) == {}
     assert (tmp_path / "files/bbox.json").exists()
+
+
+def test_memory_does_not_grow_with_the_dataset(ann_file, tmp_path):
+    """Three hundred masks an image: whoever kept them would grow by 60 kB an image."""
+    (sample, *_) = (s for s in perfect(ann_file) if len(s["pred_instances"]["labels"]))
+    crowd = {n: v[:1].repeat(300, *[1] * (v.ndim - 1)) for n, v in sample["pred_instances"].items()}
+    part = metric(ann_file, tmp_path, iou_types=("bbox", "segm"), format_only=True)
+    part.process({}, [dict(sample, pred_instances=crowd)] * 2)
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            part.process({}, [dict(sample, pred_instances=crowd)])
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        part.evaluate(22)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 50_000 and peak - grown < 500_000
+    assert len(json.loads((tmp_path / "segm.json").read_text())) == 22 * 300
+
+
+PROCESS = """
+import sys, torch
+sys.path[:0] = sys.argv[1:3]
+from mmengine.dist import get_rank
+from test_metrics_lvis import metric, perfect
+from pathlib import Path
+torch.distributed.init_process_group("gloo")
+ann_file, out = Path(sys.argv[3]), Path(sys.argv[4])
+samples = perfect(ann_file)
+samples += samples[: len(samples) % 2]
+part = metric(ann_file, out, iou_types=("bbox", "segm"))
+part.process({}, samples[get_rank()::2])
+(out / f"scores{get_rank()}").write_text(str(part.evaluate(len(perfect(ann_file)))))
+"""
+
+
+def test_two_processes_write_and_score_the_same(ann_file, tmp_path, repo_root):
+    alone = metric(ann_file, tmp_path / "alone", iou_types=("bbox", "segm"))
+    alone.process({}, perfect(ann_file))
+    expected = str(alone.evaluate(len(perfect(ann_file))))
+    (tmp_path / "two").mkdir()
+    (tmp_path / "job.py").write_text(PROCESS)
+    words = (repo_root, Path(__file__).parent, ann_file, tmp_path / "two")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
+    subprocess.run([*command, "2", str(tmp_path / "job.py"), *map(str, words)], check=True)
+    for rank in range(2):
+        assert (tmp_path / f"two/scores{rank}").read_text() == expected
+    for name in ("bbox.json", "segm.json"):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
 
 
 def test_what_is_refused(ann_file, tmp_path):
