@@ -11,7 +11,7 @@ import importlib
 from vovtrack.cli.main import declared_files
 
 HELP = "bring data into the form that training and testing read"
-SUBVERBS = ("pairs", "tao", "frames", "check")
+SUBVERBS = ("pairs", "merge", "tao", "frames", "check")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

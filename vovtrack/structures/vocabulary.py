@@ -208,6 +208,12 @@ def lvis_v1_categories() -> list[dict]:
     return [dict(zip(table["columns"], row, strict=True)) for row in table["categories"]]
 
 
+def coco_synsets() -> dict[int, str]:
+    """WordNet synset of each category id of COCO, by which LVIS maps its classes to COCO's."""
+    table = _packaged("transfer.json")["coco"]
+    return dict(zip(table["category_ids"], table["synsets"], strict=True))
+
+
 def _lvis_v1() -> Vocabulary:
     vocabulary = from_categories(lvis_v1_categories(), "lvis_v1")
     return replace(vocabulary, released=vocabulary.novel)
