@@ -64,7 +64,7 @@ class LoadRegionFeatures(BaseTransform):
             self.bank.check(regions=self.proposals.fingerprint)
 
     def check_images(self, image_ids: Sequence[int]) -> int:
-        """Count the images of a data set that the bank lacks, before anything is trained.
+        """Count the images of a dataset that the bank lacks, before anything is trained.
 
         Raises:
             InputError: There are some and ``on_missing`` is ``error``.

@@ -106,7 +106,7 @@ def read_header(folder: str | Path) -> BankHeader:
         return BankHeader(**content)
     except FileNotFoundError:
         raise InputError(
-            f"'{folder}' is no feature bank (no {HEADER}): make one with 'vovtrack features "
+            f"'{folder}' is not a feature bank (no {HEADER}): make one with 'vovtrack features "
             "extract'."
         ) from None
     except (ValueError, TypeError, KeyError) as error:
@@ -202,7 +202,7 @@ class RegionFeatureBank:
             raise InputError(
                 f"The feature bank '{folder}' lacks {len(missing)} of {self.header.shards} shards, "
                 f"the first {shard_name(missing[0])}: run 'vovtrack features extract' again, it "
-                "goes on from there."
+                "resumes there."
             )
         self._mapped: dict[int, dict[str, np.ndarray]] = {}
 

@@ -131,7 +131,7 @@ class RegionSet:
             )
         for number, array in enumerate(arrays):
             if getattr(array, "ndim", 0) != 2 or array.shape[1] not in (4, 5):
-                raise InputError(f"'{path}': entry {number} is no array of (n, 5) boxes.")
+                raise InputError(f"'{path}': entry {number} is not an array of (n, 5) boxes.")
         return cls.collect(
             (key, array[:, :4], array[:, 4] if array.shape[1] == 5 else np.ones(len(array)))
             for key, array in zip(ids, arrays, strict=True)

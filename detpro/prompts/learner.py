@@ -149,7 +149,7 @@ class BalanceClassesHook(Hook):
     """Tells the model how often each class occurs in the training set."""
 
     def before_train(self, runner: Runner) -> None:
-        """Copy the weights from the data set."""
+        """Copy the weights from the dataset."""
         model = getattr(runner.model, "module", runner.model)
         weights = runner.train_dataloader.dataset.class_weights
         model.class_weights = weights.to(model.context.device)

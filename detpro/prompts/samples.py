@@ -154,7 +154,7 @@ class ReleasedRows:
         whole = isinstance(content, (tuple, list)) and len(content) == 3
         if not whole or not all(isinstance(part, torch.Tensor) for part in content):
             raise InputError(
-                f"'{self.path}' is no file of prompt data: expected three tensors, features "
+                f"'{self.path}' is not a file of prompt data: expected three tensors, features "
                 "(R, D), labels (R,) and overlaps (R,)."
             )
         return tuple(content)

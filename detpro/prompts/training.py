@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.device import get_device
 
 from detpro.prompts.ensemble import encode_names, load_context, save_embeds
 from vovtrack.engine import launch
@@ -22,7 +23,7 @@ def train_bins(
 ) -> Path:
     """Learn a context for every bin of a config and put their class embeddings together.
 
-    A bin that was finished before is not trained again, an interrupted one goes on.
+    A bin that was finished before is not trained again, an interrupted one resumes.
 
     Args:
         config: Config with ``iou_bins`` and a ``PromptLearner``.
@@ -57,7 +58,7 @@ def _export(cfg: Config, contexts: list, work_dir: Path) -> Path:
     vocabulary = Vocabulary.load(model.vocabulary)
     embeds = encode_names(
         contexts,
-        MODELS.build(model.clip),
+        MODELS.build(model.clip).to(get_device()),
         vocabulary.names,
         model.get("position", "end"),
         model.get("clean", True),

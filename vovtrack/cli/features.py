@@ -32,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     proposals.add_argument("--batch-size", type=int, default=4, metavar="N")
     proposals.add_argument("--device", default="cpu", help=f"where the model runs; {_DEVICE}")
 
-    extract = verbs.add_parser(
-        "extract", help="encode regions with CLIP; run again, it goes on where it stopped"
-    )
+    extract = verbs.add_parser("extract", help="encode regions with CLIP; run again, it resumes")
     _add_bank_arguments(extract)
     source = extract.add_mutually_exclusive_group(required=True)
     source.add_argument("--regions", type=Path, help="proposals, .safetensors or released .pkl")

@@ -1,8 +1,8 @@
 """The one door to CLIP: class names to text embeddings, crops to image embeddings.
 
-CLIP is a frozen teacher, never a part of a detector: `ClipTextEncoder` is no ``nn.Module``, so it
-may be an attribute of a model and still stay out of its ``state_dict``, ``parameters()`` and
-checkpoints. Models come from ``open_clip``.
+CLIP is a frozen teacher, never a part of a detector: `ClipTextEncoder` is not an ``nn.Module``,
+so it may be an attribute of a model and still stay out of its ``state_dict``, ``parameters()``
+and checkpoints. Models come from ``open_clip``.
 """
 
 from __future__ import annotations

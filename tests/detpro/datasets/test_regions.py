@@ -92,7 +92,7 @@ def test_or_left_to_the_model(world, ann_file, part, regions, tmp_path):
     ("options", "message"),
     [
         (dict(), "has no bank: make one"),
-        (dict(bank="nowhere"), "no feature bank"),
+        (dict(bank="nowhere"), "not a feature bank"),
         (dict(load_feature=False), "needs 'proposals'"),
         (dict(bank="x", on_missing="ignore"), "on_missing is 'ignore'"),
     ],

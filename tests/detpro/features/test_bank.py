@@ -1,4 +1,4 @@
-"""The feature bank: what it holds, that it goes on after a kill, and what it refuses."""
+"""The feature bank: what it holds, that it resumes after a kill, and what it refuses."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_damaged_header(copy, content):
 
 
 def test_no_bank(tmp_path):
-    with pytest.raises(InputError, match="no feature bank.*vovtrack features extract"):
+    with pytest.raises(InputError, match="not a feature bank.*vovtrack features extract"):
         RegionFeatureBank(tmp_path)
 
 

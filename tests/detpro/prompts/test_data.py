@@ -155,9 +155,9 @@ def test_a_released_file(released, names, legacy):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"a": torch.ones(2)}, "no file of prompt data"),
-        ((torch.ones(2, 3), torch.ones(2)), "no file of prompt data"),
-        ((torch.ones(2, 3), torch.ones(2).long(), [0.5, 0.6]), "no file of prompt data"),
+        ({"a": torch.ones(2)}, "not a file of prompt data"),
+        ((torch.ones(2, 3), torch.ones(2)), "not a file of prompt data"),
+        ((torch.ones(2, 3), torch.ones(2).long(), [0.5, 0.6]), "not a file of prompt data"),
         ((torch.ones(2, 3), torch.ones(3).long(), torch.ones(2)), r"expected \(R, D\)"),
         ((torch.ones(2), torch.ones(2).long(), torch.ones(2)), r"expected \(R, D\)"),
         ((torch.ones(2, 3), torch.tensor([0, 3]), torch.ones(2)), "vocabulary of 3 classes"),

@@ -7,9 +7,11 @@ import torch
 from mmengine.optim import OptimWrapper
 
 from detpro.prompts import PromptLearner
+from detpro.prompts.ensemble import encode_names
 from tests.detpro.conftest import CLIP, ROOT
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
+from vovtrack.registry import MODELS
 
 VOCABULARY = str(ROOT / "configs/mini/vocabulary.json")
 BASE = 48
@@ -63,3 +65,12 @@ def test_losses_do_not_make_the_cpu_wait(mode):
         with Waits() as waits:
             again = model(inputs, labels, "loss")["loss_prompt"]
         assert not waits.found and again.isfinite() and torch.equal(first, again)
+
+
+def test_names_encoded_where_clip_runs():
+    clip = MODELS.build(dict(type="ClipTextEncoder", **CLIP))
+    contexts = [build().context.detach(), torch.zeros(4, 64)]
+    expected = encode_names(contexts, clip, ["star", "ring"])
+    with fake_cuda() as gpu:
+        found = encode_names(contexts, clip.to(gpu), ["star", "ring"])
+    torch.testing.assert_close(found, expected)

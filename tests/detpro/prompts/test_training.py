@@ -174,7 +174,7 @@ def test_the_metric_tells_base_from_novel():
     [
         (dict(iou_range=(1.2, 1.3)), "IoU bin .* holds 0 regions of base classes"),
         (dict(negative_range=(0.2, 0.2)), "0 of background"),
-        (dict(banks=["nowhere"]), "no feature bank"),
+        (dict(banks=["nowhere"]), "not a feature bank"),
     ],
 )
 def test_data_that_cannot_teach(ann_file, bank, change, message):
