@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words and not words[0].startswith("-") and words[0] not in VERBS:
         near = difflib.get_close_matches(words[0], VERBS, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(VERBS)}."
-        print(f"vovtrack: unknown verb '{words[0]}'; {hint}", file=sys.stderr)
+        _complain(f"vovtrack: unknown verb '{words[0]}'; {hint}")
         return 2
     verb = words[0] if words else ""
     try:
@@ -72,15 +72,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             _check_paths(args)
             return args.run(args)
     except InputError as error:
-        print(f"vovtrack {verb}: {error}", file=sys.stderr)
+        _complain(f"vovtrack {verb}: {error}")
         return 2
     except OSError as error:  # of libraries that write by themselves; the rest names its file
         place = f"'{error.filename}': " if error.filename else ""
-        print(f"vovtrack {verb}: {place}{error.strerror or error}.", file=sys.stderr)
+        _complain(f"vovtrack {verb}: {place}{error.strerror or error}.")
         return 2
     except KeyboardInterrupt:
-        print(f"vovtrack {verb}: interrupted", file=sys.stderr)
+        _complain(f"vovtrack {verb}: interrupted")
         return 130
+
+
+def _complain(message: str) -> None:
+    """Print an error; names in it may come from strangers, and steer no terminal."""
+    print("".join(c if c.isprintable() or c == "\n" else "?" for c in message), file=sys.stderr)
 
 
 def _check_paths(args: argparse.Namespace) -> None:

@@ -94,6 +94,8 @@ def track_video(
             then. Or an unreadable frame, after the results of those before it were written.
         WriteError: A disk is full.
     """
+    if score_thr is not None and not 0 <= score_thr < 1:
+        raise InputError(f"The score threshold is {score_thr}, expected 0 or more and less than 1.")
     with guarded_inputs():
         frames = read_video(source, on_bad_frame=on_bad_frame, max_frames=max_frames)
         tracker = load_tracker(config, checkpoint, classes, device, amp, trust_config)

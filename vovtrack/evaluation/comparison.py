@@ -101,6 +101,12 @@ def _checked(
     counts = [statistics_of(r, name) for r, name in zip(reports, names, strict=True)]
     if not counts[0]:
         raise InputError(f"{first['benchmark']} has no counts per video, so it has no intervals.")
+    for part, name in zip(counts, names, strict=True):
+        if part.keys() != counts[0].keys():
+            raise InputError(
+                f"{name} has counts of {sorted(part) or 'nothing'}, {names[0]} of "
+                f"{sorted(counts[0])}. Evaluate both by one protocol."
+            )
     return counts
 
 

@@ -23,6 +23,9 @@ _FREQUENCIES = ("f", "c", "r")
 # embeddings were computed, do not. Both spellings mean the same class.
 _SPELLINGS = {"speaker_(stero_equipment)": "speaker_(stereo_equipment)"}
 
+MAX_NAME = 500
+"""Characters of a class name; CLIP reads some 70 words."""
+
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
@@ -180,6 +183,11 @@ def _check_names(names: Sequence[str]) -> None:
     for position, name in enumerate(names, start=1):
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"Class name {position} of {len(names)} is blank: {name!r}.")
+        if len(name) > MAX_NAME or not name.strip().isprintable():
+            raise InputError(
+                f"Class name {position} of {len(names)} is longer than {MAX_NAME} characters or "
+                f"holds control characters: {name[:40]!r}."
+            )
     stripped = [name.strip() for name in names]
     if len(set(stripped)) != len(stripped):
         raise InputError(f"Class name '{_first_repeated(stripped)}' occurs twice; remove one.")
