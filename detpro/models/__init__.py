@@ -8,8 +8,8 @@ from detpro.models.classifier import TextBankClassifier
 from detpro.models.detector import OpenVocabDetector
 from detpro.models.distillation import RegionDistillation
 from detpro.models.fusion import GeometricScoreFusion
+from detpro.models.one_stage import OpenVocabRoIHead
 from detpro.models.roi_extractor import PreciseRoIExtractor
-from detpro.models.roi_head import OpenVocabRoIHead
 from detpro.models.rpn_head import ProposalHead
 from detpro.models.scores import ProbabilityScores, RepeatedSoftmaxScores
 from detpro.models.state_scoring import StateGate, StateWeighting

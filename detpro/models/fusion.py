@@ -71,3 +71,14 @@ class GeometricScoreFusion:
         weights = text_weights[:-1]
         fused = torch.exp(weights * text + (1 - weights) * image)
         return torch.cat([fused, fused.new_zeros(len(fused), 1)], dim=1)
+
+    def bounds(self, text_logits: Tensor, text_weights: Tensor) -> Tensor:
+        """What no fused probability of a region exceeds, whatever the image branch says, (N,).
+
+        The image branch believes a class by at most 1, so ``p_text ** w * p_image ** (1 - w)`` is
+        at most ``p_text ** w``, which it reaches where the image branch is sure of that class.
+
+        Arguments as of a call.
+        """
+        text = torch.log_softmax(text_logits, dim=1)[:, :-1]
+        return torch.exp((text_weights[:-1] * text).amax(dim=1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -56,6 +58,42 @@ def best_class_nms(
     """
     best, labels = scores.max(dim=1)
     kept = nms_where(best > score_thr, bboxes, best, iou_threshold)[:max_per_img]
+    found = InstanceData(bboxes=bboxes[kept], scores=best[kept], labels=labels[kept])
+    return found, kept
+
+
+def best_class_nms_on_demand(
+    bboxes: Tensor,
+    bounds: Tensor,
+    judge: Callable[[Tensor], Tensor],
+    score_thr: float,
+    iou_threshold: float,
+    max_per_img: int,
+) -> tuple[InstanceData, Tensor]:
+    """As :func:`best_class_nms`, for scores that are dear: only those that decide are asked for.
+
+    Suppression goes by what is known, a score or its upper bound. Where all boxes that stay have
+    their scores, these are the result: whatever a bound let one of them suppress has a score below
+    that bound. Else the best boxes that stay without a score get theirs, and it starts anew.
+
+    Args:
+        bboxes: (N, 4) boxes.
+        bounds: (N,) what the best score of each region does not exceed.
+        judge: Class scores (n, C) of the regions (n,).
+        score_thr: As of :func:`best_class_nms`, like all that follow.
+        iou_threshold: See there.
+        max_per_img: See there.
+    """
+    best, labels = bounds.clone(), torch.zeros(len(bounds), dtype=torch.long, device=bounds.device)
+    unknown = torch.ones_like(bounds, dtype=torch.bool)
+    while True:
+        kept = nms_where(best > score_thr, bboxes, best, iou_threshold)
+        if not unknown[kept[:max_per_img]].any():
+            break
+        rows = kept[unknown[kept]][:max_per_img]
+        best[rows], labels[rows] = judge(rows).max(dim=1)
+        unknown[rows] = False
+    kept = kept[:max_per_img]
     found = InstanceData(bboxes=bboxes[kept], scores=best[kept], labels=labels[kept])
     return found, kept
 

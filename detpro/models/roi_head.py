@@ -1,4 +1,4 @@
-"""RoI head of the open-vocabulary detector, and what all such heads share."""
+"""What the RoI heads of open-vocabulary detectors share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.roi_heads.base_roi_head import BaseRoIHead
 from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
@@ -249,10 +248,7 @@ class OpenVocabHead(BaseRoIHead):
 
     def select(self, judged: Judgement, meta: dict, rescale: bool) -> InstanceData:
         """The detections among the regions of one image, see :meth:`detect`."""
-        coder = self.box_heads[-1].bbox_coder
-        bboxes = coder.decode(judged.rois[:, 1:], judged.deltas, max_shape=meta["img_shape"])
-        if rescale:
-            bboxes = scale_boxes(bboxes, [1 / s for s in meta["scale_factor"]])
+        bboxes = self.decode(judged.rois, judged.deltas, meta, rescale)
 
         def find(probabilities: Tensor, rows: Tensor | None = None) -> InstanceData:
             chosen = slice(None) if rows is None else rows
@@ -261,6 +257,12 @@ class OpenVocabHead(BaseRoIHead):
         if self.state_scoring is None:
             return find(judged.probabilities)
         return self.state_scoring.detect(find, judged.probabilities, judged.states)
+
+    def decode(self, rois: Tensor, deltas: Tensor, meta: dict, rescale: bool) -> Tensor:
+        """Boxes (N, 4) of one image, from regions (N, 5) and the last deltas (N, 4)."""
+        coder = self.box_heads[-1].bbox_coder
+        bboxes = coder.decode(rois[:, 1:], deltas, max_shape=meta["img_shape"])
+        return scale_boxes(bboxes, [1 / s for s in meta["scale_factor"]]) if rescale else bboxes
 
     def _suppress(self, bboxes: Tensor, probabilities: Tensor, embeds: Tensor) -> InstanceData:
         """The best of overlapping boxes (n, 4) by probabilities (n, C + 1)."""
@@ -319,26 +321,3 @@ class OpenVocabHead(BaseRoIHead):
             logits.masked_fill(self.hidden_classes, hidden), labels, reduction="none"
         )
         return self.state_attention.reduce(losses, weights)
-
-
-@MODELS.register_module()
-class OpenVocabRoIHead(OpenVocabHead, StandardRoIHead):
-    """Open-vocabulary head of one stage; arguments of :class:`OpenVocabHead`."""
-
-    @property
-    def box_heads(self) -> Sequence[DualBranchBBoxHead]:
-        """The one box head."""
-        return (self.bbox_head,)
-
-    def loss(
-        self, x: tuple[Tensor, ...], rpn_results_list: list[InstanceData], batch_data_samples: list
-    ) -> dict:
-        """Losses of boxes, classes, masks and distillation, see mmdet's ``StandardRoIHead``."""
-        losses = super().loss(x, rpn_results_list, batch_data_samples)
-        if self.distillation is not None:
-            losses["kd_loss"] = self.distillation_losses(x, batch_data_samples)[0]
-        return losses
-
-    def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list) -> dict:
-        """Losses of the box branch, see :meth:`region_losses`."""
-        return dict(self.region_losses(x, sampling_results, self.train_cfg), bbox_feats=None)

@@ -43,6 +43,10 @@ class ProbabilityScores:
         """Score of a region with one class probability, all others being 0."""
         return probability
 
+    def bounds(self, probabilities: Tensor, num_classes: int) -> Tensor:
+        """What no score of regions exceeds, (N,), if no probability exceeds ``probabilities``."""
+        return probabilities
+
     def thresholds(self, num_classes: int) -> ScoreThresholds:
         """Thresholds for a vocabulary of ``num_classes``, in units of scores."""
         return self.probabilities
@@ -72,6 +76,13 @@ class RepeatedSoftmaxScores(ProbabilityScores):
     def score_of(self, probability: float, num_classes: int) -> float:
         """Score of a region with one class probability, all others being 0."""
         return math.exp(probability) / (math.exp(probability) + num_classes)
+
+    def bounds(self, probabilities: Tensor, num_classes: int) -> Tensor:
+        """What no score of regions exceeds, (N,), if no probability exceeds ``probabilities``.
+
+        It is the score with all other probabilities at 0: they can only lower it.
+        """
+        return probabilities.exp() / (probabilities.exp() + num_classes)
 
     def thresholds(self, num_classes: int) -> ScoreThresholds:
         """Thresholds for a vocabulary of ``num_classes``, in units of scores.
