@@ -214,15 +214,17 @@ class OVTrack(OpenVocabDetector):
     ) -> None:
         """Add ``embeds`` to the detections of each image, and ``cls_embeds`` if there is a head.
 
-        Without one the class embeddings are those of the text branch.
+        Without one the class embeddings are those of the text branch. What neither the tracker nor
+        the observations want is left out.
         """
         boxes = [
             scale_boxes(dets.bboxes, sample.scale_factor) if rescaled else dets.bboxes
             for dets, sample in zip(detections, samples, strict=True)
         ]
         heads = dict(embeds=self.track_head, cls_embeds=self.class_head)
+        wanted = {*self.tracker.fields, *(["embeds"] if self.keep_observations else [])}
         for name, head in heads.items():
-            if head is not None:
+            if head is not None and name in wanted:
                 rows = self._embed(head, feats, bbox2roi(boxes)).split([len(b) for b in boxes])
                 for dets, own in zip(detections, rows, strict=True):
                     dets[name] = own

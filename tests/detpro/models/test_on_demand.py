@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
 from detpro.models.fusion import GeometricScoreFusion
@@ -68,11 +69,10 @@ def test_no_image_branch_lifts_a_probability_above_its_bound(seed, sure):
 def make_head(repo_root, **options) -> OpenVocabHead:
     """A small head of two branches, whose text branch tells regions apart."""
     cfg = load_config(repo_root / "configs/mini/detector.py").model
-    head = cfg.roi_head | dict(fusion=dict(type="GeometricScoreFusion"))
-    head.bbox_head.image_branch = True
-    head.update(options, test_cfg=cfg.test_cfg.rcnn)
+    cfg.roi_head.bbox_head.image_branch = True
+    given = dict(fusion=dict(type="GeometricScoreFusion"), test_cfg=cfg.test_cfg.rcnn) | options
     torch.manual_seed(0)
-    head = MODELS.build(head)
+    head = MODELS.build(ConfigDict({**cfg.roi_head, **given}))
     for branch in (head.bbox_head.text_branch, head.bbox_head.image_branch):
         torch.nn.init.normal_(branch.fc.bias, std=0.1)
     head.classifier.competitors = []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ovtrack.trackers import IoUTracker
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
 from vovtrack.engine.launch import load_config
@@ -50,6 +51,19 @@ def test_a_frame_waits_three_times(repo_root, frames):
             assert len(tracks) > 3
             np.testing.assert_array_equal(tracks.track_ids, known.track_ids)
             np.testing.assert_allclose(tracks.bboxes, known.bboxes, atol=1e-3)
+
+
+def test_trackers_without_appearance_get_no_embeddings(repo_root, frames):
+    tracker = make_tracker(repo_root)
+    embedded = []
+    tracker.model.track_head.register_forward_hook(lambda *_: embedded.append(1))
+    tracker.step(frames[0])
+    tracker.model.keep_observations = 0
+    tracker.step(frames[1])
+    assert len(embedded) == 2
+    tracker.model.tracker = IoUTracker()
+    assert len(tracker.step(frames[2])) > 0
+    assert len(embedded) == 2
 
 
 @pytest.mark.gpu
