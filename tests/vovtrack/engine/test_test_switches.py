@@ -57,16 +57,22 @@ def assert_equal(first: dict[int, list], second: dict[int, list]) -> None:
         np.testing.assert_allclose(*rows, atol=0.02)
 
 
+@pytest.fixture(scope="module")
+def plain(world, detector, tmp_path_factory, repo_root) -> dict[int, list]:
+    """What the detector finds without any switch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(repo_root)
+        return detect(world, detector, tmp_path_factory.mktemp("plain"))
+
+
 @pytest.mark.slow
-def test_one_view_is_the_plain_test(world, detector, repository, tmp_path):
-    plain = detect(world, detector, tmp_path / "plain")
+def test_one_view_is_the_plain_test(plain, world, detector, repository, tmp_path):
     one = ["tta.size_factors=[1.0]", "tta.mirror=False"]
     assert_equal(plain, detect(world, detector, tmp_path / "one", *one, tta=True))
 
 
 @pytest.mark.slow
-def test_folded_norms_give_the_same_boxes(world, detector, repository, tmp_path):
-    plain = detect(world, detector, tmp_path / "plain")
+def test_folded_norms_give_the_same_boxes(plain, world, detector, repository, tmp_path):
     assert_equal(plain, detect(world, detector, tmp_path / "folded", fuse_conv_bn=True))
 
 
