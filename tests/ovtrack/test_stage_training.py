@@ -13,6 +13,7 @@ import torch
 
 from tests.conftest import ROOT
 from vovtrack.engine import launch
+from vovtrack.errors import InputError
 from vovtrack.files.checkpoints import load_checkpoint_file
 
 STAGE3 = "configs/mini/ovtrack.py"
@@ -141,3 +142,12 @@ def test_training_in_bf16_goes_where_float32_goes(config, least, world, reposito
     assert all(value.dtype == torch.float32 for n, value in found["bf16"].items() if "fc" in n)
     # Not closer to 1: bfloat16 also moves which boxes are found and which terms pass the margin.
     assert not torch.equal(*steps) and torch.cosine_similarity(*steps, dim=0) > least
+
+
+@pytest.mark.slow
+def test_clips_in_which_nothing_is_good_enough_end_the_training(world, repository, tmp_path):
+    """Its loss of 0 would look like success."""
+    more = ("model.score_thr=0.999", "total_epochs=2")
+    with pytest.raises(InputError, match=r"Epoch 1: no step had .*objects: 0.* model.score_thr"):
+        launch.train(STAGE4, work_dir=tmp_path, seed=0, cfg_options=options(world, *more))
+    assert not list(tmp_path.glob("epoch_*.pth"))
