@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("vovtrack", "detpro", "ovtrack", "tools")
-DOOR = "vovtrack/files/"
+FREE = ("vovtrack/files/", "tools/benchmarks/")
+"""The door itself, and programs that put what they need into temporary folders."""
 OPENERS = {"open", "fdopen", "ZipFile", "File", "TarFile"}
 """Calls that write if their mode says so; a mode that is no plain text counts as writing."""
 LIBRARIES = ("", "av", "gzip", "io", "lzma", "bz2", "zipfile", "tarfile", "h5py", "os", "codecs")
@@ -77,7 +78,7 @@ def test_files_are_written_through_the_door_alone():
     paths = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     for path in paths:
         name = path.relative_to(ROOT).as_posix()
-        if name.startswith(DOOR):
+        if name.startswith(FREE):
             continue
         for line, call in writes(path.read_text(encoding="utf-8")):
             if (name, call) in ALLOWED:

@@ -43,8 +43,6 @@ def run(args: argparse.Namespace) -> int:
     outputs = Outputs(video=args.out, json=args.json, mot=args.mot)
     if not outputs.paths():
         raise InputError("Nothing to write: give --out, --json or --mot.")
-    if args.batch_size < 1:
-        raise InputError(f"--batch-size is {args.batch_size}, expected 1 or more.")
     summary = track_video(
         args.source,
         args.config,

@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from vovtrack.datasets.video import read_video
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, WriteError
 from vovtrack.files.atomic import create
 from vovtrack.files.folders import new_folder
 from vovtrack.files.images import encode_image
@@ -46,6 +46,7 @@ def extract_videos(
 
     Raises:
         InputError: No videos, two of one name, or impossible numbers.
+        WriteError: The folder cannot be written to, or the disk is full.
     """
     if every < 1 or not 1 <= quality <= 100:
         raise InputError(f"every is {every}, quality {quality}: expected >= 1, and 1 to 100.")
@@ -60,6 +61,9 @@ def extract_videos(
         ):
             try:
                 counts[waiting[done]] = done.result()
+            except WriteError:  # of the disk, not of this video
+                pool.shutdown(cancel_futures=True)
+                raise
             except InputError as error:
                 problems.append(str(error))
     return dict(sorted(counts.items())), sorted(problems)

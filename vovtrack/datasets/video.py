@@ -87,7 +87,8 @@ class FrameSource:
                 self.bad_frames.append(f"{place} {problem}")
             else:
                 raise InputError(
-                    f"{place} {problem}. Use --on-bad-frame skip to leave such frames out."
+                    f"{place} {problem}. Such frames are left out with on_bad_frame='skip' "
+                    "(--on-bad-frame skip)."
                 )
 
     def _misfit(self, frame: np.ndarray) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
@@ -18,8 +19,16 @@ AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def split_names(classes: Sequence[str] | str) -> list[str]:
-    """Class names from a list or a comma-separated text."""
-    return [n.strip() for n in classes.split(",")] if isinstance(classes, str) else list(classes)
+    """Class names from a list or a comma-separated text.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if isinstance(classes, str):
+        return [name.strip() for name in classes.split(",")]
+    if not isinstance(classes, Iterable) or not all(isinstance(n, str) for n in (*classes,)):
+        raise InputError(f'The classes are {classes!r}, expected a list of names or "a, b".')
+    return list(classes)
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class OVOnlineTracker:
         self.scale = scale
         self.amp = amp
         self.num_frames = 0
+        self._busy = Lock()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,14 +127,27 @@ class OVOnlineTracker:
         """Track the next frames, in order, in one pass through the network.
 
         Args:
-            frames: (H, W, 3) uint8 RGB frames.
+            frames: (H, W, 3) uint8 RGB frames; none give no tracks.
+
+        Raises:
+            InputError: Not such arrays, or another thread is using this tracker now.
         """
-        views = [self._prepare(frame, self.num_frames + i) for i, frame in enumerate(frames)]
-        data = {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
-        with self._autocast():
-            samples = self.model.test_step(data)
-        self.num_frames += len(frames)
-        return [self._to_tracks(sample) for sample in samples]
+        if len(frames) == 0:
+            return []
+        if not self._busy.acquire(blocking=False):
+            raise InputError(
+                "This tracker is working on a frame in another thread: its tracks would mix. Load "
+                "a tracker for each video that is tracked at the same time."
+            )
+        try:
+            views = [self._prepare(frame, self.num_frames + i) for i, frame in enumerate(frames)]
+            data = {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
+            with self._autocast():
+                samples = self.model.test_step(data)
+            self.num_frames += len(frames)
+            return [self._to_tracks(sample) for sample in samples]
+        finally:
+            self._busy.release()
 
     def finish(self) -> None:
         """End the video; the next frame starts another one."""
@@ -146,6 +169,12 @@ class OVOnlineTracker:
             found = f"{getattr(frame, 'dtype', type(frame))} {getattr(frame, 'shape', '')}"
             raise InputError(f"Frame {frame_id} is {found}, expected a uint8 array (H, W, 3), RGB.")
         height, width = frame.shape[:2]
+        longest = max(self.scale)
+        if min(height, width) * longest < 0.5 * max(height, width):
+            raise InputError(
+                f"Frame {frame_id} has {width}x{height} pixels: shrunk to the {longest} that the "
+                "network sees, nothing is left of its shorter side."
+            )
         resized = imrescale(frame, self.scale)
         new_height, new_width = resized.shape[:2]
         sample = DetDataSample(

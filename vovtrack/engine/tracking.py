@@ -96,6 +96,8 @@ def track_video(
     """
     if score_thr is not None and not 0 <= score_thr < 1:
         raise InputError(f"The score threshold is {score_thr}, expected 0 or more and less than 1.")
+    if batch_size < 1:
+        raise InputError(f"The batch size is {batch_size}, expected 1 or more.")
     with guarded_inputs():
         frames = read_video(source, on_bad_frame=on_bad_frame, max_frames=max_frames)
         tracker = load_tracker(config, checkpoint, classes, device, amp, trust_config)

@@ -60,7 +60,8 @@ def write_world(
         raise InputError(f"the number of workers must be 1 or more, not {workers}")
     if out.is_dir() and any(out.iterdir()) and not force:
         raise InputError(
-            f"{out} is not empty; choose another folder, or replace its contents with --force"
+            f"{out} is not empty; choose another folder, or replace its contents with force=True "
+            "(--force)"
         )
     with new_folder(out, replace=force) as root:
         scenes = _render(root, seed, counts, workers, progress)

@@ -162,7 +162,9 @@ def test_an_error_of_the_model_keeps_the_frames_before(folder, tmp_path, monkeyp
         (("--json", "o.json", "--classes", "a, a"), "a"),
         (("--json", "o.json", "--checkpoint", "no.pth"), "no.pth"),
         (("--json", "o.json", "--config", "minni"), "mini"),
-        (("--json", "o.json", "--batch-size", "0"), "--batch-size"),
+        (("--json", "o.json", "--batch-size", "0"), "batch size is 0"),
+        (("--json", "o.json", "--score-thr", "nan"), "score threshold is nan"),
+        (("--json", "o.json", "--score-thr", "2"), "score threshold is 2.0"),
         (("--out", "o.gif"), ".mp4"),
     ],
 )

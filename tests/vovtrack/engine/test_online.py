@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import cv2
 import numpy as np
@@ -83,7 +85,7 @@ def test_mixed_precision_gives_the_same_types(tracker, clip, amp):
         assert tracks.labels.dtype == tracks.track_ids.dtype == np.int64
 
 
-@pytest.mark.parametrize("classes", [[], "", "a, , b", ["a", "a"]])
+@pytest.mark.parametrize("classes", [[], "", "a, , b", ["a", "a"], 5, [1, 2], {"a": 1, 2: 3}])
 def test_unusable_class_names_are_refused(tracker, classes):
     with pytest.raises(InputError):
         load_tracker("mini", classes=classes, device="cpu")
@@ -104,9 +106,43 @@ def test_what_is_no_frame_is_refused(tracker, frame):
         tracker.step(frame)
 
 
+@pytest.mark.parametrize("shape", [(1, 5000), (5000, 1)])
+def test_a_frame_of_which_nothing_is_left_is_refused(tracker, shape):
+    tracker.start()
+    with pytest.raises(InputError, match=rf"has {shape[1]}x{shape[0]} pixels"):
+        tracker.step(np.zeros((*shape, 3), np.uint8))
+    assert len(tracker.step_batch([])) == 0
+    assert tracker.step(np.zeros((1, 30, 3), np.uint8)).frame_id == 0
+    tracker.reset()
+
+
+def test_threads_that_share_a_tracker_are_refused(tracker, clip, monkeypatch):
+    """The second thread comes while the first is inside of the network."""
+    inside, done = Event(), Event()
+    step = tracker.model.test_step
+
+    def wait(data):
+        inside.set()
+        assert done.wait(60)
+        return step(data)
+
+    monkeypatch.setattr(tracker.model, "test_step", wait)
+    tracker.start()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(tracker.step, clip[0])
+        assert inside.wait(60)
+        with pytest.raises(InputError, match="in another thread"):
+            tracker.step(clip[1])
+        done.set()
+        assert first.result().frame_id == 0
+    assert tracker.step(clip[1]).frame_id == 1
+
+
 def test_unknown_names_and_files():
     with pytest.raises(InputError, match="mini"):
         load_tracker("minni")
+    with pytest.raises(InputError, match="There is no config 'None'"):
+        load_tracker(None)
     with pytest.raises(InputError, match="does not exist"):
         load_tracker("mini", checkpoint="nothing.pth")
     with pytest.raises(InputError, match="without weights"):
