@@ -44,7 +44,7 @@ class IoUTracker:
         memory = self.memory
         rows = np.full(len(bboxes), -1)
         if len(memory) and len(bboxes):
-            ious = pairwise_iou(bboxes, memory.embeds)
+            ious = pairwise_iou(bboxes, memory.columns["bboxes"])
             found, columns = linear_sum_assignment(-ious)
             linked = ious[found, columns] >= self.iou_thr
             rows[found[linked]] = columns[linked]
@@ -52,9 +52,8 @@ class IoUTracker:
         ids = np.full_like(rows, -1)
         ids[matched] = memory.ids[rows[matched]]
         ids[~matched] = memory.issue_ids(int((~matched).sum()))
-        # The template of this tracker is the last box itself.
-        memory.update(rows[matched], frame_id, embeds=bboxes[matched])
-        memory.append(ids[~matched], frame_id, embeds=bboxes[~matched])
+        memory.update(rows[matched], frame_id, bboxes=bboxes[matched])
+        memory.append(ids[~matched], frame_id, bboxes=bboxes[~matched])
         memory.forget(frame_id)
         instances = instances.cpu()
         instances.instances_id = torch.from_numpy(ids)

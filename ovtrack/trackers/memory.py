@@ -51,7 +51,7 @@ class TrackMemory:
         Args:
             rows: (K,) memory rows, each at most once.
             frame_id: Current frame.
-            **columns: New values (K, ...) by name of ``FIELDS``.
+            **columns: New values (K, ...) by name; ``embeds`` are the templates.
         """
         if len(rows) == 0:
             return

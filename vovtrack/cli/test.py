@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fold batch norms into convolutions: faster, equal up to rounding",
     )
+    parser.add_argument("--amp", choices=["bf16", "fp16"], help="mixed precision")
     add_run_arguments(parser)
     add_old_flags(parser, TEST)
 
@@ -79,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         observations=args.observations,
         tta=args.tta,
         fuse_conv_bn=args.fuse_conv_bn,
+        amp=args.amp,
         show_dir=args.show_dir,
         show_score_thr=args.show_score_thr,
         log=args.log,

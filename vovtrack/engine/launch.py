@@ -112,6 +112,7 @@ def test(
     observations: str | Path | None = None,
     tta: bool = False,
     fuse_conv_bn: bool = False,
+    amp: str | None = None,
     show_dir: str | Path | None = None,
     show_score_thr: float | None = None,
     log: Sequence[str] = (),
@@ -136,6 +137,7 @@ def test(
         tta: Let a detector see each image in several sizes, also mirrored.
         fuse_conv_bn: Fold batch norms into convolutions, see
             :func:`vovtrack.engine.speed.prepare_for_speed`.
+        amp: ``bf16`` or ``fp16`` for mixed precision.
         show_dir: Folder in which to draw the results.
         show_score_thr: Smallest score that is drawn; default is the model's own threshold.
         log: As for :func:`train`.
@@ -170,6 +172,8 @@ def test(
         switches.augment_test(cfg)
     if fuse_conv_bn:
         switches.add_hook(cfg, type="FoldNormsHook")
+    if amp is not None:
+        switches.add_hook(cfg, type="MixPrecisionHook", amp=amp)
     if show_dir is not None:
         switches.show_results(cfg, show_dir, show_score_thr)
     switches.log_to(cfg, log)

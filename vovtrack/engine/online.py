@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Lock
 
@@ -13,9 +12,8 @@ from mmcv import imrescale
 from mmdet.structures import DetDataSample
 from torch import nn
 
+from vovtrack.engine.speed import mix_precision
 from vovtrack.errors import InputError
-
-AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def split_names(classes: Sequence[str] | str) -> list[str]:
@@ -64,8 +62,8 @@ class Tracks:
 class OVOnlineTracker:
     """Streams frames through an open-vocabulary tracking model.
 
-    Keeps nothing of a frame but what the association remembers, so memory does not grow with the
-    length of a video.
+    Keeps nothing of a frame but what the association remembers, the tracks of the last frames, so
+    memory does not grow with the length of a video.
 
     Args:
         model: A model with ``set_classes``, ``vocabulary``, ``score_thresholds``, ``tracker`` and
@@ -78,11 +76,8 @@ class OVOnlineTracker:
     def __init__(
         self, model: nn.Module, scale: tuple[int, int] = (1333, 800), amp: str | None = None
     ) -> None:
-        if amp is not None and amp not in AMP_DTYPES:
-            raise InputError(f"amp is {amp!r}, expected one of {', '.join(AMP_DTYPES)}.")
-        self.model = model.eval()
+        self.model = model.eval() if amp is None else mix_precision(model.eval(), amp)
         self.scale = scale
-        self.amp = amp
         self.num_frames = 0
         self._busy = Lock()
 
@@ -142,8 +137,7 @@ class OVOnlineTracker:
         try:
             views = [self._prepare(frame, self.num_frames + i) for i, frame in enumerate(frames)]
             data = {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
-            with self._autocast():
-                samples = self.model.test_step(data)
+            samples = self.model.test_step(data)
             self.num_frames += len(frames)
             return [self._to_tracks(sample) for sample in samples]
         finally:
@@ -157,12 +151,6 @@ class OVOnlineTracker:
         """Forget all tracks; the next frame is frame 0."""
         self.num_frames = 0
         self.model.tracker.reset()
-
-    def _autocast(self):
-        if self.amp is None:
-            return nullcontext()
-        device = next(self.model.parameters()).device.type
-        return torch.autocast(device, AMP_DTYPES[self.amp])
 
     def _prepare(self, frame: np.ndarray, frame_id: int) -> dict:
         if not _is_image(frame):

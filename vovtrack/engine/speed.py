@@ -1,4 +1,4 @@
-"""Making a trained model faster without changing what it computes."""
+"""Making a trained model faster, without changing what it computes or with fewer digits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from mmengine.runner import Runner
 from torch import nn
 
 from vovtrack.engine.checkpoint import bare_model
+from vovtrack.errors import InputError
 from vovtrack.registry import HOOKS
+
+AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def prepare_for_speed(model: nn.Module) -> nn.Module:
@@ -27,6 +30,48 @@ def prepare_for_speed(model: nn.Module) -> nn.Module:
     if model.training:
         raise ValueError("Only a model in evaluation mode can be folded: call model.eval() first.")
     return fuse_conv_bn(model).to(memory_format=torch.channels_last)
+
+
+def mix_precision(model: nn.Module, amp: str) -> nn.Module:
+    """Let a model compute in mixed precision wherever it is called, on whatever device it is then.
+
+    Args:
+        model: It is changed in place.
+        amp: ``bf16`` or ``fp16``.
+
+    Returns:
+        The same model.
+
+    Raises:
+        InputError: Another type.
+    """
+    if amp not in AMP_DTYPES:
+        raise InputError(f"amp is {amp!r}, expected one of {', '.join(AMP_DTYPES)}.")
+    plain = model.forward
+
+    def forward(*args, **kwargs):
+        device = next(model.parameters()).device.type
+        with torch.autocast(device, AMP_DTYPES[amp]):
+            return plain(*args, **kwargs)
+
+    model.forward = forward
+    return model
+
+
+@HOOKS.register_module()
+class MixPrecisionHook(Hook):
+    """Tests in mixed precision.
+
+    Args:
+        amp: See :func:`mix_precision`.
+    """
+
+    def __init__(self, amp: str) -> None:
+        self.amp = amp
+
+    def before_test(self, runner: Runner) -> None:
+        """See :func:`mix_precision`."""
+        mix_precision(bare_model(runner.model), self.amp)
 
 
 @HOOKS.register_module()

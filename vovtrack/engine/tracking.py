@@ -13,6 +13,7 @@ from threading import current_thread, main_thread
 from tqdm import tqdm
 
 from vovtrack.datasets.video import FrameSource, TimedFrame, read_video
+from vovtrack.engine.behind import behind
 from vovtrack.engine.build import load_tracker
 from vovtrack.engine.online import OVOnlineTracker, Tracks
 from vovtrack.engine.track_files import Outputs, TrackFiles
@@ -70,7 +71,10 @@ def track_video(
     on_bad_frame: str = "error",
     trust_config: bool = False,
 ) -> TrackingSummary:
-    """Track a video and write the results while it runs; memory does not grow with its length.
+    """Track a video and write the results while it runs.
+
+    Decoding, network and writing overlap, some frames apart. No frame is kept; memory grows only
+    with the number of tracks, of each of which some numbers are kept.
 
     Whatever ends the run, the results of the frames before are kept, see
     :mod:`vovtrack.engine.track_files`.
@@ -108,13 +112,14 @@ def track_video(
         progress = tqdm(total=_length(frames, max_frames), unit="frame")
         with _signals_noted() as signals, progress:
             try:
-                for (frame, time), tracks in _track(tracker, frames.timed(), batch_size):
-                    shown = tracks.above(threshold)
-                    files.write(frame, time, shown)
-                    track_ids.update(shown.track_ids.tolist())
-                    progress.update()
-                    if signals:
-                        break
+                with behind(files.write) as write:
+                    for (frame, time), tracks in _track(tracker, frames.timed(), batch_size):
+                        shown = tracks.above(threshold)
+                        write(frame, time, shown)
+                        track_ids.update(shown.track_ids.tolist())
+                        progress.update()
+                        if signals:
+                            break
             except BaseException as error:  # the results so far are kept, then it is raised
                 failure = error
             files.finish(_reason(failure, signals), frames.bad_frames)

@@ -77,6 +77,19 @@ def test_folded_norms_give_the_same_boxes(plain, world, detector, repository, tm
 
 
 @pytest.mark.slow
+def test_mixed_precision_gives_nearly_the_same_scores(world, detector, repository, tmp_path):
+    plain = detect(world, detector, tmp_path / "plain")
+    mixed = detect(world, detector, tmp_path / "mixed", amp="bf16")
+    best = [
+        {image: max(row[-1] for row in rows) for image, rows in f.items()} for f in (plain, mixed)
+    ]
+    differences = [
+        abs(best[0][image] - best[1][image]) for image in best[0].keys() & best[1].keys()
+    ]
+    assert 0 < np.mean(differences) < 0.02
+
+
+@pytest.mark.slow
 def test_a_mirrored_image_has_mirrored_boxes(world, detector, repository, tmp_path):
     mirrored = tmp_path / "mirrored"
     shutil.copytree(world / "lvis", mirrored / "lvis")
