@@ -126,7 +126,11 @@ def _own(path: Path, source: str | Path | None) -> StoredVideo:
         raise InputError(
             f"'{path}' does not come from 'vovtrack track --json'. Of TAO results give --gt, too."
         )
-    names = content["classes"]
+    names, video = content["classes"], content.get("video", "")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"'{path}': 'classes' is not a list of names.")
+    if source is None and (not isinstance(video, str) or "://" in video):
+        raise InputError(f"'{path}' names no file of this machine as its video: give --frames.")
     rows: dict[int, list[tuple]] = defaultdict(list)
     try:
         for frame in content["frames"]:
@@ -134,10 +138,11 @@ def _own(path: Path, source: str | Path | None) -> StoredVideo:
                 rows[frame["frame_id"]].append(
                     (found["bbox"], found["track_id"], names.index(found["class"]), found["score"])
                 )
-    except (KeyError, TypeError, ValueError) as error:
+        columns = _arrays(rows)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"'{path}': a track lacks or misnames {error}.") from None
-    frames = read_video(source or content.get("video", ""))
-    return StoredVideo(_arrays(rows), names, frames, frames.fps)
+    frames = read_video(source or video)
+    return StoredVideo(columns, names, frames, frames.fps)
 
 
 def _mot(path: Path, source: str | Path | None, classes: Sequence[str]) -> StoredVideo:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -121,8 +120,8 @@ def missing_images(path: str | Path, root: str | Path) -> tuple[list[str], int]:
     if not Path(root).is_dir():
         raise InputError(f"The folder of images '{root}' does not exist.")
     content = read_json(path, allow_nan=True)
-    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
-        raise InputError(f"Annotation file '{path}' lacks the key 'images'.")
+    if not isinstance(content, dict) or not _is_records(content.get("images")):
+        raise InputError(f"Annotation file '{path}' lacks a list of records 'images'.")
     names = [_file_name(path, image) for image in content["images"]]
     return [name for name in names if not Path(root, name).is_file()], len(names)
 
@@ -146,15 +145,14 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
             file does not list.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"Annotation file '{path}' does not exist.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"Annotation file '{path}' is not complete JSON: {error}.") from None
+    if not path.exists():
+        raise InputError(f"Annotation file '{path}' does not exist.")
+    content = read_json(path)
     for section, keys in _REQUIRED.items():
         if not isinstance(content, dict) or section not in content:
             raise InputError(f"Annotation file '{path}' lacks the key '{section}'.")
+        if not _is_records(content[section]):
+            raise InputError(f"Annotation file '{path}': '{section}' is not a list of records.")
         for record in content[section]:
             for key in keys:
                 if key not in record:
@@ -171,6 +169,10 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
                     f"{annotation[key]}, which is not among its {section}."
                 )
     return content
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(record, dict) for record in value)
 
 
 def _file_name(path: str | Path, image: dict) -> str:

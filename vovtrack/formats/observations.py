@@ -25,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from vovtrack.errors import InputError
+from vovtrack.files.archives import read_json
 from vovtrack.files.atomic import atomic_write
 from vovtrack.structures import Vocabulary
 from vovtrack.structures.thresholds import ScoreThresholds
@@ -216,17 +217,17 @@ def _opened(path: Path) -> Iterator[tuple[safe_open, dict]]:
 
 def _read_header(folder: Path) -> ObservationHeader:
     path = folder / HEADER
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("names", "category_ids", "novel"):
-            content[name] = tuple(content[name])
-        header = ObservationHeader(**content)
-    except FileNotFoundError:
+    if not path.exists():
         raise InputError(
             f"'{folder}' holds no observations (no {HEADER}): record them with 'vovtrack test "
             "CONFIG CHECKPOINT --observations DIR'."
-        ) from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        )
+    content = read_json(path)
+    try:
+        for name in ("names", "category_ids", "novel"):
+            content[name] = tuple(content[name])
+        header = ObservationHeader(**content)
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"'{path}' is damaged ({error}): record the observations anew.") from None
     if header.schema != SCHEMA:
         raise InputError(f"'{path}' is of version {header.schema}, expected {SCHEMA}: record anew.")

@@ -145,7 +145,7 @@ def test_a_lacking_array_is_named(store):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is damaged"),
+        ("{", "not valid JSON"),
         ("[]", "is damaged"),
         ('{"run": "x"}', "is damaged"),
         (None, "holds no observations"),
