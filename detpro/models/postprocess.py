@@ -74,7 +74,8 @@ def best_class_nms_on_demand(
 
     Suppression goes by what is known, a score or its upper bound. Where all boxes that stay have
     their scores, these are the result: whatever a bound let one of them suppress has a score below
-    that bound. Else the best boxes that stay without a score get theirs, and it starts anew.
+    that bound. Else the best boxes that stay without a score get theirs, twice as many in each
+    round, and it starts anew.
 
     Args:
         bboxes: (N, 4) boxes.
@@ -86,13 +87,15 @@ def best_class_nms_on_demand(
     """
     best, labels = bounds.clone(), torch.zeros(len(bounds), dtype=torch.long, device=bounds.device)
     unknown = torch.ones_like(bounds, dtype=torch.bool)
+    size = max_per_img
     while True:
         kept = nms_where(best > score_thr, bboxes, best, iou_threshold)
         if not unknown[kept[:max_per_img]].any():
             break
-        rows = kept[unknown[kept]][:max_per_img]
+        rows = kept[unknown[kept]][:size]
         best[rows], labels[rows] = judge(rows).max(dim=1)
         unknown[rows] = False
+        size *= 2
     kept = kept[:max_per_img]
     found = InstanceData(bboxes=bboxes[kept], scores=best[kept], labels=labels[kept])
     return found, kept

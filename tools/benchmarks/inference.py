@@ -182,11 +182,17 @@ def main() -> None:
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=args.amp is not None)
     slow_clock, fast_clock = Clock(), Clock()
     watch_stages(fast, fast_clock)
+    passed: list[int] = []
+    fast.roi_head.bbox_head.image_branch.register_forward_hook(
+        lambda _, regions, __: passed.append(len(regions[0]))
+    )
     for _ in range(1 + args.repeats):
         theirs = reference_frame(model, image, sample, slow_clock)
+        passed.clear()
         with autocast:
             ours = our_frame(fast, fast_image, sample, fast_clock)
     report(slow_clock.fastest(), fast_clock.fastest())
+    print(f"image branch: {sum(passed)} of {args.proposals} regions, in {len(passed)} rounds")
     print(agreement(ours, theirs))
     fast_clock.start()
     print(compare_regions(model, fast, image, fast_image, sample, autocast))
