@@ -1,12 +1,14 @@
 """Every verb that reads a file meets every hostile file of its kind: a sentence, and nothing else.
 
 A fork runs the command with 4 GB and 30 seconds of processor time under an audit hook; programs
-started, files written elsewhere, tracebacks and half-written files are faults.
+started, files written elsewhere, tracebacks and half-written files are faults. Of long lists every
+fifth file is met; ``VOVTRACK_DRILL=all`` meets all.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -20,6 +22,7 @@ import yaml
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.report import write_report
 
+LONG = 40
 DATA = Path(__file__).parent / "data/evaluation"
 pytestmark = pytest.mark.slow
 
@@ -34,6 +37,9 @@ def warm():
 
 def meet(cases, folder, codes=(2,)):
     """Run ``(name, words)`` cases and collect every fault."""
+    cases = list(cases)
+    if len(cases) > LONG and os.environ.get("VOVTRACK_DRILL") != "all":
+        cases = cases[::5]
     known = [path for path in folder.rglob("*") if path.is_file()]
     faults = {}
     for name, words in cases:
