@@ -1,7 +1,8 @@
 """Images in a folder or as encoded bytes in one HDF5 file.
 
 An image in an HDF5 file has the address ``hdf5://FILE.h5/KEY``, which every loader of mmcv reads;
-the key may have groups.
+the key may have groups. Such a file may come from a stranger: only what lies in it is read, and its
+size is known before.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ PREFIX = "hdf5"
 SUFFIXES = (".h5", ".hdf5")
 KEYS = ("lvis", "tao", "lasot", "bdd", "key")
 """Ways in which published HDF5 files key their images."""
+MAX_BYTES = 256 * 2**20
+"""Of one encoded image."""
+_DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+"""What h5py raises over a file that is not as it should be."""
 _ADDRESS = re.compile(rf"{PREFIX}://(.+?(?:{'|'.join(map(re.escape, SUFFIXES))}))/(.+)")
 
 
@@ -74,33 +79,33 @@ def find_images(path: str | Path, names: Iterable[str], keys: str = "lvis") -> d
         raise InputError(
             f"'{path}' is neither a folder of images nor an HDF5 file ({', '.join(SUFFIXES)})."
         )
-    with _open(str(path)) as file:
+    archive = _Archive(str(path))
+    with archive.file:
         wanted = {name: archive_key(name, keys) for name in names}
-        return {name: f"{PREFIX}://{path}/{key}" for name, key in wanted.items() if key in file}
+        return {name: f"{PREFIX}://{path}/{key}" for name, key in wanted.items() if key in archive}
 
 
 class Hdf5Backend(BaseStorageBackend):
     """Reads the bytes at ``hdf5://FILE.h5/KEY``; each process opens each file once."""
 
     def __init__(self) -> None:
-        self._files: dict[tuple[int, str], Any] = {}
+        self._archives: dict[tuple[int, str], _Archive] = {}
 
     def get(self, filepath: str) -> bytes:
         """Bytes of an image.
 
         Raises:
-            InputError: The file cannot be opened or has no such name.
+            InputError: The file cannot be opened, or has no image of that name that may be read.
         """
-        path, key = _ADDRESS.fullmatch(str(filepath)).groups()
+        address = _ADDRESS.fullmatch(str(filepath))
+        if address is None:
+            raise InputError(f"'{filepath}' is not an address {PREFIX}://FILE.h5/KEY.")
+        path, key = address.groups()
         # A handle must not be shared with the processes that are forked off.
         place = os.getpid(), path
-        if place not in self._files:
-            self._files[place] = _open(path)
-        if key not in self._files[place]:
-            raise InputError(f"HDF5 file '{path}' has no image '{key}'.")
-        value = np.asarray(self._files[place][key][()])
-        # Some files hold a list with the bytes as its one element.
-        return value.reshape(-1)[0].tobytes() if value.dtype == object else value.tobytes()
+        if place not in self._archives:
+            self._archives[place] = _Archive(path)
+        return self._archives[place].read(key)
 
     def get_text(self, filepath: str) -> str:
         """Text of an entry."""
@@ -108,6 +113,100 @@ class Hdf5Backend(BaseStorageBackend):
 
 
 register_backend("hdf5_images", Hdf5Backend, prefixes=PREFIX)
+
+
+class _Archive:
+    """An HDF5 file of which nothing is followed into other files.
+
+    Links and data that lie elsewhere (external, virtual) could name any file of this machine, and
+    filters unfold to more than the shape of the data says.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.file = _open(path)
+        self._inside: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the file has something of its own under a key.
+
+        Raises:
+            InputError: A link is on the way.
+        """
+        try:
+            return self._find(key)
+        except _DAMAGED as error:
+            raise self._refusal(key, f"cannot be read: {_reason(error)}") from None
+
+    def read(self, key: str) -> bytes:
+        """Bytes of an image, once its type and size are known to be those of one.
+
+        Raises:
+            InputError: There is none, or it is not to be read.
+        """
+        if key not in self:
+            raise InputError(f"HDF5 file '{self.path}' has no image '{key}'.")
+        try:
+            data = self.file[key]
+            if problem := _problem(data):
+                raise self._refusal(key, problem)
+            value = np.asarray(data[()])
+        except InputError:
+            raise
+        except _DAMAGED as error:
+            raise self._refusal(key, f"cannot be read: {_reason(error)}") from None
+        # Some files hold a list with the bytes as its one element.
+        return value.reshape(-1)[0].tobytes() if value.dtype == object else value.tobytes()
+
+    def _find(self, key: str) -> bool:
+        """Walk along the groups: the library's own search follows links into other files."""
+        from h5py import HardLink
+
+        place = ""
+        for part in filter(None, key.split("/")):
+            place = f"{place}/{part}"
+            if place in self._inside:
+                continue
+            link = self.file.get(place, getlink=True)
+            if link is None:
+                return False
+            if not isinstance(link, HardLink):
+                raise self._refusal(key, "leads through a link, which is not followed")
+            self._inside.add(place)
+        return bool(place)
+
+    def _refusal(self, key: str, problem: str) -> InputError:
+        return InputError(f"HDF5 file '{self.path}': '{key}' {problem}.")
+
+
+def _problem(data: Any) -> str | None:
+    """Why what stands under a key is not read as an image; None if it is."""
+    import h5py
+
+    if not isinstance(data, h5py.Dataset):
+        return "is not an image but a group or a type"
+    if data.external or data.is_virtual:
+        return "lies in other files, which are not read"
+    if data.id.get_create_plist().get_nfilters():
+        return "is packed by a filter of HDF5: unpack the file with 'h5repack -f NONE IN OUT'"
+    if data.dtype.hasobject:
+        whole = data.size == 1 and h5py.check_vlen_dtype(data.dtype) in (np.uint8, np.int8)
+        return None if whole else "is a list or text, expected one list with the bytes of an image"
+    plain = data.dtype.names is None and data.dtype.subdtype is None
+    if not (plain and (data.dtype.kind in "SV" or data.dtype in (np.uint8, np.int8))):
+        return f"holds {data.dtype}, expected the bytes of an encoded image (uint8)"
+    size = (data.size or 0) * data.dtype.itemsize
+    if not size:
+        return "is empty"
+    if size > MAX_BYTES:
+        return f"claims {size:,} bytes, an image may have {MAX_BYTES:,}"
+    if data.id.get_storage_size() < size:
+        return f"claims {size:,} bytes, of which the file holds fewer: it is damaged"
+    return None
+
+
+def _reason(error: Exception) -> str:
+    return str(error.args[0] if error.args else error).strip(".")
 
 
 def _open(path: str) -> Any:
