@@ -10,8 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("vovtrack", "detpro", "ovtrack", "tools")
-FREE = ("vovtrack/files/", "tools/benchmarks/")
-"""The door itself, and programs that put what they need into temporary folders."""
+FREE = ("vovtrack/files/", "tools/benchmarks/", "tools/gpu_check/")
+"""The door itself, programs that put what they need into temporary folders, and one that runs
+before the packages are installed."""
 OPENERS = {"open", "fdopen", "ZipFile", "File", "TarFile"}
 """Calls that write if their mode says so; a mode that is no plain text counts as writing."""
 LIBRARIES = ("", "av", "gzip", "io", "lzma", "bz2", "zipfile", "tarfile", "h5py", "os", "codecs")
