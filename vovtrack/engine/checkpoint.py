@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vovtrack import compat
-from vovtrack.engine.saving import check_recorded
+from vovtrack.engine.saving import check_recorded, recorded_order
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.checkpoints import load_checkpoint_file
@@ -149,8 +149,19 @@ def _step(checkpoint: Path) -> int:
     return int(STEP.fullmatch(checkpoint.name)[1])
 
 
-def _written(checkpoint: Path) -> tuple[float, int]:
-    return checkpoint.stat().st_mtime, _step(checkpoint)
+def _oldest_first(work_dir: str | Path) -> list[Path]:
+    """Checkpoints in the order of writing, whatever the clock of the machine said then.
+
+    They are recorded in that order. One after the newest recorded was written by a run that was
+    killed before it could record it; others are of a run that kept no record.
+    """
+    order = recorded_order(work_dir)
+    saved = saved_checkpoints(work_dir)
+    recorded = sorted((p for p in saved if p.name in order), key=lambda p: order.index(p.name))
+    newest = _step(recorded[-1]) if recorded else 0
+    rest = sorted((p for p in saved if p.name not in order), key=_step)
+    before, after = ([p for p in rest if (_step(p) > newest) == late] for late in (False, True))
+    return before + recorded + after
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
@@ -169,7 +180,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     """
     compat.install()
     problem = None
-    for path in sorted(saved_checkpoints(work_dir), key=_written, reverse=True):
+    for path in reversed(_oldest_first(work_dir)):
         try:
             check_recorded(path)
             load_checkpoint_file(path, map_location="cpu")

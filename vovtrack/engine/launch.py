@@ -27,9 +27,11 @@ from vovtrack.engine import switches
 from vovtrack.engine.checkpoint import bare_model, load_checkpoint_into, load_weights
 from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.options import apply_options
+from vovtrack.engine.processes import reported_workers
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.checkpoints import check_checkpoint_file
+from vovtrack.files.folders import held_folders
 
 _RUNS = count()
 """Numbers the runs of this process."""
@@ -65,7 +67,8 @@ def train(
         trust_config: Run a ``.py`` config from outside of the project.
 
     Raises:
-        InputError: Unknown config or option, or a config that cannot be trained.
+        InputError: Unknown config or option, a config that cannot be trained, or a data worker
+            that died.
     """
     cfg = load_config(config, cfg_options=cfg_options, work_dir=work_dir, trust_config=trust_config)
     if cfg.get("train_dataloader") is None or cfg.get("train_cfg") is None:
@@ -84,7 +87,9 @@ def train(
     if amp:
         switches.mix_precision(cfg, amp)
     switches.log_to(cfg, log)
-    _build_runner(cfg, launcher, seed, "train").train()
+    runner = _build_runner(cfg, launcher, seed, "train")
+    with reported_workers("train_dataloader", "Checkpoints are kept: add --resume to continue."):
+        runner.train()
 
 
 def _check_start(path: str) -> None:
@@ -149,7 +154,8 @@ def test(
         Metric name -> value; empty with ``format_only``.
 
     Raises:
-        InputError: Unknown config, option or checkpoint, or a config that cannot be tested.
+        InputError: Unknown config, option or checkpoint, a config that cannot be tested, results
+            that another run is writing, or a data worker that died.
     """
     if not Path(checkpoint).is_file():
         raise InputError(f"Checkpoint '{checkpoint}' does not exist.")
@@ -181,7 +187,9 @@ def test(
     runner = _build_runner(cfg, launcher, seed, "test")
     # mmengine itself would go on with a checkpoint that fits in part.
     load_checkpoint_into(bare_model(runner.model), checkpoint)
-    metrics = runner.test()
+    folders = [e["out_dir"] for e in switches.evaluators(cfg) if e.get("out_dir")]
+    with held_folders(folders if is_main_process() else ()), reported_workers("test_dataloader"):
+        metrics = runner.test()
     if out is not None and is_main_process():
         with atomic_write(out) as file:
             json.dump(metrics, file, indent=1)

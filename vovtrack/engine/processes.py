@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -12,6 +15,8 @@ from torch import distributed
 from vovtrack.errors import InputError
 
 T = TypeVar("T")
+_DEAD_WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
+"""How torch begins to say that a data worker did not end by itself."""
 _WAIT = timedelta(days=7)
 """For the slowest process; torchrun ends all of them if one fails."""
 
@@ -56,3 +61,26 @@ def gather_shares(share: T) -> list[T] | None:
     distributed.gather_object(share, shares)
     distributed.destroy_process_group()
     return shares
+
+
+@contextmanager
+def reported_workers(loader: str, advice: str = "") -> Iterator[None]:
+    """Turn the death of a data worker into a sentence.
+
+    Args:
+        loader: Key of the config that says how many there are.
+        advice: What to do beside.
+
+    Raises:
+        InputError: A worker was killed, by the system or a user.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        dead = _DEAD_WORKER.match(str(error))
+        if dead is None:
+            raise
+        raise InputError(
+            f"A data worker (process {dead[1]}) was killed, probably for want of memory: use fewer "
+            f"(--cfg-options {loader}.num_workers=1). {advice}".rstrip()
+        ) from error

@@ -203,15 +203,26 @@ def check_recorded(path: str | Path) -> None:
         raise InputError(f"{path}: its content is not what was written ({INDEX}): it is damaged.")
 
 
+def recorded_order(work_dir: str | Path) -> list[str]:
+    """Names of the recorded checkpoints of a folder in the order in which they were written.
+
+    Raises:
+        InputError: The record cannot be read.
+    """
+    index = Path(work_dir) / INDEX
+    return list(_read_index(index)) if index.is_file() else []
+
+
 def _read_index(index: Path) -> dict[str, Any]:
     """The hashes of all checkpoints; no input (``read_json``), since the run writes them again."""
     return decode_json(index.read_bytes(), index)
 
 
 def _record(path: Path) -> None:
-    """Write size and hash of a checkpoint beside it, and forget those that are gone."""
+    """Write size and hash of a checkpoint beside it, as the newest; forget those that are gone."""
     index = path.parent / INDEX
     entries = _read_index(index) if index.is_file() else {}
+    entries.pop(path.name, None)
     entries[path.name] = {"size": path.stat().st_size, "sha256": file_sha256(path)}
     kept = {name: entry for name, entry in entries.items() if (path.parent / name).is_file()}
     with atomic_write(index) as file:

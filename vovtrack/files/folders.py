@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vovtrack.errors import InputError
@@ -52,6 +52,48 @@ def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
         os.close(handle)
 
 
+@contextmanager
+def held_folders(folders: Iterable[str | Path]) -> Iterator[None]:
+    """Keep other runs from writing to the same folders; a run that ends in any way lets go.
+
+    Args:
+        folders: Missing ones are created. On a file system without locks nothing is held.
+
+    Raises:
+        InputError: Another run holds one of them.
+        WriteError: A folder cannot be created.
+    """
+    with ExitStack() as stack:
+        for folder in sorted({Path(folder).resolve() for folder in folders}):
+            with reported(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                handle = os.open(folder, os.O_RDONLY)
+            _held.add(handle)
+            stack.callback(_let_go, handle)
+            if not _try_lock(handle):
+                raise InputError(
+                    f"Another run is writing its results to '{folder}': wait until it has ended, "
+                    "or choose another folder."
+                )
+        yield
+
+
+def _let_go(handle: int) -> None:
+    if handle in _held:
+        _held.remove(handle)
+        os.close(handle)
+
+
+def _let_go_in_child() -> None:
+    """A process that is forked off, which may live longer, holds nothing."""
+    for handle in list(_held):
+        _let_go(handle)
+
+
+_held: set[int] = set()
+os.register_at_fork(after_in_child=_let_go_in_child)
+
+
 def _check_replaceable(path: Path, replace: bool) -> None:
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise InputError(f"'{path}' is not a folder: give the name of a folder to write.")
@@ -59,9 +101,9 @@ def _check_replaceable(path: Path, replace: bool) -> None:
         raise InputError(f"'{path}' is not empty: choose another folder, or remove it first.")
 
 
-def _try_lock(handle: int) -> None:
-    """Tell other runs that this folder is in use; a file system may know no locks."""
+def _try_lock(handle: int) -> bool:
+    """Lock a folder; False if another run has done so. A file system may know no locks."""
     try:
-        lock(handle)
+        return lock(handle)
     except OSError:
-        return
+        return True

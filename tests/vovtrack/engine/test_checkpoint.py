@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -13,7 +14,9 @@ from vovtrack.engine.checkpoint import (
     read_metadata,
     save_weights,
 )
+from vovtrack.engine.saving import INDEX
 from vovtrack.errors import InputError
+from vovtrack.files.hashing import file_sha256
 
 
 def test_tied_and_strided_weights_are_written_whole(tmp_path):
@@ -68,8 +71,22 @@ def work_dir(tmp_path):
 
 def test_the_newest_checkpoint_is_found(work_dir):
     assert latest_checkpoint(work_dir) == work_dir / "epoch_10.pth"
-    for path in work_dir.iterdir():
-        os.utime(path, (1000, 1000))
+    for clock in (lambda age: 1000, lambda age: 4e9 + age, lambda age: 4e9 - age):
+        for age, path in enumerate(sorted(work_dir.iterdir(), key=lambda path: len(path.name))):
+            os.utime(path, (clock(age), clock(age)))
+        assert latest_checkpoint(work_dir) == work_dir / "epoch_10.pth"
+
+
+def test_the_last_one_written_is_the_newest_whatever_the_clock_says(work_dir):
+    def record(*names):
+        entries = {n: {"sha256": file_sha256(work_dir / n)} for n in names}
+        (work_dir / INDEX).write_text(json.dumps(entries))
+
+    # A second run, which was started in the folder of the first, has come to epoch 9.
+    record("epoch_10.pth", "epoch_8.pth", "epoch_9.pth")
+    os.utime(work_dir / "epoch_9.pth", (0, 0))
+    assert latest_checkpoint(work_dir) == work_dir / "epoch_9.pth"
+    record("epoch_8.pth", "epoch_9.pth")  # killed before epoch 10 was recorded
     assert latest_checkpoint(work_dir) == work_dir / "epoch_10.pth"
 
 
