@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from vovtrack import compat
@@ -48,7 +49,7 @@ def load_tracker(
     checkpoint = checkpoint or cfg.get("default_checkpoint")
     if checkpoint is None:
         raise InputError(f"Config '{config_or_name}' comes without weights: give a checkpoint.")
-    model = MODELS.build(without_pretraining(cfg).model)
+    model = build_model(without_pretraining(cfg))
     if not hasattr(model, "tracker"):
         raise InputError(f"Config '{config_or_name}' builds a {type(model).__name__}, no tracker.")
     load_checkpoint_into(model, _existing(checkpoint))
@@ -56,6 +57,15 @@ def load_tracker(
         model.set_classes(split_names(classes))
     model = prepare_for_speed(model.eval()).to(device)
     return OVOnlineTracker(model, scale=tuple(cfg.frame_scale), amp=amp)
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """Build the model of a config in the scope that its part names have.
+
+    A runner that was built before in this process may have left another scope behind.
+    """
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmdet"):
+        return MODELS.build(cfg.model)
 
 
 def load_model(
@@ -82,7 +92,7 @@ def load_model(
     cfg = read_config(find_config(config_or_name), trust_config)
     if "model" not in cfg:
         raise InputError(f"Config '{config_or_name}' has no 'model'.")
-    model = MODELS.build(without_pretraining(cfg).model)
+    model = build_model(without_pretraining(cfg))
     load_checkpoint_into(model, _existing(checkpoint))
     return model.eval().to(own_device(device)), cfg
 

@@ -11,9 +11,8 @@ from mmengine.config import Config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vovtrack.engine.build import without_pretraining
+from vovtrack.engine.build import build_model, without_pretraining
 from vovtrack.errors import InputError
-from vovtrack.registry import MODELS
 
 
 class Cost(NamedTuple):
@@ -44,7 +43,7 @@ def count_costs(cfg: Config, scale: tuple[int, int] | None = None, seed: int = 0
     if "model" not in cfg or scale is None:
         raise InputError("Operations are counted for a config with a model, of a given --scale.")
     torch.manual_seed(seed)
-    model = MODELS.build(without_pretraining(cfg).model).eval()
+    model = build_model(without_pretraining(cfg)).eval()
     if hasattr(model, "set_classes"):
         embeds = torch.randn(len(model.vocabulary), model.embed_dims)
         model.set_classes(model.vocabulary, embeds)

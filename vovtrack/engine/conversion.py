@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from vovtrack.engine.build import build_model
 from vovtrack.engine.checkpoint import (
     STATE_DICT_NAMES,
     read_checkpoint,
@@ -25,7 +26,6 @@ from vovtrack.engine.shipped import SHIPPED
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256
-from vovtrack.registry import MODELS
 
 CARD = "card"
 """Name of the JSON card inside the metadata of a converted file."""
@@ -181,7 +181,7 @@ def model_shapes(cfg: Config) -> dict[str, tuple[int, ...]]:
     """
     try:
         with torch.device("meta"):
-            model = MODELS.build(cfg.model)
+            model = build_model(cfg)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"The model of config '{cfg.filename}' cannot be built: {error}") from None
     return {key: tuple(value.shape) for key, value in model.state_dict().items()}

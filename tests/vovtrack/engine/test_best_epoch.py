@@ -68,6 +68,7 @@ def test_the_best_epoch_is_kept_and_training_ends_after_a_plateau(tmp_path):
         custom_hooks=[early],
         experiment_name="best_epoch",
         log_level="ERROR",
+        default_scope="mmdet",
     ).train()
     saved = sorted(path.name for path in tmp_path.glob("*.pth"))
     assert saved == ["best_lvis_bbox_AP_epoch_2.pth", "epoch_4.pth", "epoch_5.pth"]

@@ -239,7 +239,7 @@ class TestBadInput:
         [
             ({"annotations": None}, "lacks the key 'annotations'"),
             ({"annotations": []}, "no boxes"),
-            ({"images": [{"id": 1, "file_name": "gone.png"}]}, "gone.png.*missing or unreadable"),
+            ({"images": [{"id": 1, "file_name": "gone.png"}]}, "gone.png.*cannot be read"),
         ],
     )
     def test_annotation_file(self, world, tmp_path, change, message):

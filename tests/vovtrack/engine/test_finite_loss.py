@@ -105,6 +105,7 @@ def train(folder, factors: list[float], scaled: bool, hook) -> tuple[Line, Optim
         train_cfg=dict(by_epoch=True, max_epochs=1),
         custom_hooks=[hook, FiniteLossHook(max_skipped=2)],
         experiment_name=folder.name,
+        default_scope="mmdet",
     )
     runner.train()
     return model, wrapper

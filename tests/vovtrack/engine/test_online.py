@@ -11,6 +11,7 @@ from threading import Event
 import cv2
 import numpy as np
 import pytest
+from mmengine.registry import DefaultScope
 
 from vovtrack import load_tracker, read_video
 from vovtrack.engine.online import OVOnlineTracker
@@ -213,3 +214,8 @@ def test_the_readme_example_runs(tmp_path, clip, tracker):
             writer.write(frame)
     tracker.start()
     assert [tracker.step(frame).frame_id for frame in read_video(tmp_path / "v.mp4")] == [*range(6)]
+
+
+def test_a_scope_that_another_run_left_behind_does_not_matter():
+    with DefaultScope.overwrite_default_scope("mmengine"):
+        assert load_tracker("mini", device="cpu").names
