@@ -178,7 +178,10 @@ def read_report(path: str | Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: report format {report['format']} is not {FORMAT}; evaluate again."
         )
-    find_benchmark(report["benchmark"])
+    try:
+        find_benchmark(report["benchmark"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return report
 
 

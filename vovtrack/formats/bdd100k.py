@@ -122,7 +122,7 @@ def list_frames(path: str | Path) -> list[BddFrame]:
     )
     for first, second in pairwise(frames):
         if first[:2] == second[:2]:
-            raise InputError(f"{path}: frame {second.index} of video '{second.video}' is twice.")
+            raise InputError(f"{path}: frame {second.index} of video {second.video!r} is twice.")
     return frames
 
 

@@ -12,6 +12,7 @@ from vovtrack.structures import TrackSequence, Vocabulary
 
 _MIN_COLUMNS = 7
 _CLASS_COLUMN = 7
+_LARGEST = 2**53  # whole numbers above it are not exact in a text of decimals
 
 
 def write_sequence(sequence: TrackSequence, path: str | Path) -> None:
@@ -86,6 +87,8 @@ def _read_rows(path: Path) -> list[list[float]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise InputError(f"{path}: cannot read the file: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a UTF-8 text file ({error}).") from None
     return [_parse(line, f"{path}, line {n}") for n, line in enumerate(lines, 1) if line.strip()]
 
 
@@ -98,6 +101,6 @@ def _parse(line: str, place: str) -> list[float]:
         raise InputError(f"{place}: {len(row)} columns, expected at least frame,id,x,y,w,h,conf.")
     if not np.isfinite(row).all():
         raise InputError(f"{place}: a value is not finite.")
-    if row[0] != int(row[0]) or row[1] != int(row[1]):
-        raise InputError(f"{place}: frame and id must be whole numbers.")
+    if any(abs(value) > _LARGEST or value != int(value) for value in row[:2]):
+        raise InputError(f"{place}: frame and id must be whole numbers of at most 2^53.")
     return row

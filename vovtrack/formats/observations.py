@@ -227,8 +227,11 @@ def _read_header(folder: Path) -> ObservationHeader:
         for name in ("names", "category_ids", "novel"):
             content[name] = tuple(content[name])
         header = ObservationHeader(**content)
+        len(header.vocabulary)  # which refuses names, ids and masks that do not fit
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"'{path}' is damaged ({error}): record the observations anew.") from None
     if header.schema != SCHEMA:
-        raise InputError(f"'{path}' is of version {header.schema}, expected {SCHEMA}: record anew.")
+        raise InputError(
+            f"'{path}' is of version {header.schema!r}, expected {SCHEMA}: record anew."
+        )
     return header

@@ -166,12 +166,12 @@ class _Checker:
     def place(self, table: str, row: dict, position: int = -1) -> str:
         """Words for a row: its id (or position) and the video it belongs to."""
         words = "category" if table == "categories" else table.removesuffix("s")
-        words += f" {row['id']}" if "id" in row else f" at position {position}"
+        words += f" {row['id']!r}" if "id" in row else f" at position {position}"
         if table in ("videos", "categories"):
-            return f"{words} ('{row['name']}')" if "name" in row else words
+            return f"{words} ({row['name']!r})" if "name" in row else words
         image = self.find("images", row.get("image_id"))
         video = self.find("videos", row.get("video_id", image.get("video_id")))
-        return f"{words} of video '{video['name']}'" if "name" in video else words
+        return f"{words} of video {video['name']!r}" if "name" in video else words
 
     def find(self, table: str, wanted: Any) -> dict:
         """The row of that id, also where the table has not been checked; empty if none."""
@@ -237,13 +237,14 @@ class _Checker:
             previous = last_index.get(video["id"], -math.inf)
             if image["frame_index"] <= previous:
                 raise self.error(
-                    f"key 'frame_index' must grow from image to image in video '{video['name']}'; "
+                    f"key 'frame_index' must grow from image to image in video {video['name']!r}; "
                     f"image {image['id']} has {image['frame_index']} after {previous}"
                 )
             if image.get("frame_id", seen[video["id"]]) != seen[video["id"]]:
                 raise self.error(
-                    f"key 'frame_id' must count 0, 1, 2, ... in video '{video['name']}'; image "
-                    f"{image['id']} has {image['frame_id']} where {seen[video['id']]} was expected"
+                    f"key 'frame_id' must count 0, 1, 2, ... in video {video['name']!r}; image "
+                    f"{image['id']} has {image['frame_id']!r} where {seen[video['id']]} was "
+                    "expected"
                 )
             last_index[video["id"]] = image["frame_index"]
             seen[video["id"]] += 1

@@ -63,7 +63,7 @@ class Vocabulary:
     def __post_init__(self) -> None:
         _check_names(self.names)
         if len(set(self.category_ids)) != len(self.category_ids):
-            raise InputError(f"Category id {_first_repeated(self.category_ids)} occurs twice.")
+            raise InputError(f"Category id {_first_repeated(self.category_ids)!r} occurs twice.")
         object.__setattr__(self, "novel", _mask(self.novel, "novel"))
         if self.released is not None:
             object.__setattr__(self, "released", _mask(self.released, "released"))

@@ -1,0 +1,177 @@
+"""The readers of files from outside, each as a function of a path, for fuzzing and its replay."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vovtrack.engine.configs import read_config
+from vovtrack.errors import InputError
+from vovtrack.evaluation.report import read_report, statistics_of
+from vovtrack.files.archives import FileTree, open_binary, read_json
+from vovtrack.files.checkpoints import load_checkpoint_file
+from vovtrack.files.images import read_image
+from vovtrack.formats import (
+    bdd100k,
+    coco,
+    lvis,
+    mot,
+    mot_challenge,
+    single_object,
+    tao,
+    tao_columns,
+    tao_conversion,
+    tao_results,
+    tapvid,
+)
+from vovtrack.formats.davis import MaskSequences
+from vovtrack.formats.observations import ObservationStore
+from vovtrack.formats.problems import Problems
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Something that reads files.
+
+    Attributes:
+        file: Name of the file in its folder.
+        read: Takes the file.
+    """
+
+    file: str
+    read: Callable[[Path], Any]
+
+
+def _observations(path: Path) -> None:
+    store = ObservationStore(path.parent)
+    _ = store.header.vocabulary
+
+
+def _observed_video(path: Path) -> None:
+    header = dict(run="", names=["a"], category_ids=[1], novel=[False], ann_file="")
+    text = json.dumps({**header, "annotations_sha256": "", "schema": 2})
+    (path.parent / "observations.json").write_text(text)
+    list(ObservationStore(path.parent).read(1).frames())
+
+
+def _mot_folder(path: Path) -> None:
+    folder = path.parents[2]
+    (path.parents[1] / "seqinfo.ini").write_text("[Sequence]\nseqLength=9\n")
+    truth = mot_challenge.read_ground_truth(
+        folder, mot_challenge.find_sequences(folder), Problems(lenient=True)
+    )
+    mot_challenge.read_predictions(path.parent, truth, Problems(lenient=True))
+
+
+def _mot_length(path: Path) -> None:
+    gt = path.parent / "gt/gt.txt"
+    gt.parent.mkdir(exist_ok=True)
+    gt.write_text("1,1,2,3,4,5,1\n")
+    folder = path.parents[1]
+    mot_challenge.read_ground_truth(folder, mot_challenge.find_sequences(folder), Problems())
+
+
+def _single_object(path: Path) -> None:
+    truth = single_object.read_ground_truth(path.parent)
+    single_object.read_predictions(path.parent, truth, Problems(lenient=True), corners=True)
+
+
+def _occlusion(path: Path) -> None:
+    (path.parent / "groundtruth.txt").write_text("1,2,3,4\n1,2,3,4\n")
+    single_object.read_ground_truth(path.parents[1])
+
+
+def _masks(path: Path) -> None:
+    masks = MaskSequences(path.parents[1] if path.suffix == ".png" else path)
+    for sequence in masks.names():
+        for frame in masks.frames(sequence):
+            masks.read(sequence, frame)
+
+
+def _unpack(path: Path) -> None:
+    tree = FileTree(path)
+    for name in tree.names():
+        tree.read_text(name)
+
+
+def _open(path: Path) -> None:
+    with open_binary(path) as file:
+        file.read()
+
+
+def _bdd(path: Path) -> None:
+    bdd100k.list_frames(path)
+    for video in bdd100k.read_videos(path, Problems(lenient=True)).values():
+        video.tracks()
+
+
+def _report(path: Path) -> None:
+    report = read_report(path)
+    if "statistics" in report:
+        statistics_of(report, path)
+
+
+def _mask_results(path: Path) -> None:
+    image = dict(id=1, width=9, height=9)
+    lvis.read_masks(path, dict(images=[image], categories=[dict(id=1)]), Problems(lenient=True))
+
+
+READERS = {
+    "tao": Reader("a.json", tao.read_sequences),
+    "tao_published": Reader(
+        "a.json",
+        lambda path: tao_conversion.to_lvis_v1(
+            tao_conversion.number_frames(tao_conversion.read_published(path), path), path
+        ),
+    ),
+    "tao_results": Reader(
+        "a.json", lambda path: tao_results.read_results(path, Problems(lenient=True))
+    ),
+    "tao_columns": Reader("a.columns.safetensors", tao_columns.read_columns),
+    "lvis": Reader("a.json", lambda path: lvis.read_ground_truth(path, masks=True)),
+    "lvis_masks": Reader("a.json", _mask_results),
+    "coco": Reader("a.json", coco.read_labelled),
+    "bdd100k": Reader("a.json", _bdd),
+    "mot": Reader("a.txt", lambda path: mot.read_sequence(path, 100, 100)),
+    "mot_folder": Reader("seq/gt/gt.txt", _mot_folder),
+    "mot_length": Reader("seq/seqinfo.ini", _mot_length),
+    "mot_map": Reader("a.txt", mot_challenge.read_sequence_map),
+    "single_object": Reader("seq.txt", _single_object),
+    "occlusion": Reader("seq/full_occlusion.txt", _occlusion),
+    "masks": Reader("seq/0.png", _masks),
+    "observations": Reader("observations.json", _observations),
+    "observed_video": Reader("1.safetensors", _observed_video),
+    "report": Reader("a.json", _report),
+    "yaml": Reader("a.yaml", read_config),
+    "json": Reader("a.json", read_config),
+    "points_pickle": Reader("a.pkl", tapvid.read_truth),
+    "points_npz": Reader("a.npz", tapvid.read_truth),
+    "checkpoint": Reader("a.pth", load_checkpoint_file),
+    "safetensors": Reader("a.safetensors", load_checkpoint_file),
+    "picture": Reader("a.png", read_image),
+    "zip": Reader("a.zip", _unpack),
+    "zip_json": Reader("b.zip", read_json),
+    "gz": Reader("a.gz", _open),
+}
+
+
+def fault(reader: Reader, data: bytes, folder: Path) -> Exception | None:
+    """Give a reader a file with this content; return what should not have been raised."""
+    path = folder / reader.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            reader.read(path)
+    except InputError as error:
+        sentence = str(error)
+        if str(folder) not in sentence or "\n" in sentence:
+            return error
+    except Exception as error:
+        return error
+    return None
