@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlparse
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
+from vovtrack.formats.tao import is_id, is_number
 from vovtrack.structures import Vocabulary
 from vovtrack.structures.class_names import find_names
 from vovtrack.structures.vocabulary import from_categories
@@ -18,6 +20,34 @@ _REQUIRED = {
     "annotations": ("id", "image_id", "category_id", "bbox"),
     "categories": ("id", "name"),
 }
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_four_numbers(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(is_number, value))
+
+
+_KINDS = {
+    "images": {
+        "id": (is_id, "a whole number"),
+        "width": (is_number, "a number"),
+        "height": (is_number, "a number"),
+        "file_name": (_is_text, "a text"),
+        "coco_url": (_is_text, "a text"),
+    },
+    "annotations": {
+        "id": (is_id, "a whole number"),
+        "image_id": (is_id, "a whole number"),
+        "category_id": (is_id, "a whole number"),
+        "bbox": (_are_four_numbers, "a list of four numbers"),
+        "area": (is_number, "a number"),
+    },
+    "categories": {"id": (is_id, "a whole number"), "name": (_is_text, "a text")},
+}
+"""Section -> key -> what its value must be, where a record has it."""
 
 
 def read_images(path: str | Path, vocabulary: Vocabulary) -> list[dict[str, Any]]:
@@ -141,8 +171,8 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     """Read an annotation file and check that its records have what the format requires.
 
     Raises:
-        InputError: Unreadable file, a missing key, or an annotation whose image or category the
-            file does not list.
+        InputError: Unreadable file, a missing key, a value of the wrong kind, or an annotation
+            whose image or category the file does not list.
     """
     path = Path(path)
     if not path.exists():
@@ -157,9 +187,10 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
             for key in keys:
                 if key not in record:
                     raise InputError(
-                        f"Annotation file '{path}': {section[:-1]} {record.get('id', '?')} lacks "
-                        f"the key '{key}'."
+                        f"Annotation file '{path}': {section[:-1]} {record.get('id', '?')!r} "
+                        f"lacks the key '{key}'."
                     )
+            _check_kinds(path, section, record)
     for key, section in (("image_id", "images"), ("category_id", "categories")):
         known = {record["id"] for record in content[section]}
         for annotation in content["annotations"]:
@@ -169,6 +200,15 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
                     f"{annotation[key]}, which is not among its {section}."
                 )
     return content
+
+
+def _check_kinds(path: Path, section: str, record: dict) -> None:
+    for key, (fits, expected) in _KINDS[section].items():
+        if key in record and not fits(record[key]):
+            raise InputError(
+                f"Annotation file '{path}': '{key}' of {section[:-1]} {record['id']!r} must be "
+                f"{expected}, not {reprlib.repr(record[key])}."
+            )
 
 
 def _is_records(value: Any) -> bool:
