@@ -9,8 +9,12 @@ class InputError(ValueError):
     """Input from outside (a file, an option, a class list) that cannot be used as it is.
 
     The message is a sentence that names the file, the key and what was expected. The command line
-    prints it without a traceback and exits with status 2.
+    prints it without a traceback and exits with status 2. Names in it may come from strangers:
+    what is not printable is shown as "?", so that it stays one line.
     """
+
+    def __str__(self) -> str:
+        return "".join(c if c.isprintable() else "?" for c in super().__str__())
 
 
 class WriteError(OSError, InputError):

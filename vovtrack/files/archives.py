@@ -34,6 +34,7 @@ _DAMAGES = (
     NotImplementedError,  # a way of packing that Python does not know
     RuntimeError,  # a password
     struct.error,
+    IndexError,  # an entry without a name
     ValueError,
 )
 
@@ -135,7 +136,9 @@ def read_npz(file: BinaryIO, place: str | Path) -> dict[str, np.ndarray]:
                     stream = io.BufferedReader(_Unpacking(member, place, info.compress_size))
                     array = np.lib.format.read_array(stream, allow_pickle=False)
                 arrays[info.filename.removesuffix(".npy")] = array
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGES as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{place}: damaged, or not an .npz file ({error}).") from None
     return arrays
 
