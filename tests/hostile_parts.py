@@ -16,6 +16,7 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import sys
 import warnings
@@ -88,7 +89,8 @@ def builds(folder: Path, also: set[str]) -> Iterator[Callable[[], Any]]:
                 # A number takes no text further than to an error.
                 if isinstance(parameter.default, bool | int | float):
                     continue
-                for text in texts:
+                is_place = re.search("file|path|prefix|dir|root|cfg|url", parameter.name)
+                for text in texts if is_place else texts[:1]:
                     yield lambda c=cls, k={**needed, parameter.name: text}: c(**k)
 
 

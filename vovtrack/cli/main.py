@@ -39,7 +39,8 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
         module = importlib.import_module(f"vovtrack.cli.{name}")
         verb = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(verb)
-        verb.set_defaults(run=module.run, **declared_files(module))
+        options = tuple(verb._option_string_actions)
+        verb.set_defaults(run=module.run, options=options, **declared_files(module))
     return parser
 
 
@@ -67,7 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     verb = words[0] if words else ""
     try:
-        args = build_parser(words[:1] if verb in VERBS else VERBS).parse_args(words)
+        parser = build_parser(words[:1] if verb in VERBS else VERBS)
+        args, unknown = parser.parse_known_args(words)
+        if unknown:
+            raise InputError(_unknown_words(unknown, args.options))
         with guarded_inputs():
             _check_paths(args)
             return args.run(args)
@@ -81,6 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain(f"vovtrack {verb}: interrupted")
         return 130
+
+
+def _unknown_words(words: Sequence[str], options: Sequence[str]) -> str:
+    near = difflib.get_close_matches(words[0].split("=")[0], options, n=1, cutoff=0.6)
+    hint = f" Did you mean '{near[0]}'?" if near else " See --help."
+    return f"unrecognized arguments: {' '.join(words)[:200]}.{hint}"
 
 
 def _complain(message: str) -> None:

@@ -58,4 +58,15 @@ def run(args: argparse.Namespace) -> int:
         trust_config=args.trust_config,
     )
     print(summary)
+    if summary.num_tracks == 0:
+        print(f"note: nothing scored high enough: {_why_nothing(args.config)}")
     return 128 + summary.interrupted if summary.interrupted else 0
+
+
+def _why_nothing(config: str) -> str:
+    if config == "mini":
+        return (
+            "the default model knows only the coloured shapes of the synthetic world, such as "
+            "'striped red star'; name another with --config and --checkpoint."
+        )
+    return "try other words with --classes, or a smaller --score-thr."

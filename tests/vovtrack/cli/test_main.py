@@ -74,3 +74,10 @@ def test_version_and_start_without_heavy_imports():
     command = [sys.executable, "-m", "vovtrack", "--version"]
     out = subprocess.run(command, capture_output=True, text=True, check=True)
     assert out.stdout.startswith("vovtrack ")
+
+
+def test_a_misspelt_option_is_answered_with_a_near_one(capsys):
+    assert main(["track", "x.mp4", "--clases", "cat"]) == 2
+    assert (
+        "unrecognized arguments: --clases cat. Did you mean '--classes'?" in capsys.readouterr().err
+    )

@@ -328,3 +328,13 @@ def test_a_full_disk_keeps_the_beginning(long_clip, tmp_path, capsys):
     (partial,) = tmp_path.glob("o.*.partial.json")
     assert partial.stat().st_size == 10_000 and not (tmp_path / "o.json").exists()
     assert (tmp_path / "o.txt").read_text().endswith("\n")
+
+
+def test_no_track_at_all_is_explained(tmp_path, capsys):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    cv2.imwrite(str(frames / "0.png"), np.zeros((48, 64, 3), np.uint8))
+    words = ["track", str(frames), "--classes", "elephant", "--json", str(tmp_path / "o.json")]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "0 tracks" in printed and "knows only the coloured shapes" in printed
