@@ -126,7 +126,7 @@ def test_every_place_that_makes_code_is_known():
 
 @pytest.mark.slow
 def test_hostile_values_for_every_part_cause_nothing(tmp_path):
-    program = Path(__file__).parents[2] / "hostile_parts.py"
+    program = Path(__file__).parents[2] / "programs/hostile_parts.py"
     done = subprocess.run(
         [sys.executable, str(program), str(tmp_path)], capture_output=True, text=True, check=True
     )

@@ -5,6 +5,8 @@ is built again with each of its values replaced by a text that is a program, and
 pickle that leaves a marker; every listed part of the libraries, and each PART, with each of its
 parameters likewise. An audit hook writes down what no data may cause. Prints one JSON object: the
 number of builds, and the events.
+
+It lies apart from the tests: beside it no folder ``vovtrack`` may hide the package.
 """
 
 from __future__ import annotations
