@@ -11,26 +11,18 @@ from typing import Any
 
 from vovtrack.engine.configs import read_config
 from vovtrack.errors import InputError
-from vovtrack.evaluation.report import read_report, statistics_of
+from vovtrack.evaluation.reports.report import read_report, statistics_of
 from vovtrack.files.archives import FileTree, open_binary, read_json
 from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.files.images import read_image
-from vovtrack.formats import (
-    bdd100k,
-    coco,
-    lvis,
-    mot,
-    mot_challenge,
-    single_object,
-    tao,
-    tao_columns,
-    tao_conversion,
-    tao_results,
-    tapvid,
-)
+from vovtrack.formats import bdd100k, coco, lvis, mot, mot_challenge, single_object, tapvid
 from vovtrack.formats.davis import MaskSequences
+from vovtrack.formats.faults import Problems
 from vovtrack.formats.observations import ObservationStore
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.tao import annotations as tao
+from vovtrack.formats.tao import columns as tao_columns
+from vovtrack.formats.tao import conversion as tao_conversion
+from vovtrack.formats.tao import results as tao_results
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def test_there_are_configs():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
 def test_model_builds(path, repository, no_network):
-    from vovtrack.engine.launch import load_config
+    from vovtrack.engine.run import load_config
     from vovtrack.registry import MODELS
 
     config = load_config(path)
@@ -56,7 +56,7 @@ def pipelines(node) -> list:
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
 def test_pipelines_are_built_of_transforms(path, repository):
     """A base's list cannot be cut or unpacked in a child: mmengine would take its letters."""
-    from vovtrack.engine.launch import load_config
+    from vovtrack.engine.run import load_config
     from vovtrack.registry import TRANSFORMS
 
     for pipeline in pipelines(load_config(path).to_dict()):

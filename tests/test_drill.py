@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from vovtrack.evaluation import evaluate
-from vovtrack.evaluation.report import write_report
+from vovtrack.evaluation.reports.report import write_report
 
 LONG = 40
 DATA = Path(__file__).parent / "data/evaluation"

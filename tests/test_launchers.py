@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from vovtrack.engine.configs import find_config
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 
@@ -49,7 +49,7 @@ def world(tmp_path_factory) -> Path:
     """A tiny world, and a CLIP of random weights: nothing trained is needed."""
     from safetensors.torch import save_model
 
-    from vovtrack.models.clip import build_clip
+    from vovtrack.models.clip.encoder import build_clip
     from vovtrack.synthetic import write_world
 
     folder = tmp_path_factory.mktemp("launch")

@@ -21,7 +21,7 @@ ROWS = [
     {"detpro", "vovtrack.graph", "vovtrack.point", "vovtrack.sot"},
     {"vovtrack.engine"},
     {"vovtrack.datasets", "vovtrack.evaluation", "vovtrack.visualization", "vovtrack.synthetic"},
-    {"vovtrack.models"},
+    {"vovtrack.models", "vovtrack.trackers"},
     {"vovtrack.formats"},
     {"vovtrack.structures", "vovtrack.registry"},
     {"vovtrack.ops", "vovtrack.compat"},
@@ -97,8 +97,8 @@ def test_imports_point_down():
         ("vovtrack.ops.boxes", "from vovtrack.structures import Vocabulary"),
         ("vovtrack.ops.boxes", "from vovtrack import structures"),
         ("vovtrack.ops.boxes", "from ..structures import Vocabulary"),
-        ("vovtrack.datasets.tao", "from vovtrack.evaluation.teta import teta"),
-        ("vovtrack.formats.tao", "from vovtrack import load_tracker"),
+        ("vovtrack.datasets.tao", "from vovtrack.evaluation.scores.teta import teta"),
+        ("vovtrack.formats.tao.annotations", "from vovtrack import load_tracker"),
         ("vovtrack.point.model", "import vovtrack.sot"),
         ("vovtrack.helpers.misc", "import os"),
     ],
@@ -112,7 +112,7 @@ def test_planted_violation_is_found(module, source):
     [
         ("ovtrack.models.ovtrack", "from detpro.models import OpenVocabRoIHead"),
         ("vovtrack.cli.track", "from vovtrack.engine import online"),
-        ("vovtrack.formats.tao", "from .coco import read_images\nimport numpy"),
+        ("vovtrack.formats.tao.annotations", "from .coco import read_images\nimport numpy"),
         ("vovtrack.ops.boxes", "from vovtrack.errors import InputError"),
     ],
 )

@@ -47,7 +47,7 @@ def launched(words: list[str], tmp_path: Path) -> list[str]:
 
 def check_run(words: list[str], later: bool) -> None:
     """Parse the words of ``vovtrack train`` or ``test`` and apply their options to the config."""
-    from vovtrack.engine.launch import load_config
+    from vovtrack.engine.run import load_config
 
     args = build_parser(words[:1]).parse_args(words)
     try:

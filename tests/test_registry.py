@@ -14,7 +14,7 @@ PACKAGES = ("vovtrack", "detpro", "ovtrack")
 REGISTERING = (
     "vovtrack.models",
     "vovtrack.datasets",
-    "vovtrack.evaluation.metrics",
+    "vovtrack.evaluation.metrics.tao_tracks",
     "detpro",
     "ovtrack",
 )
@@ -83,7 +83,7 @@ def fake_batch(num_images: int, num_classes: int) -> dict:
 
 @pytest.mark.parametrize("config", ["configs/mini/detector.py", "configs/mini/ovtrack.py"])
 def test_every_trainable_parameter_gets_a_gradient(config, repository):
-    from vovtrack.engine.launch import load_config
+    from vovtrack.engine.run import load_config
     from vovtrack.registry import MODELS
     from vovtrack.structures import Vocabulary
 

@@ -13,8 +13,8 @@ import pytest
 from hub_server import FakeHub
 
 from vovtrack.cli.main import build_parser
-from vovtrack.engine.download import WEIGHTS
-from vovtrack.engine.hub import REPOSITORY
+from vovtrack.engine.weights.download import WEIGHTS
+from vovtrack.engine.weights.hub import REPOSITORY
 
 PAGE = (Path(__file__).resolve().parents[1] / "saved_models/README.md").read_text()
 COMMANDS = [

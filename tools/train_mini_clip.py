@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Train, and print the facts of the result as JSON on stdout."""
     args = parse_args()
-    from vovtrack.engine.clip_training import ClipSchedule, train_mini_clip
+    from vovtrack.synthetic.mini_clip.training import ClipSchedule, train_mini_clip
 
     schedule = ClipSchedule()
     if args.epochs is not None:

@@ -18,7 +18,7 @@ try:
 except PackageNotFoundError:  # run from a source tree that is not installed
     __version__ = "0+unknown"
 
-_FACE = {"load_tracker": "vovtrack.engine.build", "read_video": "vovtrack.datasets.video"}
+_FACE = {"load_tracker": "vovtrack.engine.load", "read_video": "vovtrack.datasets.video"}
 
 __all__ = ["__version__", *_FACE]
 

@@ -4,13 +4,10 @@ custom_imports = dict(
     imports=[
         "vovtrack.models",
         "vovtrack.datasets",
+        "vovtrack.trackers",
         "vovtrack.evaluation.metrics",
-        "vovtrack.evaluation.metrics_bdd",
-        "vovtrack.evaluation.metrics_lvis",
-        "vovtrack.evaluation.metrics_observations",
-        "vovtrack.evaluation.metrics_proposals",
         "vovtrack.engine.hooks",
-        "vovtrack.engine.saving",
+        "vovtrack.engine.resume",
         "detpro",
         "ovtrack",
     ]

@@ -1,6 +1,6 @@
 """Detection data with an open vocabulary."""
 
 from detpro.datasets.lvis import OpenVocabLVISDataset
-from detpro.datasets.regions import LoadRegionFeatures, PackRegionInputs
+from detpro.datasets.region_features import LoadRegionFeatures, PackRegionInputs
 
 __all__ = ["LoadRegionFeatures", "OpenVocabLVISDataset", "PackRegionInputs"]

@@ -8,7 +8,7 @@ from typing import Literal
 from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 
-from detpro.datasets.regions import LoadRegionFeatures
+from detpro.datasets.region_features import LoadRegionFeatures
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_labelled, require_files
 from vovtrack.registry import DATASETS

@@ -21,11 +21,11 @@ from detpro.features.bank import (
     start_bank,
     write_shard,
 )
-from detpro.features.regions import RegionSet
+from detpro.features.region_set import RegionSet
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.checkpoints import load_checkpoint_file
-from vovtrack.models.clip import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipTextEncoder
 
 MISSING = "missing_images.json"
 """File in the bank that lists the images which the archive has no features of."""

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from detpro.features.crops import crop_regions, enlarge_boxes, integer_boxes
-from vovtrack.models.clip import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipTextEncoder
 
 
 class RegionEncoder:

@@ -23,7 +23,7 @@ from detpro.features.bank import (
     write_shard,
 )
 from detpro.features.encoder import RegionEncoder
-from detpro.features.regions import RegionSet
+from detpro.features.region_set import RegionSet
 from vovtrack.errors import InputError
 from vovtrack.files.images import read_image
 

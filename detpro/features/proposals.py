@@ -14,7 +14,7 @@ from mmengine.model import BaseModel
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from detpro.features.regions import RegionSet
+from detpro.features.region_set import RegionSet
 from vovtrack.datasets.transforms import LoadCheckedImage
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import image_paths

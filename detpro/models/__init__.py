@@ -12,6 +12,7 @@ from detpro.models.one_stage import OpenVocabRoIHead
 from detpro.models.roi_extractor import PreciseRoIExtractor
 from detpro.models.rpn_head import ProposalHead
 from detpro.models.scores import ProbabilityScores, RepeatedSoftmaxScores
+from detpro.models.state_attention import StateAttention
 from detpro.models.state_scoring import StateGate, StateWeighting
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ProposalHead",
     "RegionDistillation",
     "RepeatedSoftmaxScores",
+    "StateAttention",
     "StateGate",
     "StateWeighting",
     "TextBankClassifier",

@@ -12,7 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from vovtrack.errors import InputError
-from vovtrack.models.text_bank import load_text_bank
+from vovtrack.models.clip.text_bank import load_text_bank
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 from vovtrack.structures.class_names import find_names
@@ -27,9 +27,9 @@ class TextBankClassifier(BaseModule):
 
     Args:
         embed_dims: Dimension D of the embeddings.
-        text_bank: File of class embeddings, see :func:`~vovtrack.models.text_bank.load_text_bank`;
-            classes are looked up by name, synonyms of LVIS included. A file that names no classes
-            must have one row per class, in order. A missing file is reported on first use.
+        text_bank: File of class embeddings, see :func:`~vovtrack.models.load_text_bank`; classes
+            are looked up by name, synonyms of LVIS included. A file that names no classes must
+            have one row per class, in order. A missing file is reported on first use.
         text_encoder: Config of an encoder with ``encode(names) -> (C, D)`` and ``to(device)``, for
             vocabularies of which the file lacks a name: all of their names then go through it,
             because embeddings of two sources do not compare.

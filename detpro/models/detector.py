@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from detpro.features.encoder import RegionEncoder
-from detpro.models.convert import convert_detector_keys
+from detpro.models.key_map import convert_detector_keys
 from vovtrack.errors import InputError
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.registry import MODELS

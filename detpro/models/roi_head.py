@@ -58,7 +58,7 @@ class OpenVocabHead(BaseRoIHead):
         train_on: ``base`` hides novel classes from the classifier in training, ``all`` does not.
         distillation: Config of :class:`~detpro.models.distillation.RegionDistillation`; None
             trains without a teacher.
-        state_attention: Config of :class:`~vovtrack.models.state_attention.StateAttention`, by
+        state_attention: Config of :class:`~detpro.models.state_attention.StateAttention`, by
             which regions count in the text loss; None counts all alike.
         state_scoring: Config of a :class:`~detpro.models.state_scoring.StateScoring`, by which the
             state of a region changes its detections; None changes nothing.

@@ -14,8 +14,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from detpro.models.bbox_head import RegionOutputs
+from detpro.models.state_attention import StatePairs
 from vovtrack.errors import InputError
-from vovtrack.models.state_attention import StatePairs
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from detpro.prompts.context import ContextPrompts
 from detpro.prompts.learner import clean_name
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.checkpoints import load_checkpoint_file
-from vovtrack.models.clip import ClipTextEncoder
-from vovtrack.models.context_prompts import ContextPrompts
-from vovtrack.models.text_bank import save_text_bank
+from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.text_bank import save_text_bank
 
 
 def ensemble_embeds(banks: Sequence[Tensor]) -> Tensor:

@@ -12,9 +12,9 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from detpro.prompts.context import ContextPrompts, word_embeds
 from detpro.prompts.losses import prompt_loss
 from vovtrack.errors import InputError
-from vovtrack.models.context_prompts import ContextPrompts, word_embeds
 from vovtrack.registry import HOOKS, MODELS
 from vovtrack.structures import Vocabulary
 
@@ -35,7 +35,7 @@ class PromptLearner(BaseModel):
     saved; CLIP stays outside of the model's state.
 
     Args:
-        clip: Config of :class:`~vovtrack.models.clip.ClipTextEncoder`.
+        clip: Config of :class:`~vovtrack.models.clip.encoder.ClipTextEncoder`.
         vocabulary: The classes, base and novel; training sees the base ones.
         num_context: Context vectors.
         position: Where the class name stands, see :class:`ContextPrompts`.

@@ -8,8 +8,8 @@ from mmengine.config import Config
 from mmengine.device import get_device
 
 from detpro.prompts.ensemble import encode_names, load_context, save_embeds
-from vovtrack.engine import launch
-from vovtrack.engine.checkpoint import latest_checkpoint
+from vovtrack.engine import run as launch
+from vovtrack.engine.weights.checkpoint import latest_checkpoint
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
@@ -29,7 +29,7 @@ def train_bins(
         config: Config with ``iou_bins`` and a ``PromptLearner``.
         work_dir: Folder; each bin gets one inside.
         seed: Of the initial contexts, the draw of background and the order of batches.
-        **options: Of :func:`vovtrack.engine.launch.train`: ``cfg_options``, ``trust_config``.
+        **options: Of :func:`vovtrack.engine.run.train`: ``cfg_options``, ``trust_config``.
 
     Returns:
         The class embeddings, ``iou_neg5_ens.pth``; beside it ``.safetensors`` with names.

@@ -1,7 +1,7 @@
 """Association data: image pairs, and clips of raw video."""
 
-from ovtrack.datasets.clips import RawClipDataset, clip_collate
 from ovtrack.datasets.pairs import ImagePairDataset, MixedPairDataset, pair_collate
+from ovtrack.datasets.raw_snippets import RawClipDataset, clip_collate
 from ovtrack.datasets.transforms import (
     PackIdentityInputs,
     PairFilterAnnotations,

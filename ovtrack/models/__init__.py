@@ -1,16 +1,20 @@
 """The tracking model, its embedding head and its losses."""
 
+from ovtrack.models.cycle_loss import CycleConsistencyLoss
 from ovtrack.models.losses import PairMarginL2Loss, UnbiasedMultiPosCELoss, UnbiasedSupConLoss
 from ovtrack.models.ovtrack import OVTrack
 from ovtrack.models.self_supervised import SelfSupervisedOVTrack
+from ovtrack.models.spatial_loss import SpatialConsistencyLoss
 from ovtrack.models.track_head import ClassExemplarHead, PairEmbedHead
 
 __all__ = [
     "ClassExemplarHead",
+    "CycleConsistencyLoss",
     "OVTrack",
     "PairEmbedHead",
     "PairMarginL2Loss",
     "SelfSupervisedOVTrack",
+    "SpatialConsistencyLoss",
     "UnbiasedMultiPosCELoss",
     "UnbiasedSupConLoss",
 ]

@@ -15,13 +15,13 @@ from torch import Tensor
 from detpro.models import OpenVocabDetector
 from detpro.models.detector import DETECTOR_PARTS
 from detpro.models.roi_extractor import PackedMaps
-from ovtrack.models.convert import convert_tracker_keys
+from ovtrack.models.key_map import convert_tracker_keys
 from ovtrack.models.pairs import PairSampler
-from ovtrack.trackers.linking import DETECTION, link, pick
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
+from vovtrack.trackers.contract import DETECTION, link, pick
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torchvision.ops import nms
 
+from ovtrack.models.clustering import kmeans, modal_cluster
 from ovtrack.models.ovtrack import OVTrack, in_order
 from vovtrack.errors import InputError
-from vovtrack.ops.clustering import kmeans, modal_cluster
 from vovtrack.registry import MODELS
 
 

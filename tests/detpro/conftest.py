@@ -9,9 +9,9 @@ import pytest
 
 from detpro.features.encoder import RegionEncoder
 from detpro.features.extract import extract_bank
-from detpro.features.regions import RegionSet
+from detpro.features.region_set import RegionSet
 from vovtrack.formats.coco import image_paths, read_images
-from vovtrack.models.clip import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipTextEncoder
 from vovtrack.structures import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ import json
 import pytest
 import torch
 
-from vovtrack.engine.launch import load_config, train
-from vovtrack.models.text_bank import save_text_bank
+from vovtrack.engine.run import load_config, train
+from vovtrack.models.clip.text_bank import save_text_bank
 from vovtrack.structures import Vocabulary
 
 

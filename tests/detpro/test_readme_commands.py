@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.detpro.conftest import CLIP, ROOT
-from vovtrack.models.text_bank import save_text_bank
+from vovtrack.models.clip.text_bank import save_text_bank
 from vovtrack.structures import Vocabulary
 
 VOCABULARY = str(ROOT / "configs/mini/vocabulary.json")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from detpro.features.proposals import extract_proposals
-from vovtrack.engine.launch import load_config, train
+from vovtrack.engine.run import load_config, train
 from vovtrack.formats.coco import read_images
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary

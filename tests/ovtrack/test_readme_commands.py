@@ -13,10 +13,10 @@ import torch
 
 from tests.conftest import ROOT
 from vovtrack.cli.main import main
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.files.checkpoints import load_checkpoint_file
-from vovtrack.models.clip import ClipTextEncoder
-from vovtrack.models.text_bank import save_text_bank
+from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.text_bank import save_text_bank
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from vovtrack.engine import launch
+from vovtrack.engine import run as launch
 from vovtrack.errors import InputError
 from vovtrack.files.checkpoints import load_checkpoint_file
 
@@ -90,7 +90,7 @@ def test_summed_gradients_are_those_of_the_larger_batch(config, batch, world, re
 
 
 def start_weights() -> dict[str, torch.Tensor]:
-    from vovtrack.engine.checkpoint import load_weights
+    from vovtrack.engine.weights.checkpoint import load_weights
 
     return {n: t.float() for n, t in load_weights(ROOT / WEIGHTS).items()}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vovtrack.engine import launch
+from vovtrack.engine import run as launch
 from vovtrack.errors import InputError
 
 STAGE3 = "configs/mini/ovtrack.py"

@@ -58,7 +58,7 @@ def measure(args: argparse.Namespace) -> None:
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
-    from vovtrack.engine.launch import load_config
+    from vovtrack.engine.run import load_config
     from vovtrack.registry import MODELS
 
     torch.set_num_threads(args.threads)

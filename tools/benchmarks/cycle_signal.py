@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from mmengine.registry import init_default_scope
 from torchvision.ops import box_iou
 
-from vovtrack.engine.build import load_model
-from vovtrack.formats.tao import read_annotations
+from vovtrack.engine.load import load_model
+from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.registry import DATASETS
 
 FALSE = -1

@@ -19,7 +19,7 @@ import torch
 from arguments import parse
 from tqdm import trange
 
-from vovtrack.evaluation.metrics_lvis import LvisDetectionMetric
+from vovtrack.evaluation.metrics.lvis_detections import LvisDetectionMetric
 from vovtrack.files.atomic import atomic_write
 
 WIDTH, HEIGHT, PER_IMAGE = 640, 480, 300

@@ -30,8 +30,8 @@ import detpro  # noqa: F401  registers the models
 import vovtrack.models  # noqa: F401
 from detpro.features.crops import enlarge_boxes, integer_boxes
 from detpro.features.encoder import RegionEncoder
-from vovtrack.models.clip import CLIP_MEAN, CLIP_STD, ClipTextEncoder
-from vovtrack.models.context_prompts import ContextPrompts
+from detpro.prompts.context import ContextPrompts
+from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, ClipTextEncoder
 from vovtrack.registry import MODELS
 
 MINI = dict(

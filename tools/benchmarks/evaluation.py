@@ -23,8 +23,8 @@ from teta_reference import reference_counts
 
 from vovtrack.evaluation.benchmarks import find_benchmark
 from vovtrack.evaluation.pipeline import count, divide
-from vovtrack.evaluation.report import make_report
-from vovtrack.formats.problems import Problems
+from vovtrack.evaluation.reports.report import make_report
+from vovtrack.formats.faults import Problems
 from vovtrack.synthetic.boxes_only import write_boxes
 
 

@@ -21,7 +21,7 @@ from mmengine.logging import MMLogger
 from reference import LoopTracker, detect
 from torchvision.ops import box_iou
 
-from vovtrack.engine.speed import prepare_for_speed
+from vovtrack.engine.fuse import prepare_for_speed
 from vovtrack.registry import MODELS
 
 CONFIG = "configs/ovtrack-teta/ovtrack_r50_reverse_without_inference.py"

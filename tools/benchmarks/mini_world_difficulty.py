@@ -19,12 +19,13 @@ import torch
 from arguments import parse
 from mmengine.structures import InstanceData
 
-from ovtrack.trackers import IoUTracker, OVTracker
+from ovtrack.trackers import OVTracker
 from vovtrack.evaluation import evaluate
-from vovtrack.evaluation.tables import summary_rows, text_table
-from vovtrack.formats.tao import read_annotations
-from vovtrack.formats.tao_writer import TaoResultWriter
+from vovtrack.evaluation.reports.tables import summary_rows, text_table
+from vovtrack.formats.tao.annotations import read_annotations
+from vovtrack.formats.tao.writer import TaoResultWriter
 from vovtrack.synthetic import write_world
+from vovtrack.trackers import IoUTracker
 
 BINS = (16, 4, 4)
 

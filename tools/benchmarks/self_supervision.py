@@ -21,7 +21,7 @@ from arguments import parse
 from torch import Tensor
 
 from ovtrack.models import UnbiasedMultiPosCELoss
-from vovtrack.models.cycle_loss import CycleConsistencyLoss
+from ovtrack.models.cycle_loss import CycleConsistencyLoss
 
 Loss = Callable[[], list[Tensor]]
 

@@ -2,7 +2,7 @@
 
 Every class prepares every video again, frame by frame, and renumbers its ids; every frame is
 matched by itself and every threshold is counted in a loop. The numbers are those of
-``vovtrack.evaluation.teta``.
+``vovtrack.evaluation.scores.teta``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vovtrack.evaluation.alignment import EPS, box_iou
-from vovtrack.evaluation.boxes import BoxTable
-from vovtrack.evaluation.teta import CLS_START, LOC_ALPHAS, OVERLAP
+from vovtrack.evaluation.scores.boxes import BoxTable
+from vovtrack.evaluation.scores.matching import EPS, box_iou
+from vovtrack.evaluation.scores.teta import CLS_START, LOC_ALPHAS, OVERLAP
 
 Step = dict  # gt_ids, gt_classes, dt_ids, dt_classes, iou
 

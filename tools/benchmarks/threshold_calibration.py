@@ -22,7 +22,7 @@ from mmengine.registry import init_default_scope
 from torchvision.ops import box_iou
 
 from detpro.models.bbox_head import RegionOutputs
-from vovtrack.engine.build import load_model
+from vovtrack.engine.load import load_model
 from vovtrack.files.atomic import atomic_write
 from vovtrack.formats.coco import images_of, read_annotations
 from vovtrack.registry import DATASETS

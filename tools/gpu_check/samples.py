@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import nn
 
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.registry import MODELS
 from vovtrack.synthetic import render_clip

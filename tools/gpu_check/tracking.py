@@ -17,8 +17,8 @@ import torch
 from samples import STAGES, build
 
 from vovtrack import load_tracker
+from vovtrack.engine.fuse import prepare_for_speed
 from vovtrack.engine.online import OVOnlineTracker
-from vovtrack.engine.speed import prepare_for_speed
 from vovtrack.synthetic import render_clip
 
 

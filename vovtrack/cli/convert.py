@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vovtrack.engine.conversion import Layout, Plan
+    from vovtrack.engine.weights.conversion import Layout, Plan
 
 HELP = "convert released checkpoints and backbones to safetensors"
 INPUTS = {"source": "the file to convert"}
@@ -39,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def layouts(kind: str = "auto") -> tuple[Layout, ...]:
     """The families of checkpoints that a kind stands for, the most special ones first."""
-    from detpro.models.convert import CASCADE, DETPRO, SOCO
-    from ovtrack.models.convert import OVTRACK
-    from vovtrack.engine.conversion_backbones import BACKBONES
+    from detpro.models.key_map import CASCADE, DETPRO, SOCO
+    from ovtrack.models.key_map import OVTRACK
+    from vovtrack.engine.weights.backbones import BACKBONES
 
     known = (OVTRACK, CASCADE, DETPRO, SOCO, *BACKBONES)
     return tuple(layout for layout in known if kind in ("auto", layout.name))
@@ -49,7 +49,7 @@ def layouts(kind: str = "auto") -> tuple[Layout, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Convert; 1 if ``--check`` finds that the file is not complete."""
-    from vovtrack.engine.conversion import check_target, convert, write_converted
+    from vovtrack.engine.weights.conversion import check_target, convert, write_converted
     from vovtrack.errors import InputError
 
     if not args.check:

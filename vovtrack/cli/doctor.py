@@ -64,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _describe(checkpoint: str, config: str | None, trust_config: bool) -> int:
     from vovtrack.cli.convert import layouts
-    from vovtrack.engine.inspection import inspect_checkpoint
-    from vovtrack.engine.launch import load_config
+    from vovtrack.engine.run import load_config
+    from vovtrack.engine.weights.inspection import inspect_checkpoint
 
     known = layouts()
     cfg = load_config(config, trust_config=trust_config) if config else None

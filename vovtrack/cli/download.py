@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     """Fetch what was asked for."""
     import sys
 
-    from vovtrack.engine.download import ELSEWHERE, WEIGHTS, fetch
-    from vovtrack.engine.hub import REPOSITORY, Hub
+    from vovtrack.engine.weights.download import ELSEWHERE, WEIGHTS, fetch
+    from vovtrack.engine.weights.hub import REPOSITORY, Hub
     from vovtrack.errors import InputError
 
     if args.list:

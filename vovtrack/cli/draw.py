@@ -59,8 +59,8 @@ def _draw_tracks(args: argparse.Namespace) -> None:
 
 
 def _draw_states(args: argparse.Namespace) -> None:
-    from vovtrack.engine.build import load_model
-    from vovtrack.engine.states import draw_state_images
+    from detpro.state_pictures import draw_state_images
+    from vovtrack.engine.load import load_model
 
     model, cfg = load_model(args.config, args.checkpoint, args.device)
     scale = tuple(cfg.frame_scale)

@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, join or compare; print tables and write what was asked for."""
-    from vovtrack.evaluation.report import join_shards, read_report
+    from vovtrack.evaluation.reports.report import join_shards, read_report
 
     if args.gt or args.pred:
         reports = [_evaluate(args, pred) for pred in _predictions(args)]
@@ -176,7 +176,7 @@ def _progress(unit: str):
 def _print(args: argparse.Namespace, report: dict[str, Any], title: str) -> None:
     import sys
 
-    from vovtrack.evaluation import tables
+    from vovtrack.evaluation.reports import tables
 
     layout = tables.markdown_table if args.markdown else tables.text_table
     if title:
@@ -192,7 +192,8 @@ def _print(args: argparse.Namespace, report: dict[str, Any], title: str) -> None
 def _compare(
     args: argparse.Namespace, reports: list[dict[str, Any]], names: list[str]
 ) -> dict[str, Any]:
-    from vovtrack.evaluation import compare, tables
+    from vovtrack.evaluation import compare
+    from vovtrack.evaluation.reports import tables
 
     result = compare(
         reports, names, args.resamples, seed=args.seed, progress=_progress("resamples")
@@ -203,7 +204,7 @@ def _compare(
 
 
 def _write_shard(args: argparse.Namespace, report: dict[str, Any]) -> int:
-    from vovtrack.evaluation.report import write_report
+    from vovtrack.evaluation.reports.report import write_report
 
     write_report(report, args.out)
     print(f"{args.out}: shard {report['shard']['index']} of {report['shard']['of']}")
@@ -218,14 +219,14 @@ def _write(
 ) -> None:
     result = reports[0] if comparison is None else {**reports[0], "comparison": comparison}
     if args.out:
-        from vovtrack.evaluation.report import write_report
+        from vovtrack.evaluation.reports.report import write_report
 
         write_report(result, args.out)
     if args.csv:
-        from vovtrack.evaluation.csv_tables import write_csv
+        from vovtrack.evaluation.reports.csv_tables import write_csv
 
         write_csv(result, args.csv)
     if args.html:
-        from vovtrack.visualization.evaluation_page import write_page
+        from vovtrack.evaluation.reports.page import write_page
 
         write_page(reports, args.html, names, comparison)

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write what was asked for."""
-    from vovtrack.engine.export import export_onnx, export_slim
+    from vovtrack.engine.weights.export import export_onnx, export_slim
     from vovtrack.files.targets import check_target, mark_input
 
     if args.slim:

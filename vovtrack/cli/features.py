@@ -84,7 +84,7 @@ def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
 def build_clip_encoder(args: argparse.Namespace):
     """The CLIP that the arguments name."""
     from vovtrack.engine.processes import own_device
-    from vovtrack.models.clip import ClipTextEncoder
+    from vovtrack.models.clip.encoder import ClipTextEncoder
 
     return ClipTextEncoder(
         args.clip,
@@ -103,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _proposals(args: argparse.Namespace) -> int:
     from detpro.features.proposals import extract_proposals
-    from detpro.features.regions import RegionSet
-    from vovtrack.engine.build import load_model
+    from detpro.features.region_set import RegionSet
+    from vovtrack.engine.load import load_model
     from vovtrack.engine.processes import gather_shares, own_share
 
     model, cfg = load_model(args.config, args.checkpoint, args.device)
@@ -124,7 +124,7 @@ def _proposals(args: argparse.Namespace) -> int:
 def _extract(args: argparse.Namespace) -> int:
     from detpro.features.encoder import RegionEncoder
     from detpro.features.extract import extract_bank
-    from detpro.features.regions import RegionSet
+    from detpro.features.region_set import RegionSet
     from vovtrack.engine.processes import own_share
     from vovtrack.formats.coco import image_paths
 
@@ -166,7 +166,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _import(args: argparse.Namespace) -> int:
     from detpro.features.archive import MISSING, import_bank
-    from detpro.features.regions import RegionSet
+    from detpro.features.region_set import RegionSet
 
     regions = RegionSet.load(args.regions, args.ann)
     done = import_bank(

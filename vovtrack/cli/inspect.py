@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _load(args: argparse.Namespace):
-    from vovtrack.engine.launch import load_config
+    from vovtrack.engine.run import load_config
 
     return load_config(args.config, cfg_options=args.cfg_options, trust_config=args.trust_config)
 
@@ -79,7 +79,7 @@ def _data(args: argparse.Namespace) -> None:
 
 def _logs(args: argparse.Namespace) -> None:
     from vovtrack.engine.run_logs import curve, read_log, training_rows, validation_rows
-    from vovtrack.evaluation.tables import text_table
+    from vovtrack.evaluation.reports.tables import text_table
     from vovtrack.visualization.curves import plot_curves
 
     curves = {}
@@ -100,7 +100,7 @@ def _logs(args: argparse.Namespace) -> None:
 
 def _flops(args: argparse.Namespace) -> None:
     from vovtrack.engine.complexity import count_costs
-    from vovtrack.evaluation.tables import text_table
+    from vovtrack.evaluation.reports.tables import text_table
 
     costs = count_costs(_load(args), args.scale and tuple(args.scale))
     rows = [

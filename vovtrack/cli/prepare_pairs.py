@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the twins and say how to train on them."""
-    from ovtrack.datasets.twin_files import ANNOTATIONS, IMAGES, prepare_pairs
-    from ovtrack.datasets.twins import TwinRecipe
+    from ovtrack.datasets.twins.drawing import TwinRecipe
+    from ovtrack.datasets.twins.files import ANNOTATIONS, IMAGES, prepare_pairs
 
     recipe = TwinRecipe(
         background=args.background,

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from vovtrack.files.atomic import atomic_write
-    from vovtrack.formats.tao_conversion import number_frames, read_published, to_lvis_v1
+    from vovtrack.formats.tao.conversion import number_frames, read_published, to_lvis_v1
 
     for path in args.annotations:
         numbered = number_frames(read_published(path, args.categories), path)

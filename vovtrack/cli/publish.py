@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the card, send it with the file."""
-    from vovtrack.engine.hub import Hub
-    from vovtrack.engine.publish import model_card, publish
-    from vovtrack.evaluation.report import read_report
+    from vovtrack.engine.weights.hub import Hub
+    from vovtrack.engine.weights.publish import model_card, publish
+    from vovtrack.evaluation.reports.report import read_report
 
     report = read_report(args.report) if args.report else None
     card = model_card(args.file, args.repo, args.license, report, args.config)

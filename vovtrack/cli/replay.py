@@ -72,10 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay each setting and print a table with a row for each."""
-    from ovtrack.grid import parse_grid, run_setting, settings
+    from vovtrack.engine.grid import parse_grid, run_setting, settings
     from vovtrack.errors import InputError
-    from vovtrack.evaluation.csv_tables import write_rows
-    from vovtrack.evaluation.tables import run_rows, text_table
+    from vovtrack.evaluation.reports.csv_tables import write_rows
+    from vovtrack.evaluation.reports.tables import run_rows, text_table
     from vovtrack.formats.observations import ObservationStore
 
     sweep = bool(args.grid or args.boxes)

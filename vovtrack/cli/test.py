@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Test; the exit code is 0 when the whole test set was run."""
     choose_device(args.device, args.launcher)
-    from vovtrack.engine import launch
+    from vovtrack.engine import run as launch
 
     switches = dict(
         evaluate=args.eval,
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         launch.test(args.config, args.checkpoint, **switches)
         return 0
     from vovtrack.engine.sweep import test_checkpoints
-    from vovtrack.evaluation.tables import text_table
+    from vovtrack.evaluation.reports.tables import text_table
 
     header, rows = test_checkpoints(args.config, args.checkpoint, **switches)
     if rows and os.environ.get("RANK", "0") == "0":

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Track and write what was asked for; 128 + the signal if one ended the run early."""
     from vovtrack.engine.track_files import Outputs
-    from vovtrack.engine.tracking import track_video
+    from vovtrack.engine.track_video import track_video
     from vovtrack.errors import InputError
 
     outputs = Outputs(video=args.out, json=args.json, mot=args.mot)

@@ -77,7 +77,7 @@ def add_trust_argument(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; the exit code is 0 when training reached its end."""
     choose_device(args.device, args.launcher)
-    from vovtrack.engine import launch
+    from vovtrack.engine import run as launch
 
     launch.train(
         args.config,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from mmengine.dataset import BaseDataset
 
 from vovtrack.formats.coco import require_files
-from vovtrack.formats.tao import read_annotations
+from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.registry import DATASETS
 
 

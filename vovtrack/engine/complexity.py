@@ -11,7 +11,7 @@ from mmengine.config import Config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vovtrack.engine.build import build_model, without_pretraining
+from vovtrack.engine.load import build_model, without_pretraining
 from vovtrack.errors import InputError
 
 

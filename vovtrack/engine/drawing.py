@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
-from vovtrack.engine.checkpoint import bare_model
+from vovtrack.engine.weights.checkpoint import bare_model
 from vovtrack.files.images import read_image, write_image
 from vovtrack.registry import HOOKS
 from vovtrack.visualization import TrailMemory, draw_tracks

@@ -12,7 +12,7 @@ from mmcv import imrescale
 from mmdet.structures import DetDataSample
 from torch import nn
 
-from vovtrack.engine.speed import mix_precision
+from vovtrack.engine.fuse import mix_precision
 from vovtrack.errors import InputError
 
 

@@ -14,8 +14,8 @@ from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
 from vovtrack.files.images import read_image
 from vovtrack.formats.mot import read_sequence
-from vovtrack.formats.tao import read_annotations
-from vovtrack.formats.tao_results import read_results
+from vovtrack.formats.tao.annotations import read_annotations
+from vovtrack.formats.tao.results import read_results
 from vovtrack.structures import Vocabulary
 from vovtrack.visualization import TrailMemory, VideoWriter, draw_tracks
 

@@ -11,13 +11,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from vovtrack.engine import launch
-from vovtrack.engine.checkpoint import saved_checkpoints
+from vovtrack.engine import run as launch
 from vovtrack.engine.finished import read_finished, write_finished
 from vovtrack.engine.switches import evaluators
+from vovtrack.engine.weights.checkpoint import saved_checkpoints
 from vovtrack.errors import InputError
-from vovtrack.evaluation.csv_tables import write_rows
-from vovtrack.evaluation.tables import run_rows
+from vovtrack.evaluation.reports.csv_tables import write_rows
+from vovtrack.evaluation.reports.tables import run_rows
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256
 
@@ -44,17 +44,17 @@ def test_checkpoints(
         folder: Work directory of the training.
         out: JSON file for the metrics by checkpoint.
         observations: Gets the observations of each checkpoint, in a folder of its name.
-        cfg_options: See :func:`vovtrack.engine.launch.test`.
-        eval_options: See :func:`vovtrack.engine.launch.test`. Results of a checkpoint go to the
+        cfg_options: See :func:`vovtrack.engine.run.test`.
+        eval_options: See :func:`vovtrack.engine.run.test`. Results of a checkpoint go to the
             folder of its name in ``out_dir``, where also the table stands.
-        trust_config: See :func:`vovtrack.engine.launch.test`.
-        **switches: Of :func:`vovtrack.engine.launch.test`.
+        trust_config: See :func:`vovtrack.engine.run.test`.
+        **switches: Of :func:`vovtrack.engine.run.test`.
 
     Returns:
         Header and rows of a table, a row for each checkpoint and group of classes.
 
     Raises:
-        InputError: No checkpoints, or what :func:`vovtrack.engine.launch.test` refuses.
+        InputError: No checkpoints, or what :func:`vovtrack.engine.run.test` refuses.
     """
     checkpoints = saved_checkpoints(folder)
     if not checkpoints:

@@ -11,9 +11,9 @@ import torch
 from mmengine.config import Config
 
 import vovtrack.engine.drawing  # noqa: F401  registers the hook of --show-dir
+import vovtrack.engine.fuse  # noqa: F401  registers the hook of --fuse-conv-bn
 import vovtrack.engine.mixed_precision  # noqa: F401  registers the optimizer wrapper of --amp
-import vovtrack.engine.speed  # noqa: F401  registers the hook of --fuse-conv-bn
-from vovtrack.engine.checkpoint import latest_checkpoint, read_checkpoint
+from vovtrack.engine.weights.checkpoint import latest_checkpoint, read_checkpoint
 from vovtrack.errors import InputError
 
 DETECTION_METRICS = ("LvisDetectionMetric", "CocoDetectionMetric")

@@ -1,11 +1,11 @@
 """Metrics: pure functions from ground truth and predictions to numbers, and their tables.
 
-The mmengine adapters stand in :mod:`vovtrack.evaluation.metrics`; nothing else here needs torch.
+The mmengine adapters stand in :mod:`vovtrack.evaluation.metrics`; nothing else needs torch.
 """
 
-from vovtrack.evaluation.boxes import BoxTable
-from vovtrack.evaluation.comparison import compare
 from vovtrack.evaluation.pipeline import evaluate
-from vovtrack.evaluation.statistics import Family, Statistics
+from vovtrack.evaluation.reports.comparison import compare
+from vovtrack.evaluation.scores.boxes import BoxTable
+from vovtrack.evaluation.scores.statistics import Family, Statistics
 
 __all__ = ["BoxTable", "Family", "Statistics", "compare", "evaluate"]

@@ -2,7 +2,7 @@
 
 Where a tracker loses its points shows when its boxes, its labels or its links are made perfect,
 one at a time. Predictions are assigned to ground truth by the class-agnostic matching of TETA
-(:func:`vovtrack.evaluation.teta.owners`: IoU of at least 0.5, consistent over the video).
+(:func:`vovtrack.evaluation.scores.teta.owners`: IoU of at least 0.5, consistent over the video).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from vovtrack.evaluation.boxes import BoxTable
-from vovtrack.evaluation.teta import OVERLAP, VideoPairs, owners, pair_up
+from vovtrack.evaluation.scores.boxes import BoxTable
+from vovtrack.evaluation.scores.teta import OVERLAP, VideoPairs, owners, pair_up
 
 NO_CATEGORY = -1
 ORACLES = ("boxes", "labels", "links")

@@ -13,9 +13,9 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks import Source, find_benchmark, find_family
 from vovtrack.evaluation.oracle import ORACLES
-from vovtrack.evaluation.report import assemble, make_report, shard_report
-from vovtrack.evaluation.statistics import Statistics, merge
-from vovtrack.formats.problems import Problems
+from vovtrack.evaluation.reports.report import assemble, make_report, shard_report
+from vovtrack.evaluation.scores.statistics import Statistics, merge
+from vovtrack.formats.faults import Problems
 
 Progress = Callable[[int, int], None]
 
@@ -42,13 +42,13 @@ def evaluate(
         shards: Number of pieces into which the videos are divided, each counted by a process of
             its own. The numbers do not depend on it.
         shard: Count only this piece, 0 to shards - 1, and return a partial report for
-            :func:`vovtrack.evaluation.report.join_shards`.
+            :func:`vovtrack.evaluation.reports.report.join_shards`.
         oracle: Also evaluate with perfect boxes, labels and links.
         progress: Called with the number of videos counted and the number of videos.
         **options: Options of the benchmark, see its ``open_source``.
 
     Returns:
-        The report, see :func:`vovtrack.evaluation.report.make_report`.
+        The report, see :func:`vovtrack.evaluation.reports.report.make_report`.
 
     Raises:
         InputError: Unusable input, named with file and record.

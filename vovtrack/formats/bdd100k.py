@@ -20,8 +20,8 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, decode_json, read_json
 from vovtrack.files.atomic import atomic_write
-from vovtrack.formats.problems import Problems
-from vovtrack.formats.tao import is_number
+from vovtrack.formats.faults import Problems
+from vovtrack.formats.tao.annotations import is_number
 
 CLASSES = (
     "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",

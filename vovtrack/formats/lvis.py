@@ -13,9 +13,9 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
-from vovtrack.formats.problems import EXAMPLES, Problems
-from vovtrack.formats.tao import is_box, is_id, is_number
-from vovtrack.formats.tao_results import TaoResults, read_results
+from vovtrack.formats.faults import EXAMPLES, Problems
+from vovtrack.formats.tao.annotations import is_box, is_id, is_number
+from vovtrack.formats.tao.results import TaoResults, read_results
 
 _LARGEST = 1 << 53  # ids above it have no exact float64
 _REQUIRED = {
@@ -94,7 +94,7 @@ def read_boxes(path: str | Path, content: dict[str, Any], problems: Problems) ->
         problems: What happens to faulty detections.
 
     Raises:
-        InputError: See :func:`vovtrack.formats.tao_results.read_results`; also, unless
+        InputError: See :func:`vovtrack.formats.tao.results.read_results`; also, unless
             ``problems`` is lenient, an image or category that the annotations lack.
     """
     results = read_results(path, problems, tracks=False)

@@ -17,7 +17,7 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.faults import Problems
 
 NO_CLASS = -1
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "conf", "class", "visibility")

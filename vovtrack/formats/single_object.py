@@ -16,7 +16,7 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.faults import Problems
 
 _GT_NAMES = ("groundtruth.txt", "groundtruth_rect.txt")
 _BETWEEN = re.compile(r"[,;\s]+")

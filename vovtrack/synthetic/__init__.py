@@ -7,7 +7,7 @@ clip in memory.
 """
 
 from vovtrack.synthetic.classes import class_names
-from vovtrack.synthetic.clip import render_clip, world_vocabulary
+from vovtrack.synthetic.short_video import render_clip, world_vocabulary
 from vovtrack.synthetic.sizes import SIZES, WorldSize
 from vovtrack.synthetic.world import write_world
 

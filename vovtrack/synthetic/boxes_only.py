@@ -16,7 +16,7 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
-from vovtrack.formats.tao_writer import TaoResultWriter
+from vovtrack.formats.tao.writer import TaoResultWriter
 from vovtrack.structures import Vocabulary
 
 _SIZES = ((1280, 720), (640, 480), (1920, 1080))

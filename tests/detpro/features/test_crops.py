@@ -17,8 +17,8 @@ from torchvision.transforms.functional import center_crop
 from detpro.features.crops import crop_regions, enlarge_boxes, integer_boxes
 from tests.detpro.golden import Case, close
 from tests.seeded import normal
-from vovtrack.models.clip import CLIP_MEAN, CLIP_STD, ClipTextEncoder
-from vovtrack.models.clip_preprocess import INTERPOLATIONS, RESIZE_MODES
+from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, ClipTextEncoder
+from vovtrack.models.clip.preprocess import INTERPOLATIONS, RESIZE_MODES
 
 CASE = Case("crops")
 

@@ -10,7 +10,7 @@ from detpro.features.encoder import RegionEncoder
 from tests.detpro.conftest import CLIP
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
-from vovtrack.models.clip import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipTextEncoder
 
 SCALES = (1.0, 1.5)
 BOXES = torch.tensor([[2.0, 3, 30, 25], [10, 5, 14, 44], [-4, 20, 60, 50]])

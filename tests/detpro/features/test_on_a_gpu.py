@@ -9,8 +9,8 @@ from detpro.features.encoder import RegionEncoder
 from detpro.features.proposals import extract_proposals
 from tests.detpro.conftest import CLIP
 from tests.fake_cuda import fake_cuda
-from vovtrack.engine.build import load_model
-from vovtrack.models.clip import ClipTextEncoder
+from vovtrack.engine.load import load_model
+from vovtrack.models.clip.encoder import ClipTextEncoder
 
 WEIGHTS = "saved_models/mini/ovtrack_mini.safetensors"
 NAMES = ["striped red star", "solid blue ring"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.detpro.models.test_stages import SIZE, batch, build, few_regions, train_step
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.registry import MODELS
 
 CONFIG = "configs/lvis/detpro_cascade_20e.py"

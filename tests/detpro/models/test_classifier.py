@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detpro.models.classifier import TextBankClassifier
 from vovtrack.errors import InputError
-from vovtrack.models.text_bank import save_text_bank
+from vovtrack.models.clip.text_bank import save_text_bank
 from vovtrack.structures import Vocabulary
 
 LVIS = Vocabulary.load("lvis_v1").names

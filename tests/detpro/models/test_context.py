@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 from detpro.models.classifier import TextBankClassifier, competing_names
 from detpro.models.fusion import GeometricScoreFusion
-from vovtrack.engine.build import load_tracker
+from vovtrack.engine.load import load_tracker
 from vovtrack.errors import InputError
-from vovtrack.models.text_bank import save_text_bank
+from vovtrack.models.clip.text_bank import save_text_bank
 from vovtrack.structures import Vocabulary
 
 NAMES = ("cat", "dog", "cow", "car_(automobile)", "bus")

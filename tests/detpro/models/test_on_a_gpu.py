@@ -8,7 +8,7 @@ import torch
 from tests.detpro.conftest import CLIP
 from tests.detpro.models.test_stages import STAGE1, STAGE2, Words, batch
 from tests.fake_cuda import REFUSED, fake_cuda
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.registry import MODELS
 
 MINI = "configs/mini/detpro.py"

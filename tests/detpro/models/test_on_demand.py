@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 from detpro.models.fusion import GeometricScoreFusion
 from detpro.models.postprocess import best_class_nms, best_class_nms_on_demand
 from detpro.models.roi_head import OpenVocabHead
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 

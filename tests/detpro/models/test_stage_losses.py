@@ -9,10 +9,10 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
 from detpro.models import OpenVocabRoIHead
-from detpro.models.convert import DETECTOR_KEYS
+from detpro.models.key_map import DETECTOR_KEYS
+from detpro.models.state_attention import StateAttention
 from tests.detpro.golden import Case, close
 from tests.seeded import normal, seeded_state_dict
-from vovtrack.models.state_attention import StateAttention
 from vovtrack.structures import Vocabulary
 
 pytestmark = pytest.mark.golden

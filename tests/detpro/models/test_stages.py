@@ -16,7 +16,7 @@ from tests.detpro.conftest import CLIP
 from tests.detpro.golden import FOLDER
 from tests.fake_cuda import fake_cuda
 from tests.seeded import seeded_state_dict
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from detpro.prompts.context import ContextPrompts
 from detpro.prompts.data import bin_rows
 from detpro.prompts.ensemble import ensemble_embeds
 from detpro.prompts.learner import clean_name
 from detpro.prompts.losses import LOSSES, class_weights
 from tests.detpro.golden import Case, close
 from tests.seeded import seeded_state_dict
-from vovtrack.models.context_prompts import ContextPrompts
 
 ASSEMBLY, LOSS, BINS = Case("prompt_assembly"), Case("prompt_losses"), Case("bin_filter")
 

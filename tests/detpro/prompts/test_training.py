@@ -11,15 +11,15 @@ import torch
 
 from detpro.features.encoder import RegionEncoder
 from detpro.features.extract import extract_bank
-from detpro.features.regions import RegionSet
+from detpro.features.region_set import RegionSet
 from detpro.prompts import PromptLearner, RegionEmbeddingDataset, RegionNamingMetric
 from detpro.prompts.ensemble import ensemble_embeds, load_context, load_embeds
 from detpro.prompts.samples import read_samples
 from tests.detpro.conftest import CLIP, ROOT
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
-from vovtrack.models.clip import ClipTextEncoder
-from vovtrack.models.text_bank import load_text_bank
+from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.text_bank import load_text_bank
 from vovtrack.structures import Vocabulary
 
 VOCABULARY = str(ROOT / "configs/mini/vocabulary.json")

@@ -15,10 +15,10 @@ from mmengine.registry import DefaultScope
 from ovtrack.datasets import ImagePairDataset, pair_collate
 from ovtrack.datasets.archive import find_images
 from ovtrack.datasets.pairs import draw_pair
-from ovtrack.datasets.twin_files import prepare_pairs
-from ovtrack.datasets.twins import TwinRecipe
+from ovtrack.datasets.twins.drawing import TwinRecipe
+from ovtrack.datasets.twins.files import prepare_pairs
 from vovtrack.datasets.transforms import LoadCheckedImage
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError
 from vovtrack.registry import DATASETS
 from vovtrack.synthetic import write_world

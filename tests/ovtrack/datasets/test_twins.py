@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as rle_masks
 
-from ovtrack.datasets.twin_files import prepare_pairs
-from ovtrack.datasets.twins import TwinRecipe, draw_homography, make_twin, outline
+from ovtrack.datasets.twins.drawing import TwinRecipe, draw_homography, make_twin, outline
+from ovtrack.datasets.twins.files import prepare_pairs
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
 

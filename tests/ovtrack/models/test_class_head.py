@@ -8,9 +8,9 @@ import json
 import pytest
 import torch
 
-from ovtrack.replay import track_video
 from tests.conftest import ROOT
-from vovtrack.engine import launch
+from vovtrack.engine import run as launch
+from vovtrack.engine.replay import track_video
 from vovtrack.formats.observations import ObservationStore
 from vovtrack.registry import MODELS
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from vovtrack.engine.launch import load_config
 from vovtrack.engine.online import OVOnlineTracker
-from vovtrack.models.clip import ClipTextEncoder
+from vovtrack.engine.run import load_config
+from vovtrack.models.clip.encoder import ClipTextEncoder
 from vovtrack.registry import MODELS
 
 NAMES = ["red car", "dragon"]

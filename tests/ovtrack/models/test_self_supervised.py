@@ -10,7 +10,6 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-import vovtrack.models  # noqa: F401  registers the losses
 from detpro.models import ProbabilityScores
 from ovtrack.models.self_supervised import ClipObjects, to_source
 from tests.fake_cuda import fake_cuda

@@ -17,7 +17,6 @@ from mmengine.structures import InstanceData
 from seeded import normal, seeded_state_dict
 from torch.nn.modules.batchnorm import _BatchNorm
 
-import vovtrack.models  # noqa: F401  registers the losses
 from vovtrack.registry import MODELS
 
 STAGE3, STAGE4 = "ovtrack", "ovtrack_self_supervised_released"

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.registry import METRICS
 from vovtrack.structures import Vocabulary
 from vovtrack.synthetic.boxes_only import BoxStatistics, write_boxes

@@ -11,10 +11,10 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from detpro.models import ProbabilityScores, RepeatedSoftmaxScores
-from ovtrack.replay import find_tracker
-from ovtrack.trackers.linking import link
+from vovtrack.engine.replay import find_tracker
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
+from vovtrack.trackers.contract import link
 
 PROBABILITIES = dict(link=0.1, init=0.3, draw=0.4, distractor=0.5)
 TRACKERS = ("ovtracker", "iou", "sort", "bytetrack", "ocsort")

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from ovtrack.trackers import IoUTracker
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
-from vovtrack.engine.launch import load_config
 from vovtrack.engine.online import OVOnlineTracker
+from vovtrack.engine.run import load_config
 from vovtrack.registry import MODELS
 from vovtrack.synthetic import render_clip
+from vovtrack.trackers import IoUTracker
 
 ALLOWED = 3
 """Suppression of proposals, suppression of detections, and the results."""

@@ -9,7 +9,7 @@ import torch
 from seeded import seeded_state_dict
 
 from vovtrack.cli.main import main
-from vovtrack.engine.checkpoint import load_weights
+from vovtrack.engine.weights.checkpoint import load_weights
 
 
 @pytest.fixture(scope="module")

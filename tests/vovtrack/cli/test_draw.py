@@ -10,7 +10,7 @@ import torch
 import detpro  # noqa: F401  registers the models
 import vovtrack.models  # noqa: F401
 from vovtrack.cli.main import main
-from vovtrack.engine.launch import load_config
+from vovtrack.engine.run import load_config
 from vovtrack.registry import MODELS
 from vovtrack.visualization.draw import draw_states
 from vovtrack.visualization.palette import state_color

@@ -12,8 +12,8 @@ from mmengine.config import Config
 
 from vovtrack.cli.main import main
 from vovtrack.engine.complexity import count_costs
-from vovtrack.engine.launch import load_config
 from vovtrack.engine.options import apply_options, settable_keys
+from vovtrack.engine.run import load_config
 from vovtrack.engine.run_logs import curve, read_log, training_rows, validation_rows
 from vovtrack.errors import InputError
 

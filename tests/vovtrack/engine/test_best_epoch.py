@@ -8,7 +8,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-import vovtrack.engine.saving  # noqa: F401  registers loop and hook
+import vovtrack.engine.resume  # noqa: F401  registers loop and hook
 
 SCORES = [10.0, 30.0, 20.0, 20.0, 20.0, 40.0]
 

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from detpro.models.convert import DETPRO
+from detpro.models.key_map import DETPRO
 from vovtrack.cli.main import main
-from vovtrack.engine.checkpoint import latest_checkpoint, load_weights, save_weights
-from vovtrack.engine.conversion import convert
-from vovtrack.engine.inspection import inspect_checkpoint
+from vovtrack.engine.weights.checkpoint import latest_checkpoint, load_weights, save_weights
+from vovtrack.engine.weights.conversion import convert
+from vovtrack.engine.weights.inspection import inspect_checkpoint
 from vovtrack.errors import InputError
-from vovtrack.models.text_bank import load_text_bank
+from vovtrack.models.clip.text_bank import load_text_bank
 
 ROOT = Path(__file__).resolve().parents[3]
 MEGABYTE = 1 << 20
@@ -85,7 +85,7 @@ def test_memory_does_not_grow(corpus):
     script = """
         import json, resource, sys
         from pathlib import Path
-        from vovtrack.engine.checkpoint import latest_checkpoint, load_weights
+        from vovtrack.engine.weights.checkpoint import latest_checkpoint, load_weights
         from vovtrack.errors import InputError
 
         def peak():

@@ -8,7 +8,8 @@ import json
 import pytest
 from mmengine.config import Config
 
-from vovtrack.engine import launch, switches
+from vovtrack.engine import run as launch
+from vovtrack.engine import switches
 from vovtrack.errors import InputError
 
 

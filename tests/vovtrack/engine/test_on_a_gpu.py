@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tests.fake_cuda import REFUSED, fake_cuda
-from vovtrack.engine import launch
-from vovtrack.engine.build import load_tracker
+from vovtrack.engine import run as launch
+from vovtrack.engine.load import load_tracker
 from vovtrack.files.checkpoints import load_checkpoint_file
 
 WEIGHTS = "saved_models/mini/ovtrack_mini.safetensors"

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 import ovtrack  # noqa: F401  declares the old names of its parts
-import vovtrack.evaluation.metrics  # noqa: F401
+import vovtrack.evaluation.metrics.tao_tracks  # noqa: F401
 from vovtrack.engine.old_options import OLD
 from vovtrack.engine.options import apply_options, dotted_keys
 from vovtrack.errors import InputError

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from vovtrack.engine import launch
-from vovtrack.engine.checkpoint import read_checkpoint
+from vovtrack.engine import run as launch
+from vovtrack.engine.weights.checkpoint import read_checkpoint
 
 
 def test_two_runs_in_one_second_keep_their_logs_apart(repository, tmp_path, monkeypatch):

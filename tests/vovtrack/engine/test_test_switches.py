@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from vovtrack.engine import launch
-from vovtrack.engine.checkpoint import load_weights
+from vovtrack.engine import run as launch
+from vovtrack.engine.weights.checkpoint import load_weights
 from vovtrack.errors import InputError
 
 MINI = "saved_models/mini/ovtrack_mini.safetensors"

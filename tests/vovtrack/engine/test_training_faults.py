@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from vovtrack.engine.checkpoint import latest_checkpoint, read_checkpoint
+from vovtrack.engine.weights.checkpoint import latest_checkpoint, read_checkpoint
 
 CONFIG = textwrap.dedent(
     """

@@ -13,15 +13,15 @@ from vovtrack.errors import InputError
 from vovtrack.evaluation import BoxTable, evaluate
 from vovtrack.evaluation.benchmarks.bdd100k import table as boxes_of
 from vovtrack.evaluation.benchmarks.bdd100k import without_ignored
-from vovtrack.evaluation.clear import count_clear
-from vovtrack.evaluation.frames import split_frames
-from vovtrack.evaluation.hota import count_hota
-from vovtrack.evaluation.identity import count_identity
-from vovtrack.evaluation.statistics import from_videos
-from vovtrack.evaluation.teta import METRICS, TETA, curves, empty_columns
-from vovtrack.evaluation.teta_exhaustive import count_video_exhaustive
+from vovtrack.evaluation.scores.clear import count_clear
+from vovtrack.evaluation.scores.frames import split_frames
+from vovtrack.evaluation.scores.hota import count_hota
+from vovtrack.evaluation.scores.identity import count_identity
+from vovtrack.evaluation.scores.statistics import from_videos
+from vovtrack.evaluation.scores.teta import METRICS, TETA, curves, empty_columns
+from vovtrack.evaluation.scores.teta_exhaustive import count_video_exhaustive
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, read_videos
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.faults import Problems
 
 COUNTERS = ("Loc_TP", "Loc_FN", "Loc_FP", "Cls_TP", "Cls_FN", "Cls_FP")
 

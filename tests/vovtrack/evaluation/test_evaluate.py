@@ -11,8 +11,8 @@ import pytest
 from vovtrack.errors import InputError
 from vovtrack.evaluation import compare, evaluate
 from vovtrack.evaluation.pipeline import divide
-from vovtrack.evaluation.report import join_shards, read_report, statistics_of, write_report
-from vovtrack.evaluation.tables import (
+from vovtrack.evaluation.reports.report import join_shards, read_report, statistics_of, write_report
+from vovtrack.evaluation.reports.tables import (
     comparison_rows,
     dropped_rows,
     markdown_table,

@@ -14,7 +14,7 @@ from pycocotools import mask as rle
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
-from vovtrack.evaluation.lvis_ap import METRICS
+from vovtrack.evaluation.scores.lvis_ap import METRICS
 from vovtrack.formats.lvis import _mask_fault
 
 EXPECTED = {

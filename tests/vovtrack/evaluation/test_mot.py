@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation import BoxTable, evaluate, hota
+from vovtrack.evaluation import BoxTable, evaluate
 from vovtrack.evaluation.benchmarks.mot import count_families, open_source
-from vovtrack.evaluation.clear import CLEAR, TOTALS, count_clear
-from vovtrack.evaluation.frames import split_frames
-from vovtrack.evaluation.identity import count_identity
-from vovtrack.evaluation.report import statistics_of
-from vovtrack.formats.problems import Problems
+from vovtrack.evaluation.reports.report import statistics_of
+from vovtrack.evaluation.scores import hota
+from vovtrack.evaluation.scores.clear import CLEAR, TOTALS, count_clear
+from vovtrack.evaluation.scores.frames import split_frames
+from vovtrack.evaluation.scores.identity import count_identity
+from vovtrack.formats.faults import Problems
 
 HOTA_COUNTS = {"HOTA_TP": "hota_tp", "HOTA_FN": "hota_fn", "HOTA_FP": "hota_fp"}
 CLEAR_NAMES = {"CLR_TP": "TP", "CLR_FN": "FN", "CLR_FP": "FP", "CLR_Re": "Re", "CLR_Pr": "Pr"}

@@ -13,8 +13,8 @@ from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.benchmarks import find_family
 from vovtrack.evaluation.benchmarks.mot import open_source
-from vovtrack.evaluation.statistics import merge
-from vovtrack.formats.problems import Problems
+from vovtrack.evaluation.scores.statistics import merge
+from vovtrack.formats.faults import Problems
 
 
 @pytest.fixture

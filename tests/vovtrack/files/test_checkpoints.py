@@ -22,7 +22,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_checkpoint
 
-from vovtrack.engine.checkpoint import (
+from vovtrack.engine.weights.checkpoint import (
     load_checkpoint_into,
     load_weights,
     read_metadata,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vovtrack.errors import InputError
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, read_videos
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.faults import Problems
 
 BOX = {"x1": 1, "y1": 2.5, "x2": 30, "y2": 40}
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
-from vovtrack.formats import tao_results
-from vovtrack.formats.problems import Problems
-from vovtrack.formats.tao import read_annotations
-from vovtrack.formats.tao_results import NO_VIDEO, read_results
+from vovtrack.formats.faults import Problems
+from vovtrack.formats.tao import results as tao_results
+from vovtrack.formats.tao.annotations import read_annotations
+from vovtrack.formats.tao.results import NO_VIDEO, read_results
 
 GT = {
     "videos": [{"id": 1, "name": "v", "width": 9, "height": 9}],

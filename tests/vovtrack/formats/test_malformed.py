@@ -11,9 +11,9 @@ import pytest
 
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
-from vovtrack.formats.problems import Problems
-from vovtrack.formats.tao import read_annotations
-from vovtrack.formats.tao_results import read_results
+from vovtrack.formats.faults import Problems
+from vovtrack.formats.tao.annotations import read_annotations
+from vovtrack.formats.tao.results import read_results
 
 GT = {
     "videos": [{"id": 1, "name": "val/one", "width": 100, "height": 50}],

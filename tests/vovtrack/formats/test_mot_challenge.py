@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree
+from vovtrack.formats.faults import Problems
 from vovtrack.formats.mot_challenge import NO_CLASS, find_sequences, read_rows
-from vovtrack.formats.problems import Problems
 
 
 def read(folder, text: str | bytes, lenient: bool = False):

@@ -8,7 +8,7 @@ import pytest
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
-from vovtrack.formats.tao import read_annotations
+from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.synthetic.boxes_only import write_boxes
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_images
-from vovtrack.formats.tao import read_annotations, read_sequences
+from vovtrack.formats.tao.annotations import read_annotations, read_sequences
 from vovtrack.structures import Vocabulary
 from vovtrack.synthetic import class_names, render_clip, world_vocabulary, write_world
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks.base import Source
-from vovtrack.evaluation.statistics import Family
-from vovtrack.formats.problems import Problems
+from vovtrack.evaluation.scores.statistics import Family
+from vovtrack.formats.faults import Problems
 
 
 @dataclass(frozen=True)
@@ -106,16 +106,16 @@ def find_family(name: str) -> Family:
 
 
 _FAMILIES: dict[str, tuple[str, str]] = {
-    "teta": ("teta", "TETA"),
-    "track_ap": ("track_ap", "TRACK_AP"),
-    "track_ap_coco": ("track_ap", "TRACK_AP_COCO"),
-    "hota": ("hota", "HOTA"),
-    "clear": ("clear", "CLEAR"),
-    "identity": ("identity", "IDENTITY"),
-    "tapvid": ("points", "TAPVID"),
-    "sot": ("single_object", "SOT"),
-    "got10k": ("single_object", "GOT10K"),
-    "davis": ("masks", "DAVIS"),
+    "teta": ("scores.teta", "TETA"),
+    "track_ap": ("scores.track_ap", "TRACK_AP"),
+    "track_ap_coco": ("scores.track_ap", "TRACK_AP_COCO"),
+    "hota": ("scores.hota", "HOTA"),
+    "clear": ("scores.clear", "CLEAR"),
+    "identity": ("scores.identity", "IDENTITY"),
+    "tapvid": ("scores.points", "TAPVID"),
+    "sot": ("scores.single_object", "SOT"),
+    "got10k": ("scores.single_object", "GOT10K"),
+    "davis": ("scores.masks", "DAVIS"),
     "bdd_mot": ("benchmarks.bdd100k", "BDD_MOT"),
     "bdd_hota": ("benchmarks.bdd100k", "BDD_HOTA"),
     "bdd_teta": ("benchmarks.bdd100k", "BDD_TETA"),

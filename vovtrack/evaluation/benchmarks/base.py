@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vovtrack.evaluation.statistics import Statistics
+from vovtrack.evaluation.scores.statistics import Statistics
 
 
 class Source(Protocol):
@@ -17,7 +17,7 @@ class Source(Protocol):
         sizes: (V,) number of boxes, points or masks of each video, to share out the work.
         families: Names of the metric families that :meth:`count` fills. Without any, the
             benchmark is evaluated as a whole: its source has ``scores()`` instead, which returns
-            :class:`vovtrack.evaluation.report.Scores`.
+            :class:`vovtrack.evaluation.reports.report.Scores`.
         protocol: JSON-ready facts that decide the numbers: file hashes, class mask, split,
             thresholds.
     """

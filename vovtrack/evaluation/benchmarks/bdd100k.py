@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vovtrack.evaluation.alignment import EPS
-from vovtrack.evaluation.boxes import BoxTable
-from vovtrack.evaluation.clear import COLUMNS, count_clear
-from vovtrack.evaluation.frames import split_frames
-from vovtrack.evaluation.hota import HOTA, count_hota
-from vovtrack.evaluation.hota import empty_columns as empty_hota
-from vovtrack.evaluation.identity import COLUMNS as ID_COLUMNS
-from vovtrack.evaluation.identity import count_identity
 from vovtrack.evaluation.oracle import correct
-from vovtrack.evaluation.statistics import Family, Statistics, from_videos
-from vovtrack.evaluation.teta import TETA, pair_up
-from vovtrack.evaluation.teta import empty_columns as empty_teta
-from vovtrack.evaluation.teta_exhaustive import count_video_exhaustive
+from vovtrack.evaluation.scores.boxes import BoxTable
+from vovtrack.evaluation.scores.clear import COLUMNS, count_clear
+from vovtrack.evaluation.scores.frames import split_frames
+from vovtrack.evaluation.scores.hota import HOTA, count_hota
+from vovtrack.evaluation.scores.hota import empty_columns as empty_hota
+from vovtrack.evaluation.scores.identity import COLUMNS as ID_COLUMNS
+from vovtrack.evaluation.scores.identity import count_identity
+from vovtrack.evaluation.scores.matching import EPS
+from vovtrack.evaluation.scores.statistics import Family, Statistics, from_videos
+from vovtrack.evaluation.scores.teta import TETA, pair_up
+from vovtrack.evaluation.scores.teta import empty_columns as empty_teta
+from vovtrack.evaluation.scores.teta_exhaustive import count_video_exhaustive
 from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, BddVideo, read_videos
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.faults import Problems
 
 OVERLAP = 0.5
 METRICS = ("mMOTA", "mIDF1", "mMOTP", "FP", "FN", "IDSW")

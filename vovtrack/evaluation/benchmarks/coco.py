@@ -11,10 +11,10 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks import lvis
 from vovtrack.evaluation.benchmarks.lvis import LvisSource
-from vovtrack.evaluation.coco_ap import MAX_DETECTIONS, coco_scores
-from vovtrack.evaluation.report import Scores
-from vovtrack.formats.problems import Problems
-from vovtrack.formats.tao_results import TaoResults
+from vovtrack.evaluation.reports.report import Scores
+from vovtrack.evaluation.scores.coco_ap import MAX_DETECTIONS, coco_scores
+from vovtrack.formats.faults import Problems
+from vovtrack.formats.tao.results import TaoResults
 from vovtrack.structures import Vocabulary
 
 

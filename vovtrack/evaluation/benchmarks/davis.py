@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.masks import DAVIS, count_video, empty_columns
-from vovtrack.evaluation.statistics import Statistics, from_videos
+from vovtrack.evaluation.scores.masks import DAVIS, count_video, empty_columns
+from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.davis import VOID, MaskSequences
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.faults import Problems
 
 TASKS = ("semi-supervised", "unsupervised")
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.lvis_ap import MAX_DETECTIONS, lvis_scores
-from vovtrack.evaluation.report import Scores
+from vovtrack.evaluation.reports.report import Scores
+from vovtrack.evaluation.scores.lvis_ap import MAX_DETECTIONS, lvis_scores
 from vovtrack.files.hashing import file_sha256
+from vovtrack.formats.faults import Problems
 from vovtrack.formats.lvis import read_boxes, read_ground_truth, read_masks
-from vovtrack.formats.problems import Problems
-from vovtrack.formats.tao_results import TaoResults
+from vovtrack.formats.tao.results import TaoResults
 
 IOU_TYPES = ("bbox", "segm")
 

@@ -12,16 +12,17 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation import hota
-from vovtrack.evaluation.alignment import EPS
-from vovtrack.evaluation.boxes import BoxTable
-from vovtrack.evaluation.clear import CLEAR, COLUMNS, count_clear
-from vovtrack.evaluation.frames import VideoFrames, split_frames
-from vovtrack.evaluation.hota import HOTA, count_hota
-from vovtrack.evaluation.identity import COLUMNS as ID_COLUMNS
-from vovtrack.evaluation.identity import IDENTITY, count_identity
 from vovtrack.evaluation.oracle import correct
-from vovtrack.evaluation.statistics import Statistics, from_videos
+from vovtrack.evaluation.scores import hota
+from vovtrack.evaluation.scores.boxes import BoxTable
+from vovtrack.evaluation.scores.clear import CLEAR, COLUMNS, count_clear
+from vovtrack.evaluation.scores.frames import VideoFrames, split_frames
+from vovtrack.evaluation.scores.hota import HOTA, count_hota
+from vovtrack.evaluation.scores.identity import COLUMNS as ID_COLUMNS
+from vovtrack.evaluation.scores.identity import IDENTITY, count_identity
+from vovtrack.evaluation.scores.matching import EPS
+from vovtrack.evaluation.scores.statistics import Statistics, from_videos
+from vovtrack.formats.faults import Problems
 from vovtrack.formats.mot_challenge import (
     MotRows,
     MotSequence,
@@ -30,7 +31,6 @@ from vovtrack.formats.mot_challenge import (
     read_predictions,
     read_sequence_map,
 )
-from vovtrack.formats.problems import Problems
 
 PEDESTRIAN = 1
 LAST_CLASS = 13  # crowd

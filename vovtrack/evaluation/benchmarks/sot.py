@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.single_object import (
+from vovtrack.evaluation.scores.single_object import (
     GOT10K,
     PRESETS,
     SOT,
@@ -17,9 +17,9 @@ from vovtrack.evaluation.single_object import (
     count_sequence,
     empty_columns,
 )
-from vovtrack.evaluation.statistics import Statistics, from_videos
+from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.faults import Problems
 from vovtrack.formats.single_object import SotSequence, read_ground_truth, read_predictions
 
 BOX_FORMATS = ("xywh", "xyxy")

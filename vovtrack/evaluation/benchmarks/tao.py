@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation import track_ap
 from vovtrack.evaluation.benchmarks.tao_tables import (
     Images,
     Predictions,
     ground_truth,
     videos_by_id,
 )
-from vovtrack.evaluation.boxes import BoxTable
 from vovtrack.evaluation.oracle import correct
-from vovtrack.evaluation.statistics import Statistics, from_videos
-from vovtrack.evaluation.teta import LOC_ALPHAS, TETA, count_video, empty_columns
+from vovtrack.evaluation.scores import track_ap
+from vovtrack.evaluation.scores.boxes import BoxTable
+from vovtrack.evaluation.scores.statistics import Statistics, from_videos
+from vovtrack.evaluation.scores.teta import LOC_ALPHAS, TETA, count_video, empty_columns
 from vovtrack.files.hashing import file_sha256
-from vovtrack.formats.problems import Problems
-from vovtrack.formats.tao import merged_categories, read_annotations
-from vovtrack.formats.tao_results import read_provenance, read_results
+from vovtrack.formats.faults import Problems
+from vovtrack.formats.tao.annotations import merged_categories, read_annotations
+from vovtrack.formats.tao.results import read_provenance, read_results
 from vovtrack.structures import Vocabulary
 from vovtrack.structures.vocabulary import from_categories
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from vovtrack.evaluation.boxes import BoxTable
-from vovtrack.formats.problems import EXAMPLES, Problems
-from vovtrack.formats.tao import merged_categories
-from vovtrack.formats.tao_results import NO_VIDEO, TaoResults
+from vovtrack.evaluation.scores.boxes import BoxTable
+from vovtrack.formats.faults import EXAMPLES, Problems
+from vovtrack.formats.tao.annotations import merged_categories
+from vovtrack.formats.tao.results import NO_VIDEO, TaoResults
 from vovtrack.structures import Vocabulary
 
 

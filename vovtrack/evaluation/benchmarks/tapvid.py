@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.points import (
+from vovtrack.evaluation.scores.points import (
     MODES,
     RADII,
     RASTER,
@@ -18,9 +18,9 @@ from vovtrack.evaluation.points import (
     empty_columns,
     sample_queries,
 )
-from vovtrack.evaluation.statistics import Statistics, from_videos
+from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.faults import Problems
 from vovtrack.formats.tapvid import PointTracks, PointTruth, read_tracks, read_truth
 
 
@@ -69,7 +69,7 @@ def open_source(gt: Path, pred: Path, problems: Problems, *, mode: str = "first"
         pred: ``.npz`` or folder of ``.npz``.
         problems: What happens to videos that only one side has.
         mode: ``first`` or ``strided``: which queries the predictions answer, in the order of
-            :func:`vovtrack.evaluation.points.sample_queries`.
+            :func:`vovtrack.evaluation.scores.points.sample_queries`.
 
     Raises:
         InputError: Unusable files, an unknown mode, or predictions whose shape does not fit the

@@ -1,0 +1,1 @@
+"""Twin images for pair training: how they are drawn, and their files."""

@@ -1,0 +1,29 @@
+"""Key names of OVTrack and VOVTrack checkpoints, and what becomes of them here."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from detpro.models.key_map import DETECTOR_KEYS
+from vovtrack.engine.weights.conversion import KeyMap, Layout
+
+TRACKER_KEYS = KeyMap(
+    renamed={**DETECTOR_KEYS.renamed, "roi_head.track_head.": "track_head."},
+    dropped={
+        **DETECTOR_KEYS.dropped,
+        "roi_head.mask_head.": "a mask head, for which a tracker has no use",
+    },
+)
+
+OVTRACK = Layout(
+    name="ovtrack",
+    what="tracker (stages 3 and 4)",
+    keys=TRACKER_KEYS,
+    marks=("roi_head.track_head.", "track_head."),
+    config="configs/_base_/models/ovtrack_r50.py",
+)
+
+
+def convert_tracker_keys(state_dict: dict[str, Tensor]) -> None:
+    """Translate the key names of a released tracker, in place; ours pass unchanged."""
+    TRACKER_KEYS.apply(state_dict)

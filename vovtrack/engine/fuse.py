@@ -1,0 +1,83 @@
+"""Making a trained model faster, without changing what it computes or with fewer digits."""
+
+from __future__ import annotations
+
+import torch
+from mmcv.cnn.utils import fuse_conv_bn
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import nn
+
+from vovtrack.engine.weights.checkpoint import bare_model
+from vovtrack.errors import InputError
+from vovtrack.registry import HOOKS
+
+AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def prepare_for_speed(model: nn.Module) -> nn.Module:
+    """Fold batch statistics into convolutions and lay out weights for the memory order they use.
+
+    The outputs stay equal up to rounding. The model can no longer be trained or saved as a
+    checkpoint, because its batch norms are gone.
+
+    Args:
+        model: A model in evaluation mode; it is changed in place.
+
+    Returns:
+        The same model.
+    """
+    if model.training:
+        raise ValueError("Only a model in evaluation mode can be folded: call model.eval() first.")
+    return fuse_conv_bn(model).to(memory_format=torch.channels_last)
+
+
+def mix_precision(model: nn.Module, amp: str) -> nn.Module:
+    """Let a model compute in mixed precision wherever it is called, on whatever device it is then.
+
+    Args:
+        model: It is changed in place.
+        amp: ``bf16`` or ``fp16``.
+
+    Returns:
+        The same model.
+
+    Raises:
+        InputError: Another type.
+    """
+    if amp not in AMP_DTYPES:
+        raise InputError(f"amp is {amp!r}, expected one of {', '.join(AMP_DTYPES)}.")
+    plain = model.forward
+
+    def forward(*args, **kwargs):
+        device = next(model.parameters()).device.type
+        with torch.autocast(device, AMP_DTYPES[amp]):
+            return plain(*args, **kwargs)
+
+    model.forward = forward
+    return model
+
+
+@HOOKS.register_module()
+class MixPrecisionHook(Hook):
+    """Tests in mixed precision.
+
+    Args:
+        amp: See :func:`mix_precision`.
+    """
+
+    def __init__(self, amp: str) -> None:
+        self.amp = amp
+
+    def before_test(self, runner: Runner) -> None:
+        """See :func:`mix_precision`."""
+        mix_precision(bare_model(runner.model), self.amp)
+
+
+@HOOKS.register_module()
+class FoldNormsHook(Hook):
+    """Prepares the model of a test for speed, once its weights are loaded."""
+
+    def before_test(self, runner: Runner) -> None:
+        """See :func:`prepare_for_speed`."""
+        prepare_for_speed(bare_model(runner.model).eval())

@@ -1,0 +1,153 @@
+"""Running an association on stored observations: no images, no network, any tracker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.structures import InstanceData
+from tqdm import tqdm
+
+from vovtrack.engine.configs import find_config
+from vovtrack.engine.run import load_config
+from vovtrack.engine.shipped import CONFIGS
+from vovtrack.errors import InputError
+from vovtrack.evaluation.metrics.tao_tracks import TaoTrackMetric
+from vovtrack.files.hashing import file_sha256
+from vovtrack.formats.observations import ObservationStore, VideoObservations
+from vovtrack.registry import MODELS
+from vovtrack.structures import Vocabulary
+from vovtrack.trackers.contract import DETECTION, Tracker, link
+
+TRACKERS = CONFIGS / "_base_" / "trackers"
+"""Configs of associations alone, which go by the names of their files."""
+
+
+def find_tracker(
+    name: str | Path, cfg_options: Sequence[str] = (), trust_config: bool = False
+) -> dict:
+    """Config of an association by its name in ``configs/_base_/trackers``, or of any config.
+
+    Args:
+        name: ``ovtracker``, ``bytetrack``, ..., or a config whose ``model.tracker`` is meant.
+        cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
+        trust_config: Run a ``.py`` config from outside of the project.
+
+    Raises:
+        InputError: There is none, or an option that it does not know.
+    """
+    known = {path.stem: path for path in sorted(TRACKERS.glob("*.py"))}
+    try:
+        path = known.get(str(name)) or find_config(name)
+    except InputError as error:
+        raise InputError(f"{error} Trackers by name: {', '.join(known)}.") from None
+    cfg = load_config(path, cfg_options=cfg_options, trust_config=trust_config)
+    if "tracker" not in cfg.get("model", {}):
+        raise InputError(f"Config '{name}' has no model.tracker.")
+    return cfg.model.tracker.to_dict()
+
+
+def replay(
+    store: ObservationStore,
+    tracker: dict,
+    out_dir: str | Path,
+    ann_file: str | Path | None = None,
+    *,
+    benchmarks: Sequence[str] = ("tao-ov",),
+    category_vote: str | None = "count",
+    format_only: bool = False,
+    max_boxes: int | None = None,
+    progress: bool = False,
+) -> dict[str, float]:
+    """Track stored detections, write the result files of a test and evaluate them.
+
+    With the tracker and the thresholds of the test that recorded the observations, the files are
+    those of that test, byte by byte. An interrupted replay continues.
+
+    Args:
+        store: The observations.
+        tracker: Config of the association.
+        out_dir: Folder of ``tao_track.json``, ``tao_bbox.json`` and the reports.
+        ann_file: Annotations; by default those the observations were recorded for.
+        benchmarks: See :class:`TaoTrackMetric`.
+        category_vote: See :class:`TaoTrackMetric`.
+        format_only: Write the result files and do not evaluate.
+        max_boxes: Take at most so many detections of each frame, the best ones.
+        progress: Show a bar with rate and remaining time.
+
+    Returns:
+        Metric name -> value, see :class:`TaoTrackMetric`.
+
+    Raises:
+        InputError: Annotations of other content, damaged observations, or a tracker that links
+            nothing of what was detected.
+    """
+    ann_file = Path(ann_file or store.header.ann_file)
+    _check_annotations(store, ann_file)
+    metric = TaoTrackMetric(
+        str(ann_file),
+        store.header.vocabulary,
+        str(out_dir),
+        benchmarks,
+        category_vote=category_vote,
+        format_only=format_only,
+    )
+    run = dict(observations=store.content_sha256, tracker=tracker)
+    run |= {} if max_boxes is None else dict(max_boxes=max_boxes)
+    done = metric.begin(json.dumps(run, sort_keys=True))
+    waiting = [video_id for video_id in store.videos if video_id not in done]
+    association = MODELS.build(tracker)
+    detected = linked = 0
+    for video_id in tqdm(waiting, unit="video", disable=not progress):
+        video = store.read(video_id)
+        video = video if max_boxes is None else video.best(max_boxes)
+        for sample in track_video(association, video, store.header.vocabulary):
+            detected += len(sample["pred_instances"]["scores"])
+            linked += len(sample["pred_track_instances"]["scores"])
+            metric.process(None, [sample])
+    if detected and not linked:
+        raise InputError(
+            f"The tracker linked none of {detected} detections: its score thresholds do not fit "
+            "these scores, set them with --cfg-options model.tracker..."
+        )
+    return metric.evaluate(len(waiting))
+
+
+def track_video(tracker: Tracker, video: VideoObservations, vocabulary: Vocabulary) -> list[dict]:
+    """Link the detections of one video.
+
+    Returns:
+        A sample per frame, as a test hands them to its evaluator.
+    """
+    tracker.reset()
+    tracker.set_thresholds(video.thresholds)
+    samples = []
+    for frame_id, (image_id, arrays) in enumerate(video.frames()):
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        samples.append(
+            dict(
+                img_id=image_id,
+                video_id=video.video_id,
+                frame_id=frame_id,
+                video_length=len(video.arrays["image_ids"]),
+                vocabulary=vocabulary.fingerprint,
+                pred_instances={name: tensors[name] for name in DETECTION},
+                pred_track_instances=dict(link(tracker, InstanceData(**tensors), frame_id).items()),
+            )
+        )
+    return samples
+
+
+def _check_annotations(store: ObservationStore, ann_file: Path) -> None:
+    if not ann_file.is_file():
+        raise InputError(
+            f"The annotations '{ann_file}' are not there: name the file with --gt "
+            f"(recorded for '{store.header.ann_file}')."
+        )
+    if file_sha256(ann_file) != store.header.annotations_sha256:
+        raise InputError(
+            f"'{ann_file}' is not the annotation file that '{store.folder}' was recorded for "
+            f"('{store.header.ann_file}'): ids of videos and images may mean other ones."
+        )

@@ -1,0 +1,198 @@
+"""Tracking a whole video into files."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from threading import current_thread, main_thread
+
+from tqdm import tqdm
+
+from vovtrack.datasets.video import FrameSource, TimedFrame, read_video
+from vovtrack.engine.behind import behind
+from vovtrack.engine.load import load_tracker
+from vovtrack.engine.online import OVOnlineTracker, Tracks
+from vovtrack.engine.track_files import Outputs, TrackFiles
+from vovtrack.errors import InputError
+from vovtrack.files.targets import guarded_inputs
+
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""After which a run ends with the frame that it is at."""
+
+
+@dataclass(frozen=True)
+class TrackingSummary:
+    """What a tracked video held and where its results are.
+
+    Attributes:
+        num_frames: Frames that were tracked.
+        num_tracks: Tracks that were reported.
+        bad_frames: Unreadable frames that were left out.
+        outputs: The files.
+        notes: What the user should know about the files.
+        interrupted: Number of the signal that ended the run, 0 if none did.
+    """
+
+    num_frames: int
+    num_tracks: int
+    bad_frames: tuple[str, ...]
+    outputs: Outputs
+    notes: tuple[str, ...] = ()
+    interrupted: int = 0
+
+    def __str__(self) -> str:
+        lines = [f"{self.num_frames} frames, {self.num_tracks} tracks"]
+        if self.interrupted:
+            lines[0] += " (interrupted: what was done is kept)"
+        if self.bad_frames:
+            lines.append(f"{len(self.bad_frames)} unreadable frames skipped:")
+            lines += [f"  {path}" for path in self.bad_frames]
+        if self.num_frames:
+            lines += [f"{kind}: {path}" for kind, path in self.outputs.paths().items()]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def track_video(
+    source: str | Path,
+    config: str,
+    checkpoint: str | None = None,
+    *,
+    classes: str | list[str] | None = None,
+    outputs: Outputs,
+    device: str | None = None,
+    amp: str | None = None,
+    batch_size: int = 1,
+    score_thr: float | None = None,
+    max_frames: int | None = None,
+    on_bad_frame: str = "error",
+    trust_config: bool = False,
+) -> TrackingSummary:
+    """Track a video and write the results while it runs.
+
+    Decoding, network and writing overlap, some frames apart. No frame is kept; memory grows only
+    with the number of tracks, of each of which some numbers are kept.
+
+    Whatever ends the run, the results of the frames before are kept, see
+    :mod:`vovtrack.engine.track_files`.
+
+    Args:
+        source: Video file, folder of frames, camera number or URL.
+        config: Config name or path, see :func:`vovtrack.engine.load.load_tracker`.
+        checkpoint: Weights; by default those of the config.
+        classes: What to track.
+        outputs: What to write.
+        device: Where to compute.
+        amp: Mixed precision.
+        batch_size: Frames per network pass.
+        score_thr: Report tracks above this score; by default the vocabulary's own threshold.
+        max_frames: Stop after so many frames.
+        on_bad_frame: ``error`` or ``skip``.
+        trust_config: Run a ``.py`` config from outside of the project.
+
+    Raises:
+        InputError: Unusable source, classes, config, checkpoint or outputs: no file is written
+            then. Or an unreadable frame, after the results of those before it were written.
+        WriteError: A disk is full.
+    """
+    if score_thr is not None and not 0 <= score_thr < 1:
+        raise InputError(f"The score threshold is {score_thr}, expected 0 or more and less than 1.")
+    if batch_size < 1:
+        raise InputError(f"The batch size is {batch_size}, expected 1 or more.")
+    with guarded_inputs():
+        frames = read_video(source, on_bad_frame=on_bad_frame, max_frames=max_frames)
+        tracker = load_tracker(config, checkpoint, classes, device, amp, trust_config)
+        threshold = tracker.draw_threshold if score_thr is None else score_thr
+        files = TrackFiles(outputs, frames, tracker.names)
+        track_ids: set[int] = set()
+        failure: BaseException | None = None
+        progress = tqdm(total=_length(frames, max_frames), unit="frame")
+        with _signals_noted() as signals, progress:
+            try:
+                with behind(files.write) as write:
+                    for (frame, time), tracks in _track(tracker, frames.timed(), batch_size):
+                        shown = tracks.above(threshold)
+                        write(frame, time, shown)
+                        track_ids.update(shown.track_ids.tolist())
+                        progress.update()
+                        if signals:
+                            break
+            except BaseException as error:  # the results so far are kept, then it is raised
+                failure = error
+            files.finish(_reason(failure, signals), frames.bad_frames)
+    if failure is not None and not signals:
+        raise _with_place(failure, files, outputs)
+    return TrackingSummary(
+        num_frames=files.num_frames,
+        num_tracks=len(track_ids),
+        bad_frames=tuple(map(str, frames.bad_frames)),
+        outputs=outputs,
+        notes=tuple(files.notes),
+        interrupted=signals[0] if signals else 0,
+    )
+
+
+def _reason(failure: BaseException | None, signals: list[int]) -> str | None:
+    """Why a run ended before the last frame, for the files."""
+    if signals:
+        return f"interrupted by {signal.Signals(signals[0]).name}"
+    if failure is None:
+        return None
+    name = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
+    return f"{name}{failure}"
+
+
+def _with_place(failure: BaseException, files: TrackFiles, outputs: Outputs) -> BaseException:
+    """The error, with a word on what is kept of the results."""
+    if type(failure) is not InputError or not files.num_frames:
+        return failure
+    places = ", ".join(outputs.paths().values())
+    return InputError(f"{failure} The {files.num_frames} frames before it are kept in {places}.")
+
+
+@contextmanager
+def _signals_noted() -> Iterator[list[int]]:
+    """Let the first signal be noted, so that all files end with one frame; a second interrupts."""
+    noted: list[int] = []
+    if current_thread() is not main_thread():
+        yield noted
+        return
+
+    def note(number: int, _: object) -> None:
+        noted.append(number)
+        if len(noted) > 1:
+            raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, note) for number in END_SIGNALS}
+    try:
+        yield noted
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _length(frames: FrameSource, max_frames: int | None) -> int | None:
+    known = [n for n in (frames.num_frames, max_frames) if n is not None]
+    return min(known, default=None)
+
+
+def _track(
+    tracker: OVOnlineTracker, frames: Iterator[TimedFrame], batch_size: int
+) -> Iterator[tuple[TimedFrame, Tracks]]:
+    """Track in batches; what was read before a failure is tracked before it is raised."""
+    failure = None
+    while failure is None:
+        batch: list[TimedFrame] = []
+        try:
+            for item in islice(frames, batch_size):
+                batch.append(item)
+        except InputError as error:
+            failure = error
+        if not batch:
+            break
+        yield from zip(batch, tracker.step_batch([frame for frame, _ in batch]), strict=True)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,325 @@
+"""Checkpoints of other projects to ours: every tensor is accounted for, or nothing is written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from vovtrack.engine.configs import read_config
+from vovtrack.engine.load import build_model
+from vovtrack.engine.shipped import SHIPPED
+from vovtrack.engine.weights.checkpoint import (
+    STATE_DICT_NAMES,
+    read_checkpoint,
+    save_weights,
+    state_dict_of,
+)
+from vovtrack.errors import InputError
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
+
+CARD = "card"
+"""Name of the JSON card inside the metadata of a converted file."""
+COUNTER = "num_batches_tracked"
+"""Last name of batch norm's counters: they have no effect and may be missing."""
+WRAPPER = "module."
+"""Put before every key by data-parallel training."""
+STAGES = {
+    "detpro_stage1": 1,
+    "detpro_stage2_finetune": 2,
+    "ovtrack_pair": 3,
+    "ovtrack_finetune_final": 4,
+}
+"""Training stage of the published files by name; keys alone do not tell 1 from 2, 3 from 4."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeyMap:
+    """Translation of key names by prefix. Our own names pass unchanged.
+
+    Args:
+        renamed: Old prefix -> new prefix.
+        dropped: Prefix -> why the tensors are not wanted.
+    """
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, str] = field(default_factory=dict)
+
+    def translate(self, key: str) -> tuple[str | None, str]:
+        """Our name of a key, or None and the reason why it is dropped."""
+        for prefix, why in self.dropped.items():
+            if key.startswith(prefix):
+                return None, why
+        for old, new in self.renamed.items():
+            if key.startswith(old):
+                return new + key[len(old) :], ""
+        return key, ""
+
+    def apply(self, state_dict: dict[str, Tensor]) -> None:
+        """Rename and drop keys in place."""
+        for key in list(state_dict):
+            ours, _ = self.translate(key)
+            if ours != key:
+                value = state_dict.pop(key)
+                if ours is not None:
+                    state_dict[ours] = value
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """A family of checkpoints.
+
+    Args:
+        name: Short name (``--kind``).
+        what: What such a file is, in words.
+        keys: Translation of its key names.
+        marks: Prefixes of keys, one of which a file of this family has.
+        optional: Prefixes of our keys that are complete or absent.
+        config: Model config, from the folder of ``configs``, that the files are for.
+        overrides: Changes of its model.
+        backbone: The file only has to fill the backbone.
+        adapt: Changes values after renaming, ``(source, ours) -> notes``.
+        notes: What a user should know of such files.
+    """
+
+    name: str
+    what: str
+    keys: KeyMap
+    marks: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    config: str = "configs/_base_/models/openvocab_r50.py"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    backbone: bool = False
+    adapt: Callable[[Mapping[str, Tensor], dict[str, Tensor]], tuple[str, ...]] | None = None
+    notes: tuple[str, ...] = ()
+
+    def matches(self, keys: Iterable[str]) -> bool:
+        """Whether keys look like those of this family."""
+        return any(key.removeprefix(WRAPPER).startswith(self.marks) for key in keys)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What becomes of one tensor.
+
+    Args:
+        source: Its key in the file, None if it is missing there.
+        ours: Its key in the model, None if it is dropped.
+        shape: Its shape.
+        dtype: Its type.
+        state: ``kept``, ``renamed``, ``dropped``, ``missing``, ``unexpected`` or ``wrong shape``.
+        why: Reason or expectation, in words.
+    """
+
+    source: str | None
+    ours: str | None
+    shape: tuple[int, ...]
+    dtype: str
+    state: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a conversion will do, tensor by tensor."""
+
+    layout: Layout
+    rows: tuple[Row, ...]
+
+    @property
+    def faults(self) -> list[Row]:
+        """The rows that keep the conversion from being complete."""
+        faulty = [r for r in self.rows if r.state in ("missing", "unexpected", "wrong shape")]
+        return [r for r in faulty if not (r.state == "missing" and r.ours.endswith(COUNTER))]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every tensor of the model is filled and every one of the file has its place."""
+        return not self.faults
+
+    def counts(self) -> dict[str, int]:
+        """Number of tensors by state."""
+        return dict(Counter(row.state for row in self.rows))
+
+
+def find_layout(keys: Sequence[str], layouts: Sequence[Layout]) -> Layout:
+    """The first family that keys look like.
+
+    Raises:
+        InputError: They look like none.
+    """
+    for layout in layouts:
+        if layout.matches(keys):
+            return layout
+    raise InputError(
+        f"The keys ({', '.join(map(repr, sorted(keys)[:3]))}, ...) are those of no known kind of "
+        f"checkpoint: {', '.join(layout.name for layout in layouts)}. Name the kind if you know it."
+    )
+
+
+def expected_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
+    """Key -> shape of the model that a family is for."""
+    cfg = read_config(SHIPPED / layout.config)
+    cfg.merge_from_dict({"model": dict(layout.overrides)})
+    return model_shapes(cfg)
+
+
+def model_shapes(cfg: Config) -> dict[str, tuple[int, ...]]:
+    """Key -> shape of a config's model, which takes no memory for it.
+
+    Raises:
+        InputError: The model cannot be built.
+    """
+    try:
+        with torch.device("meta"):
+            model = build_model(cfg)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"The model of config '{cfg.filename}' cannot be built: {error}") from None
+    return {key: tuple(value.shape) for key, value in model.state_dict().items()}
+
+
+def plan_conversion(
+    weights: Mapping[str, Tensor], layout: Layout, expected: Mapping[str, tuple[int, ...]]
+) -> Plan:
+    """Compare the tensors of a file with those of a model.
+
+    Args:
+        weights: Key -> tensor of the file.
+        layout: Its family.
+        expected: Our key -> shape, of the whole model.
+    """
+    rows = [_row(key, value, layout, expected) for key, value in weights.items()]
+    found = Counter(row.ours for row in rows if row.ours)
+    rows = [
+        Row(r.source, r.ours, r.shape, r.dtype, "unexpected", "a second tensor of this name")
+        if r.ours and found[r.ours] > 1
+        else r
+        for r in rows
+    ]
+    for key, shape in expected.items():
+        if key not in found and _required(key, layout, found):
+            why = "no effect" if key.endswith(COUNTER) else ""
+            rows.append(Row(None, key, tuple(shape), "", "missing", why))
+    return Plan(layout, tuple(rows))
+
+
+def _row(
+    source: str, value: Tensor, layout: Layout, expected: Mapping[str, tuple[int, ...]]
+) -> Row:
+    ours, why = layout.keys.translate(source.removeprefix(WRAPPER))
+    shape, dtype = tuple(value.shape), str(value.dtype).removeprefix("torch.")
+    state = "kept" if ours == source else "renamed"
+    if ours is None:
+        state = "dropped"
+    elif ours not in expected:
+        state = "unexpected"
+    elif shape != tuple(expected[ours]):
+        state, why = "wrong shape", f"expected {tuple(expected[ours])}"
+    return Row(source, ours, shape, dtype, state, why)
+
+
+def _required(key: str, layout: Layout, found: Mapping[str, int]) -> bool:
+    for prefix in layout.optional:
+        if key.startswith(prefix):
+            return any(other.startswith(prefix) for other in found)
+    return not layout.backbone or key.startswith("backbone.")
+
+
+def convert(
+    source: str | Path, layouts: Sequence[Layout]
+) -> tuple[Plan, dict[str, Tensor], dict[str, Any]]:
+    """Read a checkpoint and translate it.
+
+    Args:
+        source: The file.
+        layouts: Families that it may be of; the first that fits is taken.
+
+    Returns:
+        The plan, our tensors, and the card that tells where they come from.
+
+    Raises:
+        InputError: The file is missing, damaged, unsafe, without tensors or of no known family.
+    """
+    content = read_checkpoint(source)
+    weights = state_dict_of(content, source)
+    layout = layouts[0] if len(layouts) == 1 else find_layout(list(weights), layouts)
+    plan = plan_conversion(weights, layout, expected_shapes(layout))
+    ours = {r.ours: weights[r.source] for r in plan.rows if r.state in ("kept", "renamed")}
+    notes = layout.notes + (layout.adapt(weights, ours) if layout.adapt else ())
+    others = [key for key in content if isinstance(key, str) and key not in weights]
+    card = {
+        "source": Path(source).name,
+        "source_sha256": file_sha256(source),
+        "kind": layout.name,
+        "what": layout.what,
+        "stage": STAGES.get(Path(source).stem),
+        "counts": {"in the file": len(weights), "written": len(ours), **plan.counts()},
+        "dropped": _dropped(plan),
+        "left behind": [name for name in others if name not in STATE_DICT_NAMES],
+        "notes": list(notes),
+        "tool": _tool(),
+    }
+    return plan, ours, card
+
+
+def _tool() -> str:
+    try:
+        return f"vovtrack {version('vovtrack')}"
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "vovtrack, not installed"
+
+
+def _dropped(plan: Plan) -> list[dict[str, Any]]:
+    reasons: dict[str, list[str]] = {}
+    for row in plan.rows:
+        if row.state == "dropped":
+            reasons.setdefault(row.why, []).append(row.source)
+    return [{"why": why, "count": len(k), "keys": sorted(k)} for why, k in reasons.items()]
+
+
+def write_converted(
+    target: str | Path, plan: Plan, weights: Mapping[str, Tensor], card: Mapping[str, Any]
+) -> Path:
+    """Write converted weights with their card inside and as JSON beside them.
+
+    Returns:
+        Path of the card.
+
+    Raises:
+        InputError: The plan is not complete, or the file cannot be written.
+    """
+    if not plan.complete:
+        shown = "; ".join(
+            f"{row.state} '{row.ours or row.source}' {row.why}".strip() for row in plan.faults[:3]
+        )
+        raise InputError(
+            f"The file is no complete {plan.layout.what}: {len(plan.faults)} tensors do not fit "
+            f"({shown}, ...). Nothing was written; --check lists all of them."
+        )
+    text = json.dumps(card, indent=1)
+    beside = Path(target).with_suffix(".json")
+    save_weights(weights, target, {CARD: text})
+    with atomic_write(beside) as file:
+        file.write(text + "\n")
+    return beside
+
+
+def check_target(source: str | Path, target: str | Path) -> None:
+    """Refuse a target before a long conversion.
+
+    Raises:
+        InputError: It is no ``.safetensors`` file, or the source itself.
+    """
+    if Path(target).suffix != ".safetensors" or Path(target).is_dir():
+        raise InputError(f"'{target}' is no name of a safetensors file: end it in .safetensors.")
+    if Path(target).resolve() == Path(source).resolve():
+        raise InputError(f"'{target}' is the file to convert itself: give another name.")

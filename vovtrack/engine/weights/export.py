@@ -1,0 +1,275 @@
+"""Weights for other programs: a slim file for inference, and ONNX graphs checked against torch.
+
+A tracker does not become one graph: between its networks stand choices (which boxes, which
+tracks) that belong to the program around them. So each network is a graph of its own:
+
+* ``maps.onnx``: an image (B, 3, H, W), normalised, to the feature maps of the pyramid and the
+  proposal network's scores and deltas on each;
+* ``regions.onnx``: pooled regions (N, C, S, S) and class embeddings (K, D), the last one for
+  background, to box deltas, unit embeddings of the text and the image branch, and both logits;
+* ``association.onnx``: pooled regions (N, C, S, S) to the embeddings that are compared over time.
+
+``class_embeds.safetensors`` holds the embeddings of the classes that were set, and as
+``context_embeds`` those of names that compete without being reported: append them to the classes,
+and count their share of the softmax as background.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vovtrack.engine.load import load_tracker
+from vovtrack.engine.weights.checkpoint import read_checkpoint, save_weights, state_dict_of
+from vovtrack.errors import InputError
+from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
+
+OPSET = 20
+TOLERANCE = 1e-3  # largest difference between onnxruntime and torch, relative to the largest value
+_EMA = "ema_state_dict"
+
+
+def export_slim(
+    source: str | Path, target: str | Path, half: bool = True, raw: bool = False, note: str = ""
+) -> int:
+    """Keep of a training checkpoint what inference needs.
+
+    Args:
+        source: Checkpoint of a training run, or any weight file.
+        target: ``.safetensors`` file to write.
+        half: Store floating-point weights as float16.
+        raw: Where the run kept a moving average of the weights, take the weights as trained.
+        note: Kept in the file: where the weights come from.
+
+    Returns:
+        Number of tensors.
+
+    Raises:
+        InputError: Missing, damaged or unsafe file, or one without a moving average.
+    """
+    content = read_checkpoint(source)
+    if raw:
+        content = _as_trained(content, source)
+    weights = state_dict_of(content, source)
+    if half:
+        weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    save_weights(weights, target, {"source_sha256": file_sha256(source), "note": note})
+    return len(weights)
+
+
+def _as_trained(content: Any, source: str | Path) -> dict[str, Tensor]:
+    """Swap back: mmengine saves the average as the weights, and the weights as the average."""
+    beside = content.get(_EMA) if isinstance(content, Mapping) else None
+    if not beside:
+        raise InputError(f"{source}: holds no moving average ('{_EMA}'), only weights as trained.")
+    prefix = "module."
+    return {k.removeprefix(prefix): v for k, v in beside.items() if k.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One network to export.
+
+    Attributes:
+        name: Of the file.
+        network: What runs.
+        inputs: {name: example}.
+        outputs: Names of the outputs.
+        dynamic: {input: {axis: name}} of the axes that may vary.
+    """
+
+    name: str
+    network: nn.Module
+    inputs: dict[str, Tensor]
+    outputs: tuple[str, ...]
+    dynamic: dict[str, dict[int, str]]
+
+
+def export_onnx(
+    config: str | Path,
+    checkpoint: str | Path | None,
+    folder: str | Path,
+    classes: Sequence[str] | str | None = None,
+    size: tuple[int, int] = (192, 256),
+    trust_config: bool = False,
+) -> dict[str, Any]:
+    """Write the networks of a tracker as ONNX and compare onnxruntime with torch on each.
+
+    Args:
+        config: See :func:`vovtrack.engine.load.load_tracker`.
+        checkpoint: Weights; default: those of the config.
+        folder: Where to write.
+        classes: Names to track; default: the vocabulary of the config.
+        size: (height, width) of the example image, multiples of 32; any other multiple works.
+        trust_config: Run a ``.py`` config from outside of the project.
+
+    Returns:
+        The card, also written to ``export.json``: opset, and per file its inputs, outputs, hash
+        and largest relative difference to torch.
+
+    Raises:
+        InputError: The ``export`` extra is not installed, the tracker cannot be built, or a graph
+            computes something else than torch.
+    """
+    onnxruntime = _require("onnxruntime")
+    _require("onnxscript")
+    model = load_tracker(config, checkpoint, classes, "cpu", trust_config=trust_config).model
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    card: dict[str, Any] = {"opset": OPSET, "torch": torch.__version__, "files": {}}
+    for graph in _graphs(model, size):
+        path = folder / f"{graph.name}.onnx"
+        _write(graph, path)
+        difference = _compare(onnxruntime, graph, path)
+        card["files"][path.name] = {
+            "inputs": {name: _axes(graph, name) for name in graph.inputs},
+            "outputs": list(graph.outputs),
+            "sha256": file_sha256(path),
+            "largest_difference": difference,
+        }
+    classifier = model.roi_head.classifier
+    names = json.dumps(list(classifier.vocabulary.names))
+    embeds = {"class_embeds": classifier.class_embeds().contiguous()}
+    if classifier.competitors:
+        embeds["context_embeds"] = classifier.context_embeds().contiguous()
+    save_weights(embeds, folder / "class_embeds.safetensors", {"names": names})
+    card["classes"] = len(classifier.vocabulary)
+    card["temperature"] = float(classifier.test_temperature)
+    with atomic_write(folder / "export.json") as file:
+        json.dump(card, file, indent=1)
+    return card
+
+
+class _Maps(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        maps = self.model.extract_feat(image)
+        scores, deltas = self.model.rpn_head(maps)
+        return (*maps, *scores, *deltas)
+
+
+class _Regions(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.head = model.roi_head.bbox_head
+        self.temperature = float(model.roi_head.classifier.test_temperature)
+
+    def forward(self, regions: Tensor, class_embeds: Tensor) -> tuple[Tensor, ...]:
+        found = self.head(regions)
+        image = found.text_embeds if found.image_embeds is None else found.image_embeds
+        weights = (class_embeds / self.temperature).T
+        logits = (found.text_embeds @ weights, image @ weights)
+        return (found.bbox_pred, found.text_embeds, image, *logits)
+
+
+def _graphs(model: nn.Module, size: tuple[int, int]) -> list[Graph]:
+    """The networks of a tracker with inputs to try them on."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(2, 3, *size, generator=generator)
+    extractor = model.roi_head.bbox_roi_extractor
+    side = extractor.roi_layers[0].output_size[0]
+    regions = torch.randn(6, extractor.out_channels, side, side, generator=generator)
+    levels = model.neck.num_outs
+    maps = tuple(f"{kind}{k}" for kind in ("map", "score", "delta") for k in range(levels))
+    return [
+        Graph(
+            "maps",
+            _Maps(model),
+            {"image": image},
+            maps,
+            {"image": {0: "batch", 2: "height", 3: "width"}},
+        ),
+        Graph(
+            "regions",
+            _Regions(model),
+            {"regions": regions, "class_embeds": model.roi_head.classifier.class_embeds()},
+            ("bbox_pred", "text_embeds", "image_embeds", "text_logits", "image_logits"),
+            {"regions": {0: "regions"}, "class_embeds": {0: "classes"}},
+        ),
+        Graph(
+            "association",
+            model.track_head,
+            {"regions": regions},
+            ("embeds",),
+            {"regions": {0: "regions"}},
+        ),
+    ]
+
+
+def _write(graph: Graph, path: Path) -> None:
+    shapes = {
+        name: {axis: torch.export.Dim.DYNAMIC for axis in graph.dynamic.get(name, {})}
+        for name in graph.inputs
+    }
+    with torch.no_grad():
+        program = torch.onnx.export(
+            graph.network.eval(),
+            tuple(graph.inputs.values()),
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+            dynamic_shapes=tuple(shapes.values()),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    with atomic_write(path, "wb") as file:
+        file.write(program.model_proto.SerializeToString())
+
+
+def _compare(onnxruntime: Any, graph: Graph, path: Path) -> float:
+    """Largest relative difference between onnxruntime and torch, on inputs of another size."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for inputs in (graph.inputs, _resized(graph)):
+        found = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+        with torch.no_grad():
+            expected = graph.network(*inputs.values())
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for ours, theirs in zip(expected, found, strict=True):
+            scale = float(ours.abs().max()) or 1.0
+            worst = max(worst, float(np.abs(ours.numpy() - theirs).max()) / scale)
+    if not worst <= TOLERANCE:
+        raise InputError(
+            f"{path}: onnxruntime differs from torch by {worst:.1e} of the largest value; at most "
+            f"{TOLERANCE:.0e} was expected. The graph is not usable."
+        )
+    return worst
+
+
+def _resized(graph: Graph) -> dict[str, Tensor]:
+    """Inputs with other lengths of the dynamic axes."""
+    resized = {}
+    for name, value in graph.inputs.items():
+        for axis, word in graph.dynamic.get(name, {}).items():
+            length = value.shape[axis] // 2 if word in ("height", "width") else 1
+            value = value.narrow(axis, 0, max(1, length))
+        resized[name] = value.contiguous()
+    return resized
+
+
+def _axes(graph: Graph, name: str) -> list[int | str]:
+    """Shape of an input, dynamic axes by name."""
+    shape: list[int | str] = list(graph.inputs[name].shape)
+    for axis, word in graph.dynamic.get(name, {}).items():
+        shape[axis] = word
+    return shape
+
+
+def _require(module: str) -> Any:
+    try:
+        return __import__(module)
+    except ImportError:
+        raise InputError(
+            f"Exporting needs '{module}': pip install 'vovtrack[export]' (or pip install {module})."
+        ) from None

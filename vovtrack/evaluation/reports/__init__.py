@@ -1,0 +1,1 @@
+"""Reports: the numbers of an evaluation as files, tables and pages."""

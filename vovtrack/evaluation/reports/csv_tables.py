@@ -1,0 +1,61 @@
+"""Evaluation results as CSV files for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vovtrack.evaluation.reports.tables import metrics_of
+from vovtrack.files.atomic import atomic_write
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
+    """Write ``summary.csv``, ``per_class.csv`` and ``per_video.csv``.
+
+    Numbers have full precision; a score that does not exist is an empty cell. A name that a
+    spreadsheet would run as a formula gets an apostrophe in front.
+
+    Args:
+        report: What :func:`vovtrack.evaluation.pipeline.evaluate` returned.
+        folder: Where to write.
+
+    Returns:
+        The files.
+    """
+    folder = Path(folder)
+    metrics = metrics_of(report["summary"])
+    tables = {
+        "summary": (["group", *metrics], _rows(report["summary"], metrics)),
+        "per_class": (
+            ["class", "group", *metrics],
+            _rows(report["per_class"], ["group", *metrics]),
+        ),
+        "per_video": (["video", *metrics], _rows(report["per_video"], metrics)),
+    }
+    paths = []
+    for name, (header, rows) in tables.items():
+        paths.append(folder / f"{name}.csv")
+        write_rows(paths[-1], header, rows)
+    return paths
+
+
+def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write one table."""
+    with atomic_write(path, newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _rows(table: Mapping[str, Any], columns: Sequence[str]) -> Iterable[list]:
+    for name, scores in table.items():
+        cells = [(scores or {}).get(column) for column in columns]
+        yield [_harmless(name), *("" if cell is None else cell for cell in cells)]
+
+
+def _harmless(name: str) -> str:
+    return f"'{name}" if name.startswith(_FORMULA) else name

@@ -1,0 +1,1 @@
+"""Scores: pure functions from ground truth and prediction to numbers."""

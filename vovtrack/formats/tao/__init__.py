@@ -1,0 +1,1 @@
+"""TAO: annotations, results, and the tables that they become."""

@@ -1,0 +1,1 @@
+"""CLIP: the one door to its encoders, prompts and text embeddings."""

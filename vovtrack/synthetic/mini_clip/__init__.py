@@ -1,0 +1,1 @@
+"""The mini CLIP: how it is trained on the shapes of the synthetic world."""
