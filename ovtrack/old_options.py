@@ -43,7 +43,7 @@ def _only_spatial(config: Config, key: str, text: str) -> list[Pair]:
 def _train_files(config: Config, key: str, text: str) -> list[Pair]:
     """An annotation file, or the folders of videos of raw clips."""
     dataset = config.get("train_dataloader", {}).get("dataset", {})
-    if dataset.get("type") != "RawClipDataset":
+    if dataset.get("type") != "RawSnippetDataset":
         return [(f"{CLIPS}.ann_file", os.path.abspath(text))]
     folders = literal(text) if isinstance(literal(text), (list, tuple)) else [text]
     return [(f"{CLIPS}.folders", repr([os.path.abspath(folder) for folder in folders]))]

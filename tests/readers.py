@@ -17,7 +17,7 @@ from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.files.images import read_image
 from vovtrack.formats import bdd100k, coco, lvis, mot, mot_challenge, single_object, tapvid
 from vovtrack.formats.davis import MaskSequences
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.observations import ObservationStore
 from vovtrack.formats.tao import annotations as tao
 from vovtrack.formats.tao import columns as tao_columns
@@ -54,9 +54,9 @@ def _mot_folder(path: Path) -> None:
     folder = path.parents[2]
     (path.parents[1] / "seqinfo.ini").write_text("[Sequence]\nseqLength=9\n")
     truth = mot_challenge.read_ground_truth(
-        folder, mot_challenge.find_sequences(folder), Problems(lenient=True)
+        folder, mot_challenge.find_sequences(folder), InputFaults(lenient=True)
     )
-    mot_challenge.read_predictions(path.parent, truth, Problems(lenient=True))
+    mot_challenge.read_predictions(path.parent, truth, InputFaults(lenient=True))
 
 
 def _mot_length(path: Path) -> None:
@@ -64,12 +64,12 @@ def _mot_length(path: Path) -> None:
     gt.parent.mkdir(exist_ok=True)
     gt.write_text("1,1,2,3,4,5,1\n")
     folder = path.parents[1]
-    mot_challenge.read_ground_truth(folder, mot_challenge.find_sequences(folder), Problems())
+    mot_challenge.read_ground_truth(folder, mot_challenge.find_sequences(folder), InputFaults())
 
 
 def _single_object(path: Path) -> None:
     truth = single_object.read_ground_truth(path.parent)
-    single_object.read_predictions(path.parent, truth, Problems(lenient=True), corners=True)
+    single_object.read_predictions(path.parent, truth, InputFaults(lenient=True), corners=True)
 
 
 def _occlusion(path: Path) -> None:
@@ -97,7 +97,7 @@ def _open(path: Path) -> None:
 
 def _bdd(path: Path) -> None:
     bdd100k.list_frames(path)
-    for video in bdd100k.read_videos(path, Problems(lenient=True)).values():
+    for video in bdd100k.read_videos(path, InputFaults(lenient=True)).values():
         video.tracks()
 
 
@@ -109,7 +109,7 @@ def _report(path: Path) -> None:
 
 def _mask_results(path: Path) -> None:
     image = dict(id=1, width=9, height=9)
-    lvis.read_masks(path, dict(images=[image], categories=[dict(id=1)]), Problems(lenient=True))
+    lvis.read_masks(path, dict(images=[image], categories=[dict(id=1)]), InputFaults(lenient=True))
 
 
 READERS = {
@@ -121,7 +121,7 @@ READERS = {
         ),
     ),
     "tao_results": Reader(
-        "a.json", lambda path: tao_results.read_results(path, Problems(lenient=True))
+        "a.json", lambda path: tao_results.read_results(path, InputFaults(lenient=True))
     ),
     "tao_columns": Reader("a.columns.safetensors", tao_columns.read_columns),
     "lvis": Reader("a.json", lambda path: lvis.read_ground_truth(path, masks=True)),

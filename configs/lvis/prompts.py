@@ -9,7 +9,7 @@ data_root = "data/lvis_v1/"
 
 model = dict(
     type="PromptLearner",
-    clip=dict(type="ClipTextEncoder", model="ViT-B-32-quickgelu", pretrained="openai"),
+    clip=dict(type="ClipEncoder", model="ViT-B-32-quickgelu", pretrained="openai"),
     vocabulary="lvis_v1",
     num_context=8,
     position="end",

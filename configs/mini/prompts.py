@@ -8,7 +8,7 @@ vocabulary = "{{ fileDirname }}/vocabulary.json"
 model = dict(
     type="PromptLearner",
     clip=dict(
-        type="ClipTextEncoder",
+        type="ClipEncoder",
         model="{{ fileDirname }}/clip_mini.json",
         pretrained="{{ fileDirname }}/../../saved_models/mini/clip_mini.safetensors",
     ),

@@ -25,7 +25,7 @@ from detpro.features.region_set import RegionSet
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.checkpoints import load_checkpoint_file
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 
 MISSING = "missing_images.json"
 """File in the bank that lists the images which the archive has no features of."""
@@ -55,7 +55,7 @@ def import_bank(
     archive: str | Path,
     folder: str | Path,
     regions: RegionSet,
-    clip: ClipTextEncoder,
+    clip: ClipEncoder,
     images_per_shard: int = 1000,
     progress: bool = False,
 ) -> ImportReport:

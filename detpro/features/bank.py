@@ -32,7 +32,7 @@ class BankHeader:
     """What a bank is bound to.
 
     Attributes:
-        clip: Architecture and weights, ``ClipTextEncoder.identity``.
+        clip: Architecture and weights, ``ClipEncoder.identity``.
         regions: Fingerprint of the regions.
         scales: Growth of the boxes whose crops were encoded.
         embed_dims: D.
@@ -295,7 +295,7 @@ class RegionFeatureBank:
 
         Args:
             regions: ``RegionSet.fingerprint``; None for any.
-            clip: ``ClipTextEncoder.identity``; None for any.
+            clip: ``ClipEncoder.identity``; None for any.
 
         Raises:
             InputError: It was not.

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from detpro.features.crops import crop_regions, enlarge_boxes, integer_boxes
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 
 
 class RegionEncoder:
@@ -23,7 +23,7 @@ class RegionEncoder:
         scales: Factors by which the box grows, one crop each.
     """
 
-    def __init__(self, clip: ClipTextEncoder, scales: Sequence[float] = (1.0, 1.5)) -> None:
+    def __init__(self, clip: ClipEncoder, scales: Sequence[float] = (1.0, 1.5)) -> None:
         self.clip = clip
         self.scales = tuple(scales)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vovtrack.errors import InputError
-from vovtrack.models.clip.encoder import ClipTextEncoder, encode_token_embeds
+from vovtrack.models.clip.encoder import ClipEncoder, encode_token_embeds
 
 PLACEHOLDER = "X"
 """A word of one token whose place a context vector takes."""
@@ -39,7 +39,7 @@ class ContextPrompts(nn.Module):
 
     def __init__(
         self,
-        clip: ClipTextEncoder,
+        clip: ClipEncoder,
         names: Sequence[str],
         num_context: int = 8,
         position: Position = "end",
@@ -114,7 +114,7 @@ class ContextPrompts(nn.Module):
         return encode_token_embeds(model, embeds.gather(1, order), self.end)
 
 
-def word_embeds(clip: ClipTextEncoder, words: str) -> Tensor:
+def word_embeds(clip: ClipEncoder, words: str) -> Tensor:
     """Token embeddings (K, W) of the tokens of ``words``, start and end left out."""
     model, tokenizer = clip.load()
     tokens = tokenizer([words])[0]

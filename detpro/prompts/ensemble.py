@@ -14,7 +14,7 @@ from detpro.prompts.learner import clean_name
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.checkpoints import load_checkpoint_file
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 from vovtrack.models.clip.text_bank import save_text_bank
 
 
@@ -69,7 +69,7 @@ def load_context(path: str | Path) -> Tensor:
 @torch.no_grad()
 def encode_names(
     contexts: Sequence[Tensor],
-    clip: ClipTextEncoder,
+    clip: ClipEncoder,
     names: Sequence[str],
     position: str = "end",
     clean: bool = True,

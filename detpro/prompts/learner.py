@@ -35,7 +35,7 @@ class PromptLearner(BaseModel):
     saved; CLIP stays outside of the model's state.
 
     Args:
-        clip: Config of :class:`~vovtrack.models.clip.encoder.ClipTextEncoder`.
+        clip: Config of :class:`~vovtrack.models.clip.encoder.ClipEncoder`.
         vocabulary: The classes, base and novel; training sees the base ones.
         num_context: Context vectors.
         position: Where the class name stands, see :class:`ContextPrompts`.

@@ -1,7 +1,7 @@
 """Association data: image pairs, and clips of raw video."""
 
 from ovtrack.datasets.pairs import ImagePairDataset, MixedPairDataset, pair_collate
-from ovtrack.datasets.raw_snippets import RawClipDataset, clip_collate
+from ovtrack.datasets.raw_snippets import RawSnippetDataset, clip_collate
 from ovtrack.datasets.transforms import (
     PackIdentityInputs,
     PairFilterAnnotations,
@@ -18,7 +18,7 @@ __all__ = [
     "PairFilterAnnotations",
     "PairMixUp",
     "PairMosaic",
-    "RawClipDataset",
+    "RawSnippetDataset",
     "TrackRandomAffine",
     "TrackRandomCrop",
     "clip_collate",

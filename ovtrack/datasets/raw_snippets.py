@@ -20,7 +20,7 @@ IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 @DATASETS.register_module()
-class RawClipDataset(BaseDataset):
+class RawSnippetDataset(BaseDataset):
     """Short clips of videos that lie as folders of frames.
 
     Each folder of ``folders`` holds one sub-folder per video; frames are read in the order of

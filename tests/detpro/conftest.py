@@ -11,7 +11,7 @@ from detpro.features.encoder import RegionEncoder
 from detpro.features.extract import extract_bank
 from detpro.features.region_set import RegionSet
 from vovtrack.formats.coco import image_paths, read_images
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 from vovtrack.structures import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +22,9 @@ CLIP = dict(
 
 
 @pytest.fixture(scope="session")
-def clip() -> ClipTextEncoder:
+def clip() -> ClipEncoder:
     """The shipped mini CLIP."""
-    return ClipTextEncoder(**CLIP)
+    return ClipEncoder(**CLIP)
 
 
 @pytest.fixture(scope="session")

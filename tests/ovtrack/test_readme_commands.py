@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from vovtrack.cli.main import main
 from vovtrack.engine.run import load_config
 from vovtrack.files.checkpoints import load_checkpoint_file
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 from vovtrack.models.clip.text_bank import save_text_bank
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
@@ -60,7 +60,7 @@ def test_switches_of_the_page(repository):
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> list[str]:
     """What lets the full-size model speak of the mini classes."""
-    clip = ClipTextEncoder(
+    clip = ClipEncoder(
         model=str(ROOT / "configs/mini/clip_mini.json"),
         pretrained=str(ROOT / "saved_models/mini/clip_mini.safetensors"),
     )

@@ -31,7 +31,7 @@ import vovtrack.models  # noqa: F401
 from detpro.features.crops import enlarge_boxes, integer_boxes
 from detpro.features.encoder import RegionEncoder
 from detpro.prompts.context import ContextPrompts
-from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, ClipTextEncoder
+from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, ClipEncoder
 from vovtrack.registry import MODELS
 
 MINI = dict(
@@ -50,7 +50,7 @@ def timed(work: Callable[[], object], repeats: int = 3) -> tuple[float, object]:
     return min(times), result
 
 
-class RandomClip(ClipTextEncoder):
+class RandomClip(ClipEncoder):
     """A full-size CLIP with random weights: speed does not ask for good ones."""
 
     def load(self):
@@ -73,7 +73,7 @@ def make_image(width: int, height: int, count: int) -> tuple[np.ndarray, torch.T
     return picture, torch.from_numpy(boxes).float()
 
 
-def one_by_one(clip: ClipTextEncoder, picture: np.ndarray, boxes: torch.Tensor) -> torch.Tensor:
+def one_by_one(clip: ClipEncoder, picture: np.ndarray, boxes: torch.Tensor) -> torch.Tensor:
     """The published way: each crop through Pillow and through CLIP on its own."""
     side, rows = clip.image_size, []
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
@@ -93,7 +93,7 @@ def one_by_one(clip: ClipTextEncoder, picture: np.ndarray, boxes: torch.Tensor) 
 
 def features(args: argparse.Namespace) -> None:
     """Regions per second, one by one and together."""
-    make = RandomClip if args.vit else ClipTextEncoder
+    make = RandomClip if args.vit else ClipEncoder
     names = dict(model=VIT, pretrained="openai") if args.vit else MINI
     clip = make(**names, batch_size=64)
     fast_clip = make(**names, batch_size=64, image_dtype=args.precision)

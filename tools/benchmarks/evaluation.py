@@ -24,7 +24,7 @@ from teta_reference import reference_counts
 from vovtrack.evaluation.benchmarks import find_benchmark
 from vovtrack.evaluation.pipeline import count, divide
 from vovtrack.evaluation.reports.report import make_report
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.synthetic.boxes_only import write_boxes
 
 
@@ -32,7 +32,7 @@ def measure(gt: Path, pred: Path, shards: int, reference: bool) -> dict[str, flo
     """Open, count and score once; seconds and the peak memory of this process in MB."""
     benchmark = find_benchmark("tao-ov")
     times = [time.perf_counter()]
-    source = benchmark.open(gt, pred, Problems())
+    source = benchmark.open(gt, pred, InputFaults())
     times.append(time.perf_counter())
     counts = count(source, divide(source.sizes, shards))
     report = make_report(benchmark, counts, source.protocol)

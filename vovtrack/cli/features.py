@@ -84,9 +84,9 @@ def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
 def build_clip_encoder(args: argparse.Namespace):
     """The CLIP that the arguments name."""
     from vovtrack.engine.processes import own_device
-    from vovtrack.models.clip.encoder import ClipTextEncoder
+    from vovtrack.models.clip.encoder import ClipEncoder
 
-    return ClipTextEncoder(
+    return ClipEncoder(
         args.clip,
         args.clip_weights,
         device=own_device(args.device),

@@ -6,6 +6,6 @@ The mmengine adapters stand in :mod:`vovtrack.evaluation.metrics`; nothing else 
 from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.reports.comparison import compare
 from vovtrack.evaluation.scores.boxes import BoxTable
-from vovtrack.evaluation.scores.statistics import Family, Statistics
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics
 
-__all__ = ["BoxTable", "Family", "Statistics", "compare", "evaluate"]
+__all__ = ["BoxTable", "MetricFamily", "Statistics", "compare", "evaluate"]

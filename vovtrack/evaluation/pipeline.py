@@ -15,7 +15,7 @@ from vovtrack.evaluation.benchmarks import Source, find_benchmark, find_family
 from vovtrack.evaluation.oracle import ORACLES
 from vovtrack.evaluation.reports.report import assemble, make_report, shard_report
 from vovtrack.evaluation.scores.statistics import Statistics, merge
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 Progress = Callable[[int, int], None]
 
@@ -54,7 +54,7 @@ def evaluate(
         InputError: Unusable input, named with file and record.
     """
     chosen = find_benchmark(benchmark)
-    problems = Problems(lenient)
+    problems = InputFaults(lenient)
     source = chosen.open(Path(gt), Path(pred), problems, **options)
     dropped = problems.listing()
     if not source.families:

@@ -20,8 +20,8 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, decode_json, read_json
 from vovtrack.files.atomic import atomic_write
-from vovtrack.formats.faults import Problems
-from vovtrack.formats.tao.annotations import is_number
+from vovtrack.formats.checks import is_number
+from vovtrack.formats.faults import InputFaults
 
 CLASSES = (
     "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
@@ -66,7 +66,7 @@ class BddVideo:
         return np.array([numbers.setdefault(i, len(numbers)) for i in self.ids], dtype=np.int64)
 
 
-def read_videos(path: str | Path, problems: Problems) -> dict[str, BddVideo]:
+def read_videos(path: str | Path, problems: InputFaults) -> dict[str, BddVideo]:
     """Read all frames and sort them by video.
 
     Args:
@@ -204,7 +204,7 @@ def _add_label(
     seen: set[str],
     position: int,
     file: str,
-    problems: Problems,
+    problems: InputFaults,
 ) -> None:
     record = f"label {position} of frame {index} of video '{video.name}'"
     reason, number = _judge(label, seen)

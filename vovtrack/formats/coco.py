@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
-from vovtrack.formats.tao.annotations import is_id, is_number
+from vovtrack.formats.checks import is_id, is_number
 from vovtrack.structures import Vocabulary
 from vovtrack.structures.class_names import find_names
 from vovtrack.structures.vocabulary import from_categories

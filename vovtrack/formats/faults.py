@@ -10,7 +10,7 @@ from vovtrack.errors import InputError
 EXAMPLES = 20  # records listed per file and reason
 
 
-class Problems:
+class InputFaults:
     """Decides what happens to a faulty record.
 
     Strict, the first fault raises. Lenient, the caller leaves the record out, and this object

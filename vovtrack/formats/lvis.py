@@ -13,8 +13,8 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
-from vovtrack.formats.faults import EXAMPLES, Problems
-from vovtrack.formats.tao.annotations import is_box, is_id, is_number
+from vovtrack.formats.checks import is_box, is_id, is_number
+from vovtrack.formats.faults import EXAMPLES, InputFaults
 from vovtrack.formats.tao.results import TaoResults, read_results
 
 _LARGEST = 1 << 53  # ids above it have no exact float64
@@ -85,7 +85,7 @@ def _inherit_lists(content: dict[str, Any]) -> None:
                 image.setdefault(key, video[key])
 
 
-def read_boxes(path: str | Path, content: dict[str, Any], problems: Problems) -> TaoResults:
+def read_boxes(path: str | Path, content: dict[str, Any], problems: InputFaults) -> TaoResults:
     """Read detections of boxes and report those that do not fit the annotations.
 
     Args:
@@ -111,7 +111,7 @@ def read_boxes(path: str | Path, content: dict[str, Any], problems: Problems) ->
 
 
 def read_masks(
-    path: str | Path, content: dict[str, Any], problems: Problems
+    path: str | Path, content: dict[str, Any], problems: InputFaults
 ) -> list[dict[str, Any]]:
     """Read detections of masks and report those that do not fit the annotations.
 

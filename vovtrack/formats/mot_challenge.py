@@ -17,7 +17,7 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 NO_CLASS = -1
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "conf", "class", "visibility")
@@ -108,7 +108,7 @@ def find_sequences(path: str | Path) -> dict[str, str]:
 
 
 def read_ground_truth(
-    path: str | Path, folders: dict[str, str], problems: Problems
+    path: str | Path, folders: dict[str, str], problems: InputFaults
 ) -> list[MotSequence]:
     """Read sequences.
 
@@ -132,7 +132,7 @@ def read_ground_truth(
 def read_predictions(
     path: str | Path,
     sequences: list[MotSequence],
-    problems: Problems,
+    problems: InputFaults,
     unasked: Collection[str] = (),
 ) -> list[MotRows]:
     """Read the results of every sequence from a folder or ``.zip`` of ``<sequence>.txt``.
@@ -169,7 +169,7 @@ def read_predictions(
     ]
 
 
-def read_rows(tree: FileTree, name: str, num_frames: int, problems: Problems) -> MotRows:
+def read_rows(tree: FileTree, name: str, num_frames: int, problems: InputFaults) -> MotRows:
     """Read one file of a tree.
 
     Args:

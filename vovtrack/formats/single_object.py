@@ -16,7 +16,7 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 _GT_NAMES = ("groundtruth.txt", "groundtruth_rect.txt")
 _BETWEEN = re.compile(r"[,;\s]+")
@@ -59,7 +59,7 @@ def read_ground_truth(path: str | Path) -> list[SotSequence]:
 
 
 def read_predictions(
-    path: str | Path, sequences: list[SotSequence], problems: Problems, corners: bool = False
+    path: str | Path, sequences: list[SotSequence], problems: InputFaults, corners: bool = False
 ) -> list[np.ndarray]:
     """Read the predictions of every sequence: (T, 4) ``(x, y, w, h)`` each.
 
@@ -93,7 +93,7 @@ def _fitted(
     tree: FileTree,
     file: str | None,
     sequence: SotSequence,
-    problems: Problems,
+    problems: InputFaults,
     corners: bool,
 ) -> np.ndarray:
     frames = len(sequence.bboxes)

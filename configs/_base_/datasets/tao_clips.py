@@ -29,7 +29,7 @@ train_dataloader = dict(
     sampler=dict(type="DefaultSampler", shuffle=True),
     collate_fn=dict(type="clip_collate"),
     dataset=dict(
-        type="RawClipDataset",
+        type="RawSnippetDataset",
         data_root="data/tao/frames/train",
         folders=["YFCC100M", "LaSOT", "HACS", "Charades", "BDD", "AVA", "ArgoVerse"],
         clip_length=8,

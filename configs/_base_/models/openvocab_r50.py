@@ -69,9 +69,7 @@ model = dict(
             type="TextBankClassifier",
             embed_dims=512,
             text_bank="saved_models/pretrained_models/detpro_prompt.pt",
-            text_encoder=dict(
-                type="ClipTextEncoder", model="ViT-B-32-quickgelu", pretrained="openai"
-            ),
+            text_encoder=dict(type="ClipEncoder", model="ViT-B-32-quickgelu", pretrained="openai"),
             train_temperature=0.01,
             test_temperature=0.007,
         ),

@@ -22,7 +22,7 @@ from detpro.features.region_set import RegionSet
 from tests.detpro.conftest import CLIP
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 
 SHARDS = 3
 
@@ -157,7 +157,7 @@ def test_a_bank_of_another_clip_is_not_used(copy, tmp_path, paths):
     header["clip"] = ["ViT-B-32-quickgelu", "openai"]
     (copy / "bank.json").write_text(json.dumps(header))
     with pytest.raises(InputError, match="made with another CLIP"):
-        verify_bank(copy, paths, RegionEncoder(ClipTextEncoder(**CLIP)))
+        verify_bank(copy, paths, RegionEncoder(ClipEncoder(**CLIP)))
 
 
 def test_images_are_decoded_ahead_of_the_encoder(regions, paths, clip, tmp_path):

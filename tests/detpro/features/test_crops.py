@@ -17,7 +17,7 @@ from torchvision.transforms.functional import center_crop
 from detpro.features.crops import crop_regions, enlarge_boxes, integer_boxes
 from tests.detpro.golden import Case, close
 from tests.seeded import normal
-from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, ClipTextEncoder
+from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, ClipEncoder
 from vovtrack.models.clip.preprocess import INTERPOLATIONS, RESIZE_MODES
 
 CASE = Case("crops")
@@ -115,7 +115,7 @@ def test_any_boxes_equal_one_by_one(boxes, side, mode, interpolation):
 )
 def test_inputs_are_those_of_the_models_own_transform(name, tag):
     """No weights are needed to know mean, std, size, filter and way of resizing."""
-    view = ClipTextEncoder(name, tag).preprocess
+    view = ClipEncoder(name, tag).preprocess
     cfg = PreprocessCfg(size=view.side)
     own = image_transform_v2(
         PreprocessCfg(**merge_preprocess_dict(cfg, get_pretrained_cfg(name, tag))), is_train=False

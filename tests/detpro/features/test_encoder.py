@@ -10,7 +10,7 @@ from detpro.features.encoder import RegionEncoder
 from tests.detpro.conftest import CLIP
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 
 SCALES = (1.0, 1.5)
 BOXES = torch.tensor([[2.0, 3, 30, 25], [10, 5, 14, 44], [-4, 20, 60, 50]])
@@ -47,7 +47,7 @@ def test_images_of_a_batch_do_not_mix(clip, image):
 def test_on_a_gpu(clip, image):
     """Images may come from the CPU; boxes may be anywhere; what is found stays on the GPU."""
     (expected,) = RegionEncoder(clip, SCALES).encode_images([image], [BOXES])
-    encoder = RegionEncoder(ClipTextEncoder(**CLIP), SCALES)
+    encoder = RegionEncoder(ClipEncoder(**CLIP), SCALES)
     with fake_cuda() as gpu:
         encoder.clip.to(gpu).load()
         encoder.clip.preprocess.to(gpu)
@@ -61,9 +61,9 @@ def test_on_a_gpu(clip, image):
 
 def test_names_on_a_gpu_cost_one_wait():
     names = ["solid red star", "ring"]
-    encoder = ClipTextEncoder(**CLIP, batch_size=8, cache_dir=None)
+    encoder = ClipEncoder(**CLIP, batch_size=8, cache_dir=None)
     expected = encoder.encode(names)
-    there = ClipTextEncoder(**CLIP, batch_size=8, cache_dir=None)
+    there = ClipEncoder(**CLIP, batch_size=8, cache_dir=None)
     with fake_cuda() as gpu:
         there.to(gpu).load()
         with Waits() as waits:

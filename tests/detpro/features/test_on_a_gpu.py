@@ -10,7 +10,7 @@ from detpro.features.proposals import extract_proposals
 from tests.detpro.conftest import CLIP
 from tests.fake_cuda import fake_cuda
 from vovtrack.engine.load import load_model
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 
 WEIGHTS = "saved_models/mini/ovtrack_mini.safetensors"
 NAMES = ["striped red star", "solid blue ring"]
@@ -20,7 +20,7 @@ def test_clip_and_regions(clip):
     image = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (3, 90, 120), np.uint8))
     boxes = torch.tensor([[5.0, 5, 60, 50], [30, 20, 119, 80], [-5, 40, 20, 100]])
     with fake_cuda():
-        there = ClipTextEncoder(**CLIP, device="cuda")
+        there = ClipEncoder(**CLIP, device="cuda")
         names = there.encode(NAMES)
         regions = RegionEncoder(there).encode_images([image, image], [boxes, boxes[:1]])
         regions = [rows.cpu() for rows in regions]

@@ -60,7 +60,7 @@ def test_training(repository, path):
 
 def test_training_with_an_online_teacher(repository):
     with fake_cuda() as device:
-        teacher = dict(type="ClipTextEncoder", **CLIP)
+        teacher = dict(type="ClipEncoder", **CLIP)
         model = build(MINI, region_teacher=teacher).train().to(device)
         inputs, samples = data(device, embeds=False)
         for sample in samples:

@@ -169,7 +169,7 @@ def test_level_map_is_the_recorded_one():
 
 def attention(**kwargs) -> StateAttention:
     """State attention with the recorded words."""
-    made = StateAttention(text_encoder=dict(type="ClipTextEncoder"), **kwargs)
+    made = StateAttention(text_encoder=dict(type="ClipEncoder"), **kwargs)
     made.text_encoder = Words(STATES["state_embeddings"])
     return made.to(Case.device)
 

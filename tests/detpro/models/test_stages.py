@@ -168,7 +168,7 @@ def test_released_detectors_load_strictly_with_their_clip(repository, golden_pat
 
 def test_regions_are_encoded_online_where_features_are_missing(repository):
     cfg = load_config("configs/mini/detpro.py").model
-    cfg.region_teacher = dict(type="ClipTextEncoder", **CLIP)
+    cfg.region_teacher = dict(type="ClipEncoder", **CLIP)
     model = MODELS.build(cfg).train()
     inputs, samples = batch(embeds=False)
     model._encode_regions(inputs, samples)

@@ -10,7 +10,7 @@ from detpro.models import StateAttention
 from tests.detpro.conftest import CLIP
 from vovtrack.errors import InputError
 
-ENCODER = dict(type="ClipTextEncoder", templates="name", **CLIP)
+ENCODER = dict(type="ClipEncoder", templates="name", **CLIP)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Words:
 
 
 def make(type_=StateWeighting, **kwargs):
-    part = type_(text_encoder=dict(type="ClipTextEncoder"), pairs=PAIRS, temperature=TEMPERATURE,
+    part = type_(text_encoder=dict(type="ClipEncoder"), pairs=PAIRS, temperature=TEMPERATURE,
                  **kwargs)  # fmt: skip
     part.text_encoder = Words()
     part.set_vocabulary(VOCABULARY)
@@ -107,7 +107,7 @@ def test_a_detector_with_states(repository, stages):
     model = small(stages)
     before = detections(model)
     encoder = model.roi_head.classifier.text_encoder
-    scoring = dict(type="StateWeighting", text_encoder=dict(type="ClipTextEncoder"), scale=0.5)
+    scoring = dict(type="StateWeighting", text_encoder=dict(type="ClipEncoder"), scale=0.5)
     model.roi_head.state_scoring = MODELS.build(scoring)
     # Words that say nothing: every region is favourable with a probability of one half.
     words = encoder.encode(["a", "a"]).repeat(4, 1)
@@ -120,7 +120,7 @@ def test_a_detector_with_states(repository, stages):
         assert count > 0
         assert torch.allclose(weighted.scores[:count], plain.scores[:count] / 4, atol=1e-6)
     model.roi_head.state_scoring = MODELS.build(
-        dict(type="StateGate", text_encoder=dict(type="ClipTextEncoder"), threshold=0.6)
+        dict(type="StateGate", text_encoder=dict(type="ClipEncoder"), threshold=0.6)
     )
     model.roi_head.state_scoring.text_encoder = type("Same", (), dict(encode=lambda *_: words))()
     assert all(len(found) == 0 for found in detections(model))

@@ -21,7 +21,7 @@ BATCH = dict(inputs=torch.ones(2, 64), labels=torch.tensor([3, BASE]))
 def build(mode: str = "soft") -> PromptLearner:
     """A learner of the mini classes."""
     torch.manual_seed(0)
-    return PromptLearner(dict(type="ClipTextEncoder", **CLIP), VOCABULARY, mode=mode)
+    return PromptLearner(dict(type="ClipEncoder", **CLIP), VOCABULARY, mode=mode)
 
 
 def step(model: PromptLearner, weights: torch.Tensor) -> torch.Tensor:
@@ -68,7 +68,7 @@ def test_losses_do_not_make_the_cpu_wait(mode):
 
 
 def test_names_encoded_where_clip_runs():
-    clip = MODELS.build(dict(type="ClipTextEncoder", **CLIP))
+    clip = MODELS.build(dict(type="ClipEncoder", **CLIP))
     contexts = [build().context.detach(), torch.zeros(4, 64)]
     expected = encode_names(contexts, clip, ["star", "ring"])
     with fake_cuda() as gpu:

@@ -17,7 +17,7 @@ TEMPERATURE = 0.05
 @pytest.fixture
 def model() -> PromptLearner:
     torch.manual_seed(0)
-    clip = dict(type="ClipTextEncoder", **CLIP)
+    clip = dict(type="ClipEncoder", **CLIP)
     return PromptLearner(clip, VOCABULARY, temperature=TEMPERATURE)
 
 

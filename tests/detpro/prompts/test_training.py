@@ -18,7 +18,7 @@ from detpro.prompts.samples import read_samples
 from tests.detpro.conftest import CLIP, ROOT
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 from vovtrack.models.clip.text_bank import load_text_bank
 from vovtrack.structures import Vocabulary
 
@@ -126,7 +126,7 @@ def test_encode_and_ensemble(trained, tmp_path, capsys):
 def test_training_lowers_the_loss_and_moves_only_the_context(ann_file, bank, annotated):
     data = RegionEmbeddingDataset(str(ann_file), [str(bank), str(annotated)], negative_share=0.5)
     torch.manual_seed(0)
-    model = PromptLearner(dict(type="ClipTextEncoder", **CLIP), VOCABULARY, temperature=0.047)
+    model = PromptLearner(dict(type="ClipEncoder", **CLIP), VOCABULARY, temperature=0.047)
     model.class_weights = data.class_weights
     assert [name for name, _ in model.named_parameters()] == ["context"]
     assert set(model.state_dict()) == {"context"}
@@ -146,7 +146,7 @@ def test_training_lowers_the_loss_and_moves_only_the_context(ann_file, bank, ann
 @pytest.mark.parametrize("mode", ["learn", "hinge", "max"])
 def test_other_modes_run(ann_file, bank, mode):
     data = RegionEmbeddingDataset(str(ann_file), [str(bank)], negative_share=1.0)
-    model = PromptLearner(dict(type="ClipTextEncoder", **CLIP), VOCABULARY, mode=mode)
+    model = PromptLearner(dict(type="ClipEncoder", **CLIP), VOCABULARY, mode=mode)
     model.class_weights = data.class_weights
     batch = [data[i] for i in range(len(data))]
     loss = model(
@@ -194,7 +194,7 @@ def test_a_bank_of_other_images(ann_file, bank, tmp_path):
 
 
 def test_unknown_settings(tmp_path):
-    clip = dict(type="ClipTextEncoder", **CLIP)
+    clip = dict(type="ClipEncoder", **CLIP)
     with pytest.raises(InputError, match="mode is 'softer'"):
         PromptLearner(clip, VOCABULARY, mode="softer")
     with pytest.raises(InputError, match="position is 'back'"):
@@ -216,4 +216,4 @@ def test_a_context_of_another_clip(trained, tmp_path, capsys):
     clip = ["--clip", CLIP["model"], "--clip-weights", CLIP["pretrained"]]
     assert main([*words, str(tmp_path / "o.pth"), *clip]) == 2
     assert "name the CLIP that it was learned with" in capsys.readouterr().err
-    assert ClipTextEncoder(**CLIP).token_dims == 64
+    assert ClipEncoder(**CLIP).token_dims == 64

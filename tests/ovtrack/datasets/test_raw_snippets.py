@@ -9,7 +9,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 import vovtrack.datasets  # noqa: F401  registers the transforms
-from ovtrack.datasets import RawClipDataset, clip_collate
+from ovtrack.datasets import RawSnippetDataset, clip_collate
 from vovtrack.errors import InputError
 
 SIZE = (64, 48)
@@ -33,9 +33,9 @@ def root(tmp_path):
     return tmp_path
 
 
-def dataset(root, **kwargs) -> RawClipDataset:
+def dataset(root, **kwargs) -> RawSnippetDataset:
     kwargs = dict(folders=["one", "two"], data_root=str(root), pipeline=[], **kwargs)
-    return RawClipDataset(**kwargs)
+    return RawSnippetDataset(**kwargs)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def pipeline():
 
 
 def items(root, **kwargs):
-    data = RawClipDataset(["two"], data_root=str(root), pipeline=pipeline(), **kwargs)
+    data = RawSnippetDataset(["two"], data_root=str(root), pipeline=pipeline(), **kwargs)
     return [data[0] for _ in range(4)]
 
 
@@ -129,7 +129,7 @@ def test_a_clip_with_an_unreadable_frame_may_be_skipped(root):
     steps[0]["on_broken"] = "skip"
     np.random.seed(0)
     with DefaultScope.overwrite_default_scope("mmdet"):
-        data = RawClipDataset(["two"], data_root=str(root), pipeline=steps)
+        data = RawSnippetDataset(["two"], data_root=str(root), pipeline=steps)
         for _ in range(8):
             drawn = [sample.frame_index for sample in data[0]["data_samples"]]
             assert len(drawn) == 8 and 11 not in drawn
@@ -149,4 +149,4 @@ def test_a_clip_with_an_unreadable_frame_may_be_skipped(root):
 def test_what_cannot_be(root, options, message):
     video(root / "three" / "f", 3)
     with pytest.raises(InputError, match=message):
-        RawClipDataset(**{**dict(folders=["one"], data_root=str(root), pipeline=[]), **options})
+        RawSnippetDataset(**{**dict(folders=["one"], data_root=str(root), pipeline=[]), **options})

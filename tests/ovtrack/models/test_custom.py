@@ -7,7 +7,7 @@ import torch
 
 from vovtrack.engine.online import OVOnlineTracker
 from vovtrack.engine.run import load_config
-from vovtrack.models.clip.encoder import ClipTextEncoder
+from vovtrack.models.clip.encoder import ClipEncoder
 from vovtrack.registry import MODELS
 
 NAMES = ["red car", "dragon"]
@@ -61,7 +61,7 @@ def test_the_context_is_encoded_once_for_all_lists_of_names(repository, monkeypa
     def refuse(*_):
         raise AssertionError("no sentence needs to be read")
 
-    monkeypatch.setattr(ClipTextEncoder, "_encode", refuse)
+    monkeypatch.setattr(ClipEncoder, "_encode", refuse)
     second = build()
     second.set_classes(["a dog with a hat"])
     classifier = second.roi_head.classifier

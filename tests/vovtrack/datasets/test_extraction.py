@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ovtrack.datasets import RawClipDataset
+from ovtrack.datasets import RawSnippetDataset
 from vovtrack.cli.main import main
 from vovtrack.datasets.extraction import extract_videos
 from vovtrack.datasets.video import read_video
@@ -68,7 +68,7 @@ def test_a_broken_video_is_named_and_leaves_nothing(videos, tmp_path, capfd):
 
 def test_self_supervision_reads_them(videos, tmp_path):
     extract_videos([videos], tmp_path / "out", workers=1)
-    data = RawClipDataset(data_root=str(tmp_path), folders=["out"], pipeline=[])
+    data = RawSnippetDataset(data_root=str(tmp_path), folders=["out"], pipeline=[])
     assert len(data) == 2
 
 

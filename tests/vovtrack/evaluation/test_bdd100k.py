@@ -21,7 +21,7 @@ from vovtrack.evaluation.scores.statistics import from_videos
 from vovtrack.evaluation.scores.teta import METRICS, TETA, curves, empty_columns
 from vovtrack.evaluation.scores.teta_exhaustive import count_video_exhaustive
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, read_videos
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 COUNTERS = ("Loc_TP", "Loc_FN", "Loc_FP", "Cls_TP", "Cls_FN", "Cls_FP")
 
@@ -88,7 +88,7 @@ def test_every_class_equals_scalabel(recorded, report):
 def test_every_count_equals_trackeval(recorded, files, name):
     """TrackEval measures from corner to corner, as our HOTA does, and has CLEAR and Identity."""
     expected = json.loads(recorded("bdd").read_text())["trackeval"][name]
-    (gt,), (dt,) = (read_videos(file, Problems()).values() for file in files)
+    (gt,), (dt,) = (read_videos(file, InputFaults()).values() for file in files)
     (gt, dt), number = (boxes_of(video, extent=0) for video in (gt, dt)), CLASSES.index(name)
     own = gt.select(np.isin(gt.categories, [number, IGNORE]))
     found = without_ignored(own, dt.select(dt.categories == number))

@@ -19,7 +19,7 @@ from vovtrack.evaluation.scores import hota
 from vovtrack.evaluation.scores.clear import CLEAR, TOTALS, count_clear
 from vovtrack.evaluation.scores.frames import split_frames
 from vovtrack.evaluation.scores.identity import count_identity
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 HOTA_COUNTS = {"HOTA_TP": "hota_tp", "HOTA_FN": "hota_fn", "HOTA_FP": "hota_fp"}
 CLEAR_NAMES = {"CLR_TP": "TP", "CLR_FN": "FN", "CLR_FP": "FP", "CLR_Re": "Re", "CLR_Pr": "Pr"}
@@ -214,7 +214,7 @@ def test_faulty_ground_truth_is_named(folders, tmp_path, change, reason):
     shutil.copytree(folders[0], gt)
     change(gt)
     with pytest.raises(InputError, match=reason):
-        open_source(gt, folders[1], Problems(), benchmark="mot17")
+        open_source(gt, folders[1], InputFaults(), benchmark="mot17")
 
 
 def test_totals_are_counts(report):

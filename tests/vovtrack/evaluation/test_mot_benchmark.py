@@ -14,7 +14,7 @@ from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.benchmarks import find_family
 from vovtrack.evaluation.benchmarks.mot import open_source
 from vovtrack.evaluation.scores.statistics import merge
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def rename(folders: tuple[Path, Path], old: str, new: str) -> None:
 
 
 def test_pieces_of_a_copied_source_are_the_whole_digit_by_digit(originals):
-    source = open_source(*originals, Problems())
+    source = open_source(*originals, InputFaults())
     copy = pickle.loads(pickle.dumps(source))
     whole = source.count(0, 3)
     parts = [copy.count(0, 1), copy.count(1, 1), copy.count(1, 3)]
@@ -112,7 +112,7 @@ def test_presets_differ_in_what_they_forgive(originals):
         name: name for name in found
     }
     with pytest.raises(InputError, match="benchmark 'mot16': expected one of mot17"):
-        open_source(*originals, Problems(), benchmark="mot16")
+        open_source(*originals, InputFaults(), benchmark="mot16")
 
 
 def test_the_fingerprint_is_of_contents(folders, originals):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vovtrack.errors import InputError
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, read_videos
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 BOX = {"x1": 1, "y1": 2.5, "x2": 30, "y2": 40}
 
@@ -26,7 +26,7 @@ def frame(*labels, **changes) -> dict:
 
 def read(path, content, lenient: bool = False):
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    problems = Problems(lenient)
+    problems = InputFaults(lenient)
     return read_videos(path, problems), problems
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tao import results as tao_results
 from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.formats.tao.results import NO_VIDEO, read_results
@@ -92,7 +92,7 @@ def check(path, data: bytes) -> None:
             {key: {"video_id": NO_VIDEO, **row}[key] for key in ROW} for row in json.loads(data)
         ]
         assert found == said
-    problems = Problems(lenient=True)
+    problems = InputFaults(lenient=True)
     try:
         assert len(read_results(path, problems)) + problems.total == len(json.loads(data))
         assert (problems.total == 0) == (said is not None)
@@ -190,7 +190,7 @@ def test_cuts_between_rows_do_not_show(place, rows, random, separators, indent, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tao_results, "CHUNK", chunk)
         pieces = tao_results._read_fast(place, True)
-        exact = tao_results._read_exactly(place, Problems(), True)
+        exact = tao_results._read_exactly(place, InputFaults(), True)
     whole = tao_results._read_fast(place, True)
     assert values(exact) == [
         {key: {"video_id": NO_VIDEO, **row}[key] for key in ROW}
@@ -214,5 +214,5 @@ def test_extreme_numbers_are_read_to_the_last_bit(place):
         + "]"
     )
     expected = np.array([float(json.loads(text)) for text in texts])
-    for reader in (read_results, lambda path: tao_results._read_exactly(path, Problems(), True)):
+    for reader in (read_results, lambda path: tao_results._read_exactly(path, InputFaults(), True)):
         assert reader(place).scores.tobytes() == expected.tobytes()

@@ -11,7 +11,7 @@ import pytest
 
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.formats.tao.results import read_results
 
@@ -223,7 +223,7 @@ def test_malformed_annotations(tmp_path, case):
 def test_results_that_are_none_are_always_refused(tmp_path, case, lenient):
     data, message = STRUCTURE[case]
     for name in ("a.json", "a.zip"):
-        sentence(read_results, packed(tmp_path, name, data), message, Problems(lenient))
+        sentence(read_results, packed(tmp_path, name, data), message, InputFaults(lenient))
 
 
 @pytest.mark.parametrize("case", RECORDS)
@@ -231,7 +231,7 @@ def test_impossible_values_are_refused_or_dropped_and_listed(tmp_path, case):
     data, message = RECORDS[case]
     path = packed(tmp_path, "a.json", data)
     sentence(read_results, path, message)
-    problems = Problems(lenient=True)
+    problems = InputFaults(lenient=True)
     found = read_results(path, problems)
     (listed,) = problems.listing()
     assert listed["file"] == str(path) and listed["count"] == problems.total == 3 - len(found)
@@ -242,7 +242,7 @@ def test_impossible_values_are_refused_or_dropped_and_listed(tmp_path, case):
 
 def test_one_reason_for_one_fault(tmp_path):
     data = [{**ROWS[0], "score": f"{n}"} for n in range(50)]
-    problems = Problems(lenient=True)
+    problems = InputFaults(lenient=True)
     assert len(read_results(packed(tmp_path, "a.json", json.dumps(data).encode()), problems)) == 0
     (listed,) = problems.listing()
     assert listed["count"] == 50 and len(listed["examples"]) == 20

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.mot_challenge import NO_CLASS, find_sequences, read_rows
 
 
 def read(folder, text: str | bytes, lenient: bool = False):
     """Rows of a file in a video of ten frames, and what was dropped."""
     (folder / "a.txt").write_bytes(text.encode() if isinstance(text, str) else text)
-    problems = Problems(lenient)
+    problems = InputFaults(lenient)
     return read_rows(FileTree(folder), "a.txt", 10, problems), problems
 
 

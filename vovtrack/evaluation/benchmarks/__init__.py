@@ -12,8 +12,8 @@ from typing import Any
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks.base import Source
-from vovtrack.evaluation.scores.statistics import Family
-from vovtrack.formats.faults import Problems
+from vovtrack.evaluation.scores.statistics import MetricFamily
+from vovtrack.formats.faults import InputFaults
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Benchmark:
     headline: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def open(self, gt: Path, pred: Path, problems: Problems, **options: Any) -> Source:
+    def open(self, gt: Path, pred: Path, problems: InputFaults, **options: Any) -> Source:
         """Open and check the files.
 
         Args:
@@ -93,7 +93,7 @@ def find_benchmark(name: str) -> Benchmark:
     return BENCHMARKS[name]
 
 
-def find_family(name: str) -> Family:
+def find_family(name: str) -> MetricFamily:
     """Look up how the rows of a family are scored.
 
     Raises:

@@ -18,13 +18,13 @@ from vovtrack.evaluation.scores.hota import empty_columns as empty_hota
 from vovtrack.evaluation.scores.identity import COLUMNS as ID_COLUMNS
 from vovtrack.evaluation.scores.identity import count_identity
 from vovtrack.evaluation.scores.matching import EPS
-from vovtrack.evaluation.scores.statistics import Family, Statistics, from_videos
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics, from_videos
 from vovtrack.evaluation.scores.teta import TETA, pair_up
 from vovtrack.evaluation.scores.teta import empty_columns as empty_teta
 from vovtrack.evaluation.scores.teta_exhaustive import count_video_exhaustive
 from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, BddVideo, read_videos
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 OVERLAP = 0.5
 METRICS = ("mMOTA", "mIDF1", "mMOTP", "FP", "FN", "IDSW")
@@ -64,8 +64,10 @@ def teta_rates(
 
 
 BDD_HOTA = replace(HOTA, name="bdd_hota", absent=0.0, pooled=True)
-BDD_TETA = Family("bdd_teta", tuple(map(_named, TETA.metrics)), teta_rates)
-BDD_MOT = Family("bdd_mot", METRICS, rates, totals=frozenset(_TOTALS), absent=0.0, pooled=True)
+BDD_TETA = MetricFamily("bdd_teta", tuple(map(_named, TETA.metrics)), teta_rates)
+BDD_MOT = MetricFamily(
+    "bdd_mot", METRICS, rates, totals=frozenset(_TOTALS), absent=0.0, pooled=True
+)
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class BddSource:
         }
 
 
-def open_source(gt: Path, pred: Path, problems: Problems) -> BddSource:
+def open_source(gt: Path, pred: Path, problems: InputFaults) -> BddSource:
     """Open labels and results in Scalabel JSON.
 
     Args:

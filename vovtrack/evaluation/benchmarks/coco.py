@@ -13,7 +13,7 @@ from vovtrack.evaluation.benchmarks import lvis
 from vovtrack.evaluation.benchmarks.lvis import LvisSource
 from vovtrack.evaluation.reports.report import Scores
 from vovtrack.evaluation.scores.coco_ap import MAX_DETECTIONS, coco_scores
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tao.results import TaoResults
 from vovtrack.structures import Vocabulary
 
@@ -36,7 +36,7 @@ class CocoSource(LvisSource):
 def open_source(
     gt: Path,
     pred: Path,
-    problems: Problems,
+    problems: InputFaults,
     *,
     classes: str | Sequence[str] | None = None,
     iou_type: str = "bbox",

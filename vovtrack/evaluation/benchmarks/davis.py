@@ -13,7 +13,7 @@ from vovtrack.evaluation.scores.masks import DAVIS, count_video, empty_columns
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.davis import VOID, MaskSequences
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 TASKS = ("semi-supervised", "unsupervised")
 
@@ -85,7 +85,7 @@ class DavisSource:
 def open_source(
     gt: Path,
     pred: Path,
-    problems: Problems,
+    problems: InputFaults,
     *,
     task: str = "semi-supervised",
     resolution: str = "480p",

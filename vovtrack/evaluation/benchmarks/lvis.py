@@ -12,7 +12,7 @@ from vovtrack.errors import InputError
 from vovtrack.evaluation.reports.report import Scores
 from vovtrack.evaluation.scores.lvis_ap import MAX_DETECTIONS, lvis_scores
 from vovtrack.files.hashing import file_sha256
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.lvis import read_boxes, read_ground_truth, read_masks
 from vovtrack.formats.tao.results import TaoResults
 
@@ -40,7 +40,9 @@ class LvisSource:
         return lvis_scores(self.content, self.detections)
 
 
-def open_source(gt: Path, pred: Path, problems: Problems, *, iou_type: str = "bbox") -> LvisSource:
+def open_source(
+    gt: Path, pred: Path, problems: InputFaults, *, iou_type: str = "bbox"
+) -> LvisSource:
     """Open LVIS annotations and results.
 
     Args:

@@ -22,7 +22,7 @@ from vovtrack.evaluation.scores.identity import COLUMNS as ID_COLUMNS
 from vovtrack.evaluation.scores.identity import IDENTITY, count_identity
 from vovtrack.evaluation.scores.matching import EPS
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.mot_challenge import (
     MotRows,
     MotSequence,
@@ -114,7 +114,7 @@ def count_families(video: VideoFrames, num_frames: int) -> dict[str, dict[str, n
 def open_source(
     gt: Path,
     pred: Path,
-    problems: Problems,
+    problems: InputFaults,
     *,
     benchmark: str = "mot17",
     seqmap: str | Path | None = None,
@@ -183,20 +183,20 @@ def _chosen(folders: dict[str, str], gt: Path, seqmap: str | Path | None) -> dic
     return {name: folder for name, folder in folders.items() if name in names}
 
 
-def _annotated(gt: Path, sequence: MotSequence, problems: Problems) -> MotRows:
+def _annotated(gt: Path, sequence: MotSequence, problems: InputFaults) -> MotRows:
     """Ground truth of the known classes; without a class nothing of it would be evaluated."""
     wrong = (sequence.rows.classes < 1) | (sequence.rows.classes > LAST_CLASS)
     reason = f"ground truth has a class of 1 to {LAST_CLASS} in column 8"
     return _without(wrong, gt, sequence.name, sequence.rows, reason, problems)
 
 
-def _pedestrians(pred: Path, name: str, rows: MotRows, problems: Problems) -> MotRows:
+def _pedestrians(pred: Path, name: str, rows: MotRows, problems: InputFaults) -> MotRows:
     reason = "only pedestrians (1, or -1 for unsaid) are evaluated"
     return _without(rows.classes > PEDESTRIAN, pred, name, rows, reason, problems)
 
 
 def _without(
-    wrong: np.ndarray, path: Path, name: str, rows: MotRows, reason: str, problems: Problems
+    wrong: np.ndarray, path: Path, name: str, rows: MotRows, reason: str, problems: InputFaults
 ) -> MotRows:
     """Report rows of a wrong class and leave them out."""
     for k in np.flatnonzero(wrong):

@@ -19,7 +19,7 @@ from vovtrack.evaluation.scores.single_object import (
 )
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.single_object import SotSequence, read_ground_truth, read_predictions
 
 BOX_FORMATS = ("xywh", "xyxy")
@@ -77,7 +77,7 @@ class SotSource:
 
 
 def open_source(
-    gt: Path, pred: Path, problems: Problems, *, preset: str = "otb", box_format: str = "xywh"
+    gt: Path, pred: Path, problems: InputFaults, *, preset: str = "otb", box_format: str = "xywh"
 ) -> SotSource:
     """Open ground truth and predictions, see :mod:`vovtrack.formats.single_object`.
 

@@ -23,7 +23,7 @@ from vovtrack.evaluation.scores.boxes import BoxTable
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.evaluation.scores.teta import LOC_ALPHAS, TETA, count_video, empty_columns
 from vovtrack.files.hashing import file_sha256
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tao.annotations import merged_categories, read_annotations
 from vovtrack.formats.tao.results import read_provenance, read_results
 from vovtrack.structures import Vocabulary
@@ -131,7 +131,7 @@ class TrackData:
 def open_source(
     gt: Path,
     pred: Path,
-    problems: Problems,
+    problems: InputFaults,
     *,
     novel: bool = True,
     track_iou: str | None = None,
@@ -219,7 +219,7 @@ def _track_data(
     truth: BoxTable,
     found: BoxTable,
     track_iou: str,
-    problems: Problems,
+    problems: InputFaults,
     pred: Path,
 ) -> TrackData:
     if track_iou not in _TRACK_FAMILIES:
@@ -244,7 +244,7 @@ def _track_data(
 
 
 def _mixed_tracks(
-    found: BoxTable, annotations: dict[str, Any], problems: Problems, pred: Path
+    found: BoxTable, annotations: dict[str, Any], problems: InputFaults, pred: Path
 ) -> frozenset[tuple[int, int]]:
     """Report tracks with boxes of several categories, which have no average precision."""
     keys = np.unique(np.stack([found.videos, found.tracks, found.categories], axis=1), axis=0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.evaluation.scores.boxes import BoxTable
-from vovtrack.formats.faults import EXAMPLES, Problems
+from vovtrack.formats.faults import EXAMPLES, InputFaults
 from vovtrack.formats.tao.annotations import merged_categories
 from vovtrack.formats.tao.results import NO_VIDEO, TaoResults
 from vovtrack.structures import Vocabulary
@@ -62,7 +62,7 @@ class Predictions:
     images: Images
     merged: dict[int, int]
     allowed: Vocabulary
-    problems: Problems
+    problems: InputFaults
     source: Path
 
     def table(self, results: TaoResults, max_detections: int | None) -> BoxTable:

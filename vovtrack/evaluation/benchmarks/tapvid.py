@@ -20,7 +20,7 @@ from vovtrack.evaluation.scores.points import (
 )
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tapvid import PointTracks, PointTruth, read_tracks, read_truth
 
 
@@ -61,7 +61,7 @@ class PointSource:
         )
 
 
-def open_source(gt: Path, pred: Path, problems: Problems, *, mode: str = "first") -> PointSource:
+def open_source(gt: Path, pred: Path, problems: InputFaults, *, mode: str = "first") -> PointSource:
     """Open ground truth and predictions, see :mod:`vovtrack.formats.tapvid`.
 
     Args:

@@ -44,7 +44,7 @@ def make_report(
         benchmark: What was evaluated.
         statistics: {family: counts}.
         protocol: Facts that decide the numbers.
-        dropped: What a lenient reader left out, see :meth:`Problems.listing`.
+        dropped: What a lenient reader left out, see :meth:`InputFaults.listing`.
 
     Returns:
         ``summary``: {group: {metric: points} or None}; ``summary_rounded``: base and novel means

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from vovtrack.evaluation.scores.frames import VideoFrames
 from vovtrack.evaluation.scores.matching import EPS
-from vovtrack.evaluation.scores.statistics import Family, Statistics
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics
 
 THRESHOLD = 0.5
 COLUMNS = ("tp", "fn", "fp", "idsw", "frag", "mt", "pt", "ml", "frames", "iou")
@@ -99,4 +99,4 @@ def rates(
     return points | {metric: sums[column] for metric, column in TOTALS.items()}
 
 
-CLEAR = Family("clear", METRICS, rates, totals=frozenset(TOTALS))
+CLEAR = MetricFamily("clear", METRICS, rates, totals=frozenset(TOTALS))

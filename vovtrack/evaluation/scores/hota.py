@@ -14,7 +14,7 @@ import numpy as np
 
 from vovtrack.evaluation.scores.frames import VideoFrames
 from vovtrack.evaluation.scores.matching import EPS, align, association, match
-from vovtrack.evaluation.scores.statistics import Family, Statistics
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
 METRICS = (
@@ -82,4 +82,4 @@ def rates(
     return {metric: np.where(boxes > 0, points[metric], np.nan) for metric in METRICS}
 
 
-HOTA = Family("hota", METRICS, rates)
+HOTA = MetricFamily("hota", METRICS, rates)

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from vovtrack.evaluation.scores.boxes import dense
 from vovtrack.evaluation.scores.frames import VideoFrames
-from vovtrack.evaluation.scores.statistics import Family, Statistics
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics
 
 THRESHOLD = 0.5
 COLUMNS = ("idtp", "idfn", "idfp")
@@ -69,4 +69,4 @@ def rates(
     return points | {"IDTP": tp, "IDFN": fn, "IDFP": fp}
 
 
-IDENTITY = Family("identity", METRICS, rates, totals=frozenset({"IDTP", "IDFN", "IDFP"}))
+IDENTITY = MetricFamily("identity", METRICS, rates, totals=frozenset({"IDTP", "IDFN", "IDFP"}))

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vovtrack.evaluation.scores.statistics import Family, Statistics
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics
 
 BOUND = 0.008  # tolerance of a boundary, as a part of the image diagonal
 GOOD = 0.5
@@ -147,4 +147,4 @@ def rates(
     return dict(zip(METRICS, [(j[:, 0] + f[:, 0]) / 2, *j.T, *f.T], strict=True))
 
 
-DAVIS = Family("davis", METRICS, rates)
+DAVIS = MetricFamily("davis", METRICS, rates)

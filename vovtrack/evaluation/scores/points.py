@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vovtrack.evaluation.scores.statistics import Family, Statistics
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics
 
 RASTER = 256
 RADII = (1, 2, 4, 8, 16)
@@ -143,4 +143,4 @@ def rates(
     return dict(zip(METRICS, means.T, strict=True))
 
 
-TAPVID = Family("tapvid", METRICS, rates)
+TAPVID = MetricFamily("tapvid", METRICS, rates)

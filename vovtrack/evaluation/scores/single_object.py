@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vovtrack.evaluation.scores.statistics import Family, Statistics
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics
 
 OVERLAPS = np.arange(21) * 0.05
 PIXELS = np.arange(51)
@@ -146,7 +146,7 @@ def rates(
     return {metric: np.where(sequences > 0, values[metric], np.nan) for metric in METRICS}
 
 
-SOT = Family("sot", METRICS, rates)
+SOT = MetricFamily("sot", METRICS, rates)
 
 
 def count_got10k(
@@ -190,7 +190,7 @@ def got10k_rates(
     }
 
 
-GOT10K = Family("got10k", GOT10K_METRICS, got10k_rates)
+GOT10K = MetricFamily("got10k", GOT10K_METRICS, got10k_rates)
 
 
 def _centres(boxes: np.ndarray) -> np.ndarray:

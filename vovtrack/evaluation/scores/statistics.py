@@ -25,7 +25,7 @@ class Statistics:
     """Rows of counts, R of them, over V videos and C classes.
 
     Attributes:
-        family: Name of the :class:`Family` that can score the rows.
+        family: Name of the :class:`MetricFamily` that can score the rows.
         videos: V video names; the order of the rows follows it.
         classes: C class names; one name where the benchmark knows no classes.
         novel: (C,) bool, or None where the benchmark has no base and novel classes.
@@ -71,7 +71,7 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class Family:
+class MetricFamily:
     """How the rows of one kind of metric become scores.
 
     Attributes:

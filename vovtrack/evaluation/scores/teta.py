@@ -29,7 +29,7 @@ from vovtrack.evaluation.scores.matching import (
     box_iou,
     match,
 )
-from vovtrack.evaluation.scores.statistics import Family, Statistics, from_videos
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics, from_videos
 
 LOC_ALPHAS = np.arange(20) * 0.05
 CLS_START = 10  # from this threshold on (0.5) a match also counts for classification
@@ -70,7 +70,7 @@ def rates(
     }
 
 
-TETA = Family("teta", METRICS, rates)
+TETA = MetricFamily("teta", METRICS, rates)
 
 
 def teta(

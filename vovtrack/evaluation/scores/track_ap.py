@@ -23,7 +23,7 @@ from functools import partial
 import numpy as np
 
 from vovtrack.evaluation.scores.boxes import BoxTable
-from vovtrack.evaluation.scores.statistics import Family, Statistics
+from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics
 
 EPS = float(np.spacing(1))
 THRESHOLDS = (0.5, 0.75)
@@ -289,5 +289,5 @@ METRICS = (
     "TrackAP", "TrackAP50", "TrackAP75", *(f"TrackAP{word}" for word in RANGES[1:]),
     "TrackAR", *(f"TrackAR{word}" for word in RANGES[1:]),
 )  # fmt: skip
-TRACK_AP = Family("track_ap", METRICS, rates)
-TRACK_AP_COCO = Family("track_ap_coco", METRICS, partial(rates, thresholds=COCO_THRESHOLDS))
+TRACK_AP = MetricFamily("track_ap", METRICS, rates)
+TRACK_AP_COCO = MetricFamily("track_ap_coco", METRICS, partial(rates, thresholds=COCO_THRESHOLDS))

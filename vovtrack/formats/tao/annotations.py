@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import reprlib
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
+from vovtrack.formats.checks import is_box, is_id
 from vovtrack.structures import TrackSequence, Vocabulary
 from vovtrack.structures.vocabulary import from_categories
 
@@ -285,31 +285,6 @@ class _Checker:
                 f"key 'bbox' of {self.place('annotations', row)}: {box} (x, y, w, h) lies outside "
                 f"its image of {width}x{height} pixels"
             )
-
-
-def is_id(value: Any) -> bool:
-    """Whether ``value`` is a whole number of 64 bits."""
-    return type(value) is int and -(1 << 63) <= value < 1 << 63
-
-
-def is_number(value: Any) -> bool:
-    """Whether ``value`` is a finite number."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def is_box(box: Any) -> bool:
-    """Whether ``box`` is ``(x, y, w, h)`` of non-negative size with finite corners and area."""
-    if not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
-        return False
-    x, y, w, h = map(float, box)
-    return w >= 0 and h >= 0 and all(map(math.isfinite, (x + w, y + h, w * h)))
-
-
-def are_boxes(bboxes: np.ndarray) -> np.ndarray:
-    """:func:`is_box` of each row of numbers: (N, 4) float64 to (N,) bool."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        x, y, w, h = bboxes.T
-        return (w >= 0) & (h >= 0) & np.isfinite(x + w) & np.isfinite(y + h) & np.isfinite(w * h)
 
 
 def _misses(start: float, length: float, limit: float) -> bool:

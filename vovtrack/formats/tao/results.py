@@ -22,8 +22,8 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import open_binary
-from vovtrack.formats.faults import Problems
-from vovtrack.formats.tao.annotations import are_boxes, is_box, is_id, is_number
+from vovtrack.formats.checks import are_boxes, is_box, is_id, is_number
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tao.columns import (
     COLUMNS,
     NO_TRACK,
@@ -47,7 +47,7 @@ __all__ = ["NO_TRACK", "NO_VIDEO", "TaoResults", "read_provenance", "read_result
 
 
 def read_results(
-    path: str | Path, problems: Problems | None = None, tracks: bool = True
+    path: str | Path, problems: InputFaults | None = None, tracks: bool = True
 ) -> TaoResults:
     """Read a TAO result file of any size, or its columns.
 
@@ -65,7 +65,7 @@ def read_results(
             whole number, a number that is not finite, or a box of negative size. The message names
             the row.
     """
-    problems = problems or Problems()
+    problems = problems or InputFaults()
     columns = find_columns(path)
     if columns is not None:
         return _sound(read_columns(columns, tracks), columns, problems)
@@ -132,7 +132,7 @@ def _are_sound(results: TaoResults) -> np.ndarray:
     return are_boxes(results.bboxes) & np.isfinite(results.scores)
 
 
-def _sound(results: TaoResults, path: Path, problems: Problems) -> TaoResults:
+def _sound(results: TaoResults, path: Path, problems: InputFaults) -> TaoResults:
     """The rows of columns that are sound; the others are reported."""
     good = _are_sound(results)
     for row in np.flatnonzero(~good).tolist():
@@ -142,7 +142,7 @@ def _sound(results: TaoResults, path: Path, problems: Problems) -> TaoResults:
     return results if good.all() else results.select(good)
 
 
-def _read_exactly(path: str | Path, problems: Problems, tracks: bool) -> TaoResults:
+def _read_exactly(path: str | Path, problems: InputFaults, tracks: bool) -> TaoResults:
     """Read row by row and tell what is wrong with each."""
     keys = [key for key in COLUMNS if tracks or key != "track_id"]
     builder, rows, positions = ColumnBuilder(), [], array("q")
@@ -158,7 +158,7 @@ def _read_exactly(path: str | Path, problems: Problems, tracks: bool) -> TaoResu
 
 
 def _is_usable(
-    row: Any, position: int, keys: list[str], path: str | Path, problems: Problems
+    row: Any, position: int, keys: list[str], path: str | Path, problems: InputFaults
 ) -> bool:
     """Whether a row has possible values; those that have not are reported."""
     if not isinstance(row, dict):

@@ -19,7 +19,7 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
-from vovtrack.formats.tao.annotations import is_id
+from vovtrack.formats.checks import is_id
 from vovtrack.formats.tao.columns import (
     ColumnBuilder,
     check_provenance,

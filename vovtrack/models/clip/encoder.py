@@ -1,6 +1,6 @@
 """The one door to CLIP: class names to text embeddings, crops to image embeddings.
 
-CLIP is a frozen teacher, never a part of a detector: `ClipTextEncoder` is not an ``nn.Module``,
+CLIP is a frozen teacher, never a part of a detector: `ClipEncoder` is not an ``nn.Module``,
 so it may be an attribute of a model and still stay out of its ``state_dict``, ``parameters()``
 and checkpoints. Models come from ``open_clip``.
 """
@@ -53,7 +53,7 @@ def build_clip(config: str | Path) -> tuple[open_clip.CLIP, Tokenizer]:
     """Build a CLIP with random weights, and its tokenizer, from an open_clip model config file.
 
     A ``text_cfg.vocab_size`` below the tokenizer's 49408 selects the `FoldedTokenizer`. A key
-    ``preprocess_cfg``, as in open_clip's published configs, is for `ClipTextEncoder.preprocess`.
+    ``preprocess_cfg``, as in open_clip's published configs, is for `ClipEncoder.preprocess`.
 
     Raises:
         InputError: The file is missing, not JSON, or lacks or has unknown keys.
@@ -120,7 +120,7 @@ def encode_token_embeds(model: open_clip.CLIP, embeds: Tensor, end: Tensor) -> T
 
 
 @MODELS.register_module()
-class ClipTextEncoder:
+class ClipEncoder:
     """Frozen CLIP that turns class names into unit text embeddings.
 
     Nothing is read or fetched at construction; the model loads at the first use. Embeddings of a
@@ -204,7 +204,7 @@ class ClipTextEncoder:
         """Side in pixels of the square images that `encode_image` reads."""
         return self.preprocess.side
 
-    def to(self, device: str | torch.device) -> ClipTextEncoder:
+    def to(self, device: str | torch.device) -> ClipEncoder:
         """Run on ``device`` from now on."""
         device = torch.device(device)
         if device != self.device:

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.models.clip.encoder import (
-    ClipTextEncoder,
+    ClipEncoder,
     Tokenizer,
     build_clip,
     encode_tokens,
@@ -116,7 +116,7 @@ def train_mini_clip(
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / "clip.safetensors"
         write_weights(model, trial)
-        zero_shot = zero_shot_accuracy(ClipTextEncoder(str(config), str(trial)), val)
+        zero_shot = zero_shot_accuracy(ClipEncoder(str(config), str(trial)), val)
     facts = {
         "zero_shot": zero_shot,
         "train_crops": len(train.labels),
@@ -185,7 +185,7 @@ def train_clip(
     return model.eval()
 
 
-def zero_shot_accuracy(encoder: ClipTextEncoder, crops: Crops) -> dict[str, float | None]:
+def zero_shot_accuracy(encoder: ClipEncoder, crops: Crops) -> dict[str, float | None]:
     """Classify crops by the nearest class text embedding, all classes competing.
 
     Returns:

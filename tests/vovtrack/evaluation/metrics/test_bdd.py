@@ -16,7 +16,7 @@ from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.metrics.bdd import BddTrackMetric
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, list_frames, read_videos
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.structures import Vocabulary
 
 MINI = "saved_models/mini/ovtrack_mini.safetensors"
@@ -24,7 +24,7 @@ MINI = "saved_models/mini/ovtrack_mini.safetensors"
 
 def samples(path) -> list[dict]:
     """The tracks of a file as a model would hand them over, in another order of frames."""
-    videos = read_videos(path, Problems())
+    videos = read_videos(path, InputFaults())
     fingerprint = Vocabulary.load(CLASSES).fingerprint
     found = []
     for number, frame in enumerate(list_frames(path)):
@@ -51,7 +51,7 @@ def test_scores_are_those_of_the_official_program_for_the_same_tracks(recorded, 
         for name in expected["headline"]:
             if scores.get(name) is not None:
                 assert metrics[f"bdd100k/{group}/{name}"] == pytest.approx(scores[name], abs=1e-4)
-    written = read_videos(tmp_path / "tracks", Problems())
+    written = read_videos(tmp_path / "tracks", InputFaults())
     assert {v: len(t.times) for v, t in written.items()}
     assert (tmp_path / "bdd100k.json").is_file()
 

@@ -9,7 +9,7 @@ import pytest
 from vovtrack.evaluation import BoxTable, Statistics, evaluate
 from vovtrack.evaluation.benchmarks.tao import open_source
 from vovtrack.evaluation.scores.teta import METRICS, TETA, curves, teta
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 COUNTERS = ("Loc_TP", "Loc_FN", "Loc_FP", "Cls_TP", "Cls_FN", "Cls_FP")
 CASES = [("small", "small", None), ("edge", "edge", None), ("small_max10", "small", 10)]
@@ -21,7 +21,7 @@ def load(recorded):
 
     def read(name, **options):
         gt, pred = recorded(f"tao_{name}_gt"), recorded(f"tao_{name}_pred")
-        return open_source(gt, pred, Problems(), **options)
+        return open_source(gt, pred, InputFaults(), **options)
 
     return read
 
@@ -121,7 +121,7 @@ def test_names_of_tracks_and_order_of_videos_do_not_matter(load, recorded, tmp_p
     rows = json.loads(recorded("tao_small_pred").read_text())
     moved = tmp_path / "moved.json"
     moved.write_text(json.dumps(sorted(rows, key=lambda row: -row["video_id"])))
-    found = count(open_source(turned, moved, Problems()))
+    found = count(open_source(turned, moved, InputFaults()))
     assert points(found) == [pytest.approx(row, abs=1e-9) for row in reference]
 
 

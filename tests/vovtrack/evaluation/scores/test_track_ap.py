@@ -22,7 +22,7 @@ from vovtrack.evaluation.scores.track_ap import (
     count_video,
     empty_rows,
 )
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 
 NAMES = {"AP": "TrackAP", "AP50": "TrackAP50", "AP75": "TrackAP75", "AR@300": "TrackAR"}
 for kind in ("AP", "AR"):
@@ -33,7 +33,7 @@ for kind in ("AP", "AR"):
 @pytest.fixture(scope="module")
 def source(recorded):
     return open_source(
-        recorded("tao_small_gt"), recorded("tao_small_pred"), Problems(), track_iou="papers"
+        recorded("tao_small_gt"), recorded("tao_small_pred"), InputFaults(), track_iou="papers"
     )
 
 
@@ -124,4 +124,4 @@ def test_tracks_of_several_categories_are_refused_or_left_out(recorded):
 def test_unknown_thresholds(recorded):
     gt, pred = recorded("tao_small_gt"), recorded("tao_small_pred")
     with pytest.raises(InputError, match="track_iou 'x': expected papers or coco"):
-        open_source(gt, pred, Problems(), track_iou="x")
+        open_source(gt, pred, InputFaults(), track_iou="x")

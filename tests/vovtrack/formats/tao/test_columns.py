@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save, save_file
 
 from vovtrack.errors import InputError
-from vovtrack.formats.faults import Problems
+from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tao import writer as tao_writer
 from vovtrack.formats.tao.columns import ColumnBuilder, columns_path, read_columns, write_columns
 from vovtrack.formats.tao.results import NO_TRACK, NO_VIDEO, read_provenance, read_results
@@ -139,7 +139,7 @@ def test_impossible_values_in_columns_are_named(tmp_path):
     write_columns(results, columns_path(path), path, {})
     with pytest.raises(InputError, match=r"result 1 \(image 1, video 1\): key 'bbox' .* h >= 0"):
         read_results(path)
-    problems = Problems(lenient=True)
+    problems = InputFaults(lenient=True)
     assert read_results(path, problems).positions.tolist() == [0, 3]
     assert [found["reason"][:11] for found in problems.listing()] == ["key 'bbox' ", "key 'score'"]
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vovtrack.errors import InputError
-from vovtrack.models import ClipTextEncoder
+from vovtrack.models import ClipEncoder
 from vovtrack.models.clip.encoder import build_clip, encode_tokens
 from vovtrack.models.clip.templates import lvis_templates, resolve_templates
 from vovtrack.models.clip.text_bank import save_text_bank
@@ -97,7 +97,7 @@ class TestTemplates:
 class TestEncode:
     def test_equals_the_definition(self, tiny_clip):
         config, weights, model, tokenizer = tiny_clip
-        encoder = ClipTextEncoder(config, weights, batch_size=2)
+        encoder = ClipEncoder(config, weights, batch_size=2)
         per_template = []
         with torch.no_grad():
             for template in lvis_templates():
@@ -131,7 +131,7 @@ class TestEncode:
         assert tokenizer(["X airplane."])[0, :5].tolist() == [49406, 343, 16451, 269, 49407]
 
     def test_result_cannot_be_spoiled_through_the_cache(self, tiny_clip):
-        encoder = ClipTextEncoder(*tiny_clip[:2], templates="name")
+        encoder = ClipEncoder(*tiny_clip[:2], templates="name")
         first = encoder.encode(NAMES)
         expected = first.clone()
         first.zero_()
@@ -140,13 +140,13 @@ class TestEncode:
     def test_stays_out_of_the_state_dict_of_its_owner(self, tiny_clip):
         owner = nn.Module()
         owner.text_encoder = MODELS.build(
-            dict(type="ClipTextEncoder", model=tiny_clip[0], pretrained=tiny_clip[1])
+            dict(type="ClipEncoder", model=tiny_clip[0], pretrained=tiny_clip[1])
         )
         owner.text_encoder.encode(["star"])
         assert not owner.state_dict() and not list(owner.parameters())
 
     def test_images(self, tiny_clip):
-        encoder = ClipTextEncoder(*tiny_clip[:2], batch_size=2)
+        encoder = ClipEncoder(*tiny_clip[:2], batch_size=2)
         assert encoder.image_size == 16
         images = torch.randn(3, 3, 16, 16)
         with torch.no_grad():
@@ -159,15 +159,15 @@ class TestEncode:
 class TestDiskCache:
     def test_second_encoder_reads_without_loading_the_model(self, tiny_clip, tmp_path):
         arguments = dict(templates="name", cache_dir=str(tmp_path / "cache"))
-        first = ClipTextEncoder(*tiny_clip[:2], **arguments).encode(NAMES)
-        again = ClipTextEncoder(*tiny_clip[:2], **arguments)
+        first = ClipEncoder(*tiny_clip[:2], **arguments).encode(NAMES)
+        again = ClipEncoder(*tiny_clip[:2], **arguments)
         assert torch.equal(again.encode(NAMES), first)
         assert again._loaded is None
 
     def test_by_default_the_user_s_folder_is_used(self, tiny_clip, tmp_path, monkeypatch):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
-        ClipTextEncoder(*tiny_clip[:2], templates="name").encode(NAMES)
-        again = ClipTextEncoder(*tiny_clip[:2], templates="name")
+        ClipEncoder(*tiny_clip[:2], templates="name").encode(NAMES)
+        again = ClipEncoder(*tiny_clip[:2], templates="name")
         again.encode(NAMES)
         assert again._loaded is None
         assert len(list((tmp_path / "mine/vovtrack/text").iterdir())) == 1
@@ -179,7 +179,7 @@ class TestDiskCache:
         from safetensors.torch import save_file
 
         def encoder():
-            return ClipTextEncoder(*tiny_clip[:2], templates="name", cache_dir=tmp_path / "cache")
+            return ClipEncoder(*tiny_clip[:2], templates="name", cache_dir=tmp_path / "cache")
 
         first = encoder().encode(NAMES)
         (path,) = (tmp_path / "cache").iterdir()
@@ -197,15 +197,15 @@ class TestDiskCache:
 
     def test_a_folder_that_cannot_be_written_costs_a_warning(self, tiny_clip, tmp_path, caplog):
         (tmp_path / "cache").write_text("a file in the way")
-        encoder = ClipTextEncoder(*tiny_clip[:2], templates="name", cache_dir=tmp_path / "cache")
-        plain = ClipTextEncoder(*tiny_clip[:2], templates="name", cache_dir=None)
+        encoder = ClipEncoder(*tiny_clip[:2], templates="name", cache_dir=tmp_path / "cache")
+        plain = ClipEncoder(*tiny_clip[:2], templates="name", cache_dir=None)
         assert torch.equal(encoder.encode(NAMES), plain.encode(NAMES))
         assert "not kept for the next time" in caplog.text
 
     def test_a_long_wait_is_announced_once(self, tiny_clip, tmp_path, caplog):
         names = [f"star {number}" for number in range(30)]
         for _ in range(2):
-            ClipTextEncoder(*tiny_clip[:2], cache_dir=tmp_path / "cache").encode(names)
+            ClipEncoder(*tiny_clip[:2], cache_dir=tmp_path / "cache").encode(names)
         assert caplog.text.count("CLIP reads 2220 sentences on the CPU") == 1
 
     def test_key_depends_on_names_templates_and_weights(self, tiny_clip, tmp_path):
@@ -224,8 +224,8 @@ class TestDiskCache:
             (weights, ["a {}"], ["star", "heart"]),
             (other, "name", ["star", "heart"]),
         ]:
-            plain = ClipTextEncoder(config, pretrained, templates).encode(names)
-            cached = ClipTextEncoder(config, pretrained, templates, cache_dir=str(cache))
+            plain = ClipEncoder(config, pretrained, templates).encode(names)
+            cached = ClipEncoder(config, pretrained, templates, cache_dir=str(cache))
             torch.testing.assert_close(cached.encode(names), plain)
         assert len(list(cache.iterdir())) == 5
 
@@ -233,13 +233,13 @@ class TestDiskCache:
 class TestRefusals:
     def test_activation_mismatch(self):
         with pytest.raises(InputError, match="ViT-B-32-quickgelu"):
-            ClipTextEncoder("ViT-B-32", "openai").encode(["star"])
+            ClipEncoder("ViT-B-32", "openai").encode(["star"])
 
     def test_unknown_model_and_tag(self):
         with pytest.raises(InputError, match="did you mean"):
-            ClipTextEncoder("ViT-B-33", "openai").encode(["star"])
+            ClipEncoder("ViT-B-33", "openai").encode(["star"])
         with pytest.raises(InputError, match="choose one of"):
-            ClipTextEncoder("ViT-B-32-quickgelu", "openia").encode(["star"])
+            ClipEncoder("ViT-B-32-quickgelu", "openia").encode(["star"])
 
     def test_unreachable_network_is_explained(self, monkeypatch, tmp_path):
         import open_clip
@@ -249,17 +249,17 @@ class TestRefusals:
 
         monkeypatch.setattr(open_clip, "create_model", offline)
         with pytest.raises(InputError, match="no route.*connect to the network once"):
-            ClipTextEncoder().encode(["star"])
+            ClipEncoder().encode(["star"])
 
     def test_construction_needs_no_files(self, tmp_path):
-        encoder = ClipTextEncoder(str(write_config(tmp_path)), str(tmp_path / "none.safetensors"))
+        encoder = ClipEncoder(str(write_config(tmp_path)), str(tmp_path / "none.safetensors"))
         assert encoder.embed_dim == 16
         with pytest.raises(InputError, match="none.safetensors does not exist"):
             encoder.encode(["star"])
 
     def test_config_needs_a_weight_file(self, tmp_path):
         with pytest.raises(InputError, match="needs a weight file"):
-            ClipTextEncoder(str(write_config(tmp_path)), "openai")
+            ClipEncoder(str(write_config(tmp_path)), "openai")
 
     def test_wrong_truncated_and_unsafe_weights(self, tiny_clip, tmp_path):
         config, weights, *_ = tiny_clip
@@ -271,7 +271,7 @@ class TestRefusals:
         evil.write_bytes(pickle.dumps(Touch(tmp_path / "executed")))
         for path in (cut, partial, evil):
             with pytest.raises(InputError, match=path.name):
-                ClipTextEncoder(config, str(path)).encode(["star"])
+                ClipEncoder(config, str(path)).encode(["star"])
         assert not (tmp_path / "executed").exists()
 
     def test_config_errors(self, tmp_path):
@@ -288,11 +288,11 @@ class TestRefusals:
     @pytest.mark.parametrize("names", [[], "star", ["star", " "], [3]])
     def test_names(self, tiny_clip, names):
         with pytest.raises(InputError):
-            ClipTextEncoder(*tiny_clip[:2]).encode(names)
+            ClipEncoder(*tiny_clip[:2]).encode(names)
 
     def test_name_longer_than_the_context(self, tiny_clip):
         with pytest.raises(InputError, match="red red.*too long"):
-            ClipTextEncoder(*tiny_clip[:2], "name").encode(["star", "red " * 30])
+            ClipEncoder(*tiny_clip[:2], "name").encode(["star", "red " * 30])
 
 
 class Touch:

@@ -9,7 +9,7 @@ import torch
 
 from tests.detpro.conftest import CLIP
 from vovtrack.errors import InputError
-from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, ClipTextEncoder
+from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, ClipEncoder
 from vovtrack.models.clip.preprocess import ImagePreprocess
 
 HALF = torch.full((3, 1, 1), 0.5)
@@ -20,8 +20,8 @@ def test_defaults_are_those_of_the_first_clip(tmp_path):
     """A config without a word on images, and OpenAI's own weights."""
     (tmp_path / "clip.json").write_text(json.dumps(LAYOUT))
     for encoder, side in (
-        (ClipTextEncoder(str(tmp_path / "clip.json"), "w.pt"), 16),
-        (ClipTextEncoder(), 224),
+        (ClipEncoder(str(tmp_path / "clip.json"), "w.pt"), 16),
+        (ClipEncoder(), 224),
     ):
         view = encoder.preprocess
         assert (view.side, view.resize_mode, view.interpolation) == (side, "shortest", "bicubic")
@@ -31,22 +31,22 @@ def test_defaults_are_those_of_the_first_clip(tmp_path):
 
 @pytest.mark.parametrize("weights", ["webli", "siglip2.safetensors"])
 def test_a_weight_file_is_taken_for_what_all_published_weights_are(weights):
-    view = ClipTextEncoder("ViT-B-16-SigLIP2-256", weights).preprocess
+    view = ClipEncoder("ViT-B-16-SigLIP2-256", weights).preprocess
     assert (view.side, view.resize_mode) == (256, "squash")
     assert torch.equal(view.mean, HALF) and torch.equal(view.std, HALF)
 
 
 def test_a_weight_file_that_may_need_either_is_refused():
     with pytest.raises(InputError, match="ViT-L-14 are published for different.*preprocess_cfg"):
-        _ = ClipTextEncoder("ViT-L-14", "large.safetensors").preprocess
-    tagged = ClipTextEncoder("ViT-L-14", "laion2b_s32b_b82k").preprocess
+        _ = ClipEncoder("ViT-L-14", "large.safetensors").preprocess
+    tagged = ClipEncoder("ViT-L-14", "laion2b_s32b_b82k").preprocess
     assert torch.equal(tagged.mean, HALF)
 
 
 def test_a_config_file_may_say_it(tmp_path):
     settings = dict(mean=[0.5] * 3, std=[0.25] * 3, resize_mode="squash", interpolation="bilinear")
     (tmp_path / "clip.json").write_text(json.dumps({**LAYOUT, "preprocess_cfg": settings}))
-    view = ClipTextEncoder(str(tmp_path / "clip.json"), "w.pt").preprocess
+    view = ClipEncoder(str(tmp_path / "clip.json"), "w.pt").preprocess
     assert (view.resize_mode, view.interpolation) == ("squash", "bilinear")
     found = view(torch.full((1, 3, 16, 16), 255, dtype=torch.uint8))
     assert torch.equal(found, torch.full((1, 3, 16, 16), 2.0))
@@ -68,7 +68,7 @@ def test_what_cannot_be(settings, message):
 
 def test_pixels_and_inputs_are_told_apart_by_their_type():
     """The tower sees the same."""
-    encoder = ClipTextEncoder(**CLIP, batch_size=2)
+    encoder = ClipEncoder(**CLIP, batch_size=2)
     side = encoder.image_size
     pixels = torch.randint(0, 256, (3, 3, side, side), dtype=torch.uint8)
     again = encoder.encode_image(encoder.preprocess(pixels))

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vovtrack.models import ClipTextEncoder
+from vovtrack.models import ClipEncoder
 from vovtrack.models.clip.encoder import build_clip
 from vovtrack.models.clip.templates import lvis_templates
 from vovtrack.synthetic import class_names, render_clip
@@ -21,7 +21,7 @@ WEIGHTS = "saved_models/mini/clip_mini.safetensors"
 
 @pytest.fixture
 def encoder(repository):
-    return ClipTextEncoder(CONFIG, WEIGHTS)
+    return ClipEncoder(CONFIG, WEIGHTS)
 
 
 def test_recognises_base_and_novel_objects_of_new_scenes(encoder, tmp_path):

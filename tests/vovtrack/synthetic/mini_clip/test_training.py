@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vovtrack.errors import InputError
-from vovtrack.models import ClipTextEncoder
+from vovtrack.models import ClipEncoder
 from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, build_clip
 from vovtrack.synthetic.mini_clip.crops import augment, centre_view, join_crops, read_crops
 from vovtrack.synthetic.mini_clip.training import (
@@ -107,7 +107,7 @@ class TestTraining:
         assert scores["novel"] > 0.4
 
     def test_text_embeddings_add_up(self, trained, config):
-        encoder = ClipTextEncoder(str(config), str(trained[0]))
+        encoder = ClipEncoder(str(config), str(trained[0]))
         texts = encoder.encode(NAMES)
         shared = torch.tensor([[len({*a.split()} & {*b.split()}) for a in NAMES] for b in NAMES])
         cosine = texts @ texts.T

@@ -1,0 +1,34 @@
+"""Whether values of a stranger's file are what they should be."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+
+def is_id(value: Any) -> bool:
+    """Whether ``value`` is a whole number of 64 bits."""
+    return type(value) is int and -(1 << 63) <= value < 1 << 63
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a finite number."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def is_box(box: Any) -> bool:
+    """Whether ``box`` is ``(x, y, w, h)`` of non-negative size with finite corners and area."""
+    if not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
+        return False
+    x, y, w, h = map(float, box)
+    return w >= 0 and h >= 0 and all(map(math.isfinite, (x + w, y + h, w * h)))
+
+
+def are_boxes(bboxes: np.ndarray) -> np.ndarray:
+    """:func:`is_box` of each row of numbers: (N, 4) float64 to (N,) bool."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        x, y, w, h = bboxes.T
+        return (w >= 0) & (h >= 0) & np.isfinite(x + w) & np.isfinite(y + h) & np.isfinite(w * h)
