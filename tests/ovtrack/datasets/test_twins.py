@@ -145,6 +145,48 @@ def test_the_file_has_stills_and_pairs(stills, tmp_path):
     assert len(set(stills_ids)) == len(stills_ids)
 
 
+def test_ids_and_sizes_agree(stills, tmp_path):
+    content = prepare(stills, tmp_path / "out")
+    images = {image["id"]: image for image in content["images"]}
+    videos = {video["id"]: video for video in content["videos"]}
+    assert len(videos) == 12 and len(images) == 18
+    for image in images.values():
+        video = videos[image["video_id"]]
+        assert (video["width"], video["height"]) == (image["width"], image["height"]) == SIZE
+    for annotation in content["annotations"]:
+        assert annotation["video_id"] == images[annotation["image_id"]]["video_id"]
+        assert annotation["area"] == annotation["bbox"][2] * annotation["bbox"][3]
+        assert annotation["track_id"] == annotation["instance_id"]
+
+
+def test_a_still_of_small_objects_has_no_twin_and_is_not_opened(stills, tmp_path):
+    """Its file may even be empty: twins that keep their background take nothing from it."""
+    content = json.loads(stills.read_text())
+    for annotation in content["annotations"]:
+        if annotation["image_id"] == 4:
+            annotation.update(bbox=[1, 1, 4, 4], segmentation=[[1, 1, 5, 1, 5, 5, 1, 5]])
+    stills.write_text(json.dumps(content))
+    images = stills.parent / "images"
+    (images / "000004.jpg").write_bytes(b"")
+    counts = prepare_pairs(stills, images, tmp_path / "out", RECIPE, repeats=4, workers=1)
+    assert counts["stills"] == 6 and counts["without_twin"] == 1
+    found = json.loads((tmp_path / "out/annotations.json").read_text())
+    assert [Path(i["file_name"]).name for i in found["images"]].count("000004.jpg") == 1
+
+
+def test_base_classes_without_objects_stay_in_the_list(stills, tmp_path):
+    content = json.loads(stills.read_text())
+    content["categories"] += [
+        dict(id=4, name="base, not seen", frequency="f"),
+        dict(id=5, name="novel, not seen", frequency="r"),
+    ]
+    stills.write_text(json.dumps(content))
+    base = prepare(stills, tmp_path / "base")["categories"]
+    assert [category["id"] for category in base] == [1, 2, 4]
+    every = prepare(stills, tmp_path / "all", all_classes=True)["categories"]
+    assert [category["id"] for category in every] == [1, 2, 3, 4, 5]
+
+
 def test_all_classes_on_request(stills, tmp_path):
     content = prepare(stills, tmp_path / "out", all_classes=True)
     assert {a["category_id"] for a in content["annotations"]} == {1, 2, 3}
@@ -247,10 +289,21 @@ def test_a_twin_that_was_deleted_is_made_again(stills, tmp_path):
     assert lost.read_bytes() == was
 
 
-def test_other_settings_do_not_mix_with_an_earlier_run(stills, tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    [dict(seed=1), dict(repeats=2), dict(all_classes=True), dict(recipe=TwinRecipe("other"))],
+    ids=lambda change: next(iter(change)),
+)
+def test_other_settings_do_not_mix_with_an_earlier_run(stills, tmp_path, change):
     prepare(stills, tmp_path / "out")
     with pytest.raises(InputError, match="begun with other annotations or settings"):
-        prepare(stills, tmp_path / "out", seed=1)
+        prepare(stills, tmp_path / "out", **change)
+
+
+def test_a_worker_that_dies_is_one_sentence(stills, tmp_path, monkeypatch):
+    monkeypatch.setattr("ovtrack.datasets.twin_files._start_worker", os._exit)
+    with pytest.raises(InputError, match="same command again with fewer --workers"):
+        prepare(stills, tmp_path / "out", workers=2)
 
 
 @pytest.mark.parametrize(("content", "workers"), [(b"", 1), (b"\xff\xd8\xff no image", 2)])
@@ -297,6 +350,21 @@ def test_values_out_of_range_are_one_sentence(stills, tmp_path, capsys, words, a
     assert main(["prepare", "pairs", str(stills), images, "--out", out, *words]) == 2
     error = capsys.readouterr().err
     assert answer in error and "Traceback" not in error
+
+
+def test_the_smallest_area_is_one_pixel():
+    TwinRecipe(min_area=1, min_twin_area=1)
+    for name in ("min_area", "min_twin_area"):
+        with pytest.raises(InputError, match="1 pixel or more"):
+            TwinRecipe(**{name: 0.5})
+
+
+def test_categories_of_one_name_are_told_with_their_file(stills, tmp_path):
+    content = json.loads(stills.read_text())
+    content["categories"][1]["name"] = content["categories"][0]["name"]
+    stills.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"lvis\.json"):
+        prepare(stills, tmp_path / "out")
 
 
 def test_only_novel_classes_leave_nothing(stills, tmp_path):
