@@ -116,7 +116,7 @@ class RawSnippetDataset(BaseDataset):
                 parts = [part for part in parts if len(part) == size]
         name = f"{folder.name}/{video.name}"
         return [
-            dict(video=name, chunk=number, frames=part, first=number * size)
+            dict(video=name, frames=part, first=number * size)
             for number, part in enumerate(parts)
             if len(part) >= self.clip_length
         ]

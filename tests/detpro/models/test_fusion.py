@@ -71,3 +71,11 @@ def test_classwise_nms_may_report_a_region_twice():
     dets, regions = classwise_nms(boxes, scores, 0.1, 0.5, 10)
     assert regions.tolist() == [0, 0]
     assert dets.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("suppress", [best_class_nms, classwise_nms])
+def test_a_score_at_the_threshold_is_left_out(suppress):
+    boxes = torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60]])
+    scores = torch.tensor([[0.5, 0.125], [0.25, 0.125]])
+    dets, regions = suppress(boxes, scores, 0.25, 0.5, 10)
+    assert dets.scores.tolist() == [0.5] and regions.tolist() == [0]

@@ -48,6 +48,13 @@ def test_chunks(root, keep, lengths):
     assert data.get_data_info(1)["frames"][0].endswith("one/a/0064.jpg")
 
 
+def test_videos_that_are_too_short_are_counted(root, monkeypatch):
+    told = []
+    monkeypatch.setattr("ovtrack.datasets.clips.print_log", lambda text, **_: told.append(text))
+    dataset(root)
+    assert len(told) == 1 and "one': 1 of 4 videos are left out" in told[0]
+
+
 def test_whole_videos(root):
     assert len(dataset(root, chunk_length=None)) == 4
 

@@ -296,6 +296,14 @@ def test_mixup_joins_boxes_ids_and_homographies(seed):
             assert np.abs(results["img"][middle] - expected_colour).max() <= 2
 
 
+def test_mixup_mirrors_half_of_the_other_images():
+    np.random.seed(0)
+    scenes = scene(0, 0), scene(1, 0)
+    mixed_up = [PairMixUp()(dict(scenes[0], mix_results=[dict(scenes[1])])) for _ in range(40)]
+    mirrored = sum(np.linalg.det(one["homography_matrix"][1]) < 0 for one in mixed_up)
+    assert 10 < mirrored < 30
+
+
 @pytest.mark.parametrize(
     ("part", "kwargs", "answer"),
     [

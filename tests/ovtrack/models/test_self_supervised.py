@@ -67,6 +67,13 @@ def test_only_the_embedding_head_trains_and_nothing_drifts(model):
         assert torch.equal(value, before[name]), name
 
 
+def test_raw_video_does_not_train_a_class_head(repo_root):
+    head = Config.fromfile(repo_root / "configs/mini/ovtrack_classes.py").model.class_head
+    model = make(repo_root, class_head=head)
+    assert not any(p.requires_grad for p in model.class_head.parameters())
+    assert all(p.requires_grad for p in model.track_head.parameters())
+
+
 def test_statistics_of_neck_and_box_head_drift_as_released(repo_root):
     model = make(repo_root, "ovtrack_self_supervised_released")
     before = {name: value.clone() for name, value in model.named_buffers()}

@@ -3,6 +3,7 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
 from vovtrack.errors import InputError
 from vovtrack.models import load_text_bank, save_text_bank
@@ -42,6 +43,13 @@ def test_safetensors_round_trip(tmp_path):
     torch.testing.assert_close(bank.embeds, UNIT)
     assert bank.names == tuple("abcde")
     assert [p.name for p in path.parent.iterdir()] == ["bank.safetensors"]
+
+
+def test_safetensors_of_others_carry_no_names(tmp_path):
+    save_file({"embeddings": BANK}, tmp_path / "bank.safetensors")
+    bank = load_text_bank(tmp_path / "bank.safetensors")
+    torch.testing.assert_close(bank.embeds, UNIT)
+    assert bank.names is None
 
 
 def test_background_row_of_released_lvis_files(tmp_path):
