@@ -50,7 +50,9 @@ def test_chunks(root, keep, lengths):
 
 def test_videos_that_are_too_short_are_counted(root, monkeypatch):
     told = []
-    monkeypatch.setattr("ovtrack.datasets.clips.print_log", lambda text, **_: told.append(text))
+    monkeypatch.setattr(
+        "ovtrack.datasets.raw_snippets.print_log", lambda text, **_: told.append(text)
+    )
     dataset(root)
     assert len(told) == 1 and "one': 1 of 4 videos are left out" in told[0]
 

@@ -301,7 +301,7 @@ def test_other_settings_do_not_mix_with_an_earlier_run(stills, tmp_path, change)
 
 
 def test_a_worker_that_dies_is_one_sentence(stills, tmp_path, monkeypatch):
-    monkeypatch.setattr("ovtrack.datasets.twin_files._start_worker", os._exit)
+    monkeypatch.setattr("ovtrack.datasets.twins.files._start_worker", os._exit)
     with pytest.raises(InputError, match="same command again with fewer --workers"):
         prepare(stills, tmp_path / "out", workers=2)
 
