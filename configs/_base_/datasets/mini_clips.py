@@ -1,6 +1,6 @@
 """Raw clips of the mini world, a domain of other textures, blur and light."""
 
-_base_ = "mini_tao.py"
+_base_ = ["mini_tao.py", "snippets.py"]
 
 train_pipeline = [
     dict(type="LoadCheckedImage"),
@@ -9,14 +9,10 @@ train_pipeline = [
         type="RandomResize", scale={{_base_.frame_scale}}, ratio_range=(0.8, 1.25), keep_ratio=True
     ),
     dict(type="YOLOXHSVRandomAug"),
-    dict(type="PackIdentityInputs", meta_keys={{_base_.clip_meta_keys}}),
+    dict(type="PackIdentityInputs", meta_keys={{_base_.snippet_meta_keys}}),
 ]
 train_dataloader = dict(
-    batch_size=2,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=True),
-    collate_fn=dict(type="clip_collate"),
     dataset=dict(
         type="RepeatDataset",
         times=4,

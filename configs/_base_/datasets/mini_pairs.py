@@ -1,6 +1,6 @@
 """Image pairs of the mini world, each view augmented on its own."""
 
-_base_ = "mini_tao.py"
+_base_ = ["mini_tao.py", "pairs.py"]
 
 train_pipeline = [
     dict(type="LoadCheckedImage"),
@@ -13,11 +13,7 @@ train_pipeline = [
     dict(type="PackIdentityInputs"),
 ]
 train_dataloader = dict(
-    batch_size=6,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=True),
-    collate_fn=dict(type="pair_collate"),
     dataset=dict(
         type="ImagePairDataset",
         data_root={{_base_.data_root}},

@@ -1,33 +1,17 @@
 """Raw clips of the seven sources of TAO's training videos, no labels; tested on TAO."""
 
-_base_ = "tao_ov.py"
+_base_ = ["tao_ov.py", "snippets.py", "large_frames.py"]
 
 train_pipeline = [
     dict(type="LoadCheckedImage"),
-    dict(
-        type="TrackRandomAffine",
-        max_rotate_degree=10,
-        max_translate_ratio=0.1,
-        scaling_ratio_range=(0.5, 1.5),
-        max_shear_degree=2,
-        border=(0, 0),
-    ),
+    {{_base_.affine}},
     dict(type="YOLOXHSVRandomAug"),
     dict(type="RandomFlip", prob=0.5),
-    dict(
-        type="RandomChoiceResize",
-        scales=[(1333, side) for side in (640, 672, 704, 736, 768, 800)],
-        resize_type="Resize",
-        keep_ratio=True,
-    ),
-    dict(type="PackIdentityInputs", meta_keys={{_base_.clip_meta_keys}}),
+    {{_base_.resize}},
+    dict(type="PackIdentityInputs", meta_keys={{_base_.snippet_meta_keys}}),
 ]
 train_dataloader = dict(
-    batch_size=2,
     num_workers=3,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=True),
-    collate_fn=dict(type="clip_collate"),
     dataset=dict(
         type="RawSnippetDataset",
         data_root="data/tao/frames/train",
