@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from detpro.models import StateGate, StateWeighting
 from detpro.models.bbox_head import RegionOutputs
 from tests.detpro.models.test_cascade import detections, small
+from tests.fake_cuda import fake_cuda
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
@@ -53,6 +54,13 @@ def test_a_state_is_the_mean_of_pairs_and_branches(branches):
     embeds = dict(text=found.text_embeds, image=found.image_embeds)
     expected = sum(by_hand(embeds[name]) for name in branches) / len(branches)
     assert torch.allclose(make(branches=branches).judge(found), expected, atol=1e-6)
+
+
+def test_another_vocabulary_lies_where_the_model_is():
+    with fake_cuda() as device:
+        rule = make(classes="novel").to(device)
+        rule.set_vocabulary(VOCABULARY)
+        assert rule.novel.device == device and rule.novel.tolist() == list(VOCABULARY.novel)
 
 
 def best(probabilities: torch.Tensor, rows: torch.Tensor | None = None) -> InstanceData:

@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from detpro.prompts import PromptLearner
+from detpro.prompts.context import ContextPrompts, word_embeds
 from detpro.prompts.losses import soft
 from tests.detpro.conftest import CLIP, ROOT
+from vovtrack.models.clip.encoder import ClipEncoder
 
 VOCABULARY = str(ROOT / "configs/mini/vocabulary.json")
 TEMPERATURE = 0.05
@@ -29,6 +31,15 @@ def feats() -> torch.Tensor:
 
 def cosines(model: PromptLearner, feats: torch.Tensor) -> torch.Tensor:
     return F.normalize(feats, dim=1) @ model(feats).T
+
+
+def test_a_context_of_words_reads_as_their_sentence(model):
+    names = ["cat", "traffic light"]
+    prompts = ContextPrompts(model.clip, names, num_context=4)
+    found = prompts.encode(word_embeds(model.clip, "a photo of a"))
+    sentences = ClipEncoder(**CLIP | dict(templates=["a photo of a {}."]))
+    expected = F.normalize(sentences.encode(names), dim=1)
+    torch.testing.assert_close(F.normalize(found, dim=1), expected, atol=1e-5, rtol=0)
 
 
 def test_temperature_divides_the_cosines_of_training(model, feats):
