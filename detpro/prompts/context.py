@@ -117,6 +117,7 @@ class ContextPrompts(nn.Module):
 def word_embeds(clip: ClipEncoder, words: str) -> Tensor:
     """Token embeddings (K, W) of the tokens of ``words``, start and end left out."""
     model, tokenizer = clip.load()
-    tokens = tokenizer([words])[0]
-    inside = tokens[1 : int(tokens.argmax())]
-    return model.token_embedding(inside.to(clip.device)).detach().clone()
+    with clip.device:  # also where the prompts are built on the meta device
+        tokens = tokenizer([words])[0]
+        inside = tokens[1 : int(tokens.argmax())]
+        return model.token_embedding(inside.to(clip.device)).detach().clone()

@@ -133,11 +133,13 @@ def _extract(args: argparse.Namespace) -> int:
     else:
         regions = RegionSet.load(args.regions, args.ann)
     rank, world_size = own_share()
+    clip = build_clip_encoder(args)
+    clip.load()  # one that cannot be read leaves no bank behind
     count = extract_bank(
         args.bank,
         regions,
         image_paths(args.ann, args.images),
-        RegionEncoder(build_clip_encoder(args)),
+        RegionEncoder(clip),
         images_per_shard=args.images_per_shard,
         crops_per_batch=args.crops_per_batch,
         rank=rank,

@@ -21,6 +21,7 @@ from mmengine.utils import import_modules_from_strings
 from vovtrack import compat
 from vovtrack.compat.plain_yaml import PlainLoader
 from vovtrack.engine.data_configs import OPT_IN, check_content, import_parts
+from vovtrack.engine.data_sizes import check_model, check_numbers
 from vovtrack.engine.shipped import CONFIGS, SHIPPED
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
@@ -68,10 +69,15 @@ def read_config(path: str | Path, trust_config: bool = False) -> Config:
             and let it import what it names.
 
     Raises:
-        InputError: The file cannot be read, or it would run code that was not trusted.
+        InputError: The file cannot be read, it would run code that was not trusted, or as data it
+            asks for more than :mod:`vovtrack.engine.data_sizes` allows.
     """
     compat.install()
-    return _read(Path(path), trust_config, count())
+    path = Path(path)
+    cfg = _read(path, trust_config, count())
+    if path.suffix.lower() in DATA_SUFFIXES and not trust_config:
+        check_model(path, cfg)
+    return cfg
 
 
 def _read(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
@@ -114,6 +120,7 @@ def _read_data(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
         merged.update(base.items())
     if not trust_config:
         check_content(path, content)
+        check_numbers(path, content)
     try:
         merged = Config._merge_a_into_b(content, merged)
         config = Config(merged, filename=path)

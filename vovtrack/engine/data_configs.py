@@ -82,6 +82,8 @@ collect_dir test_out_dir filename_tmpl resfile_path show_dir timestamp
 """
 OUTPUT_KEYS = frozenset(_OUTPUT_KEYS.split())
 """Keys that say where something is written: a data config may only name places below here."""
+DEVICES = ("dev", "proc", "sys")
+"""Folders of the root that hold no files."""
 SETTINGS = {"launcher": "none", "compile": False, "model_wrapper_cfg": None, "init_method": None}
 """Settings that start programs or connect to strangers, with the only value that they may have."""
 OPT_IN = "If you trust its author, add --trust-config (in Python: trust_config=True)."
@@ -132,6 +134,8 @@ def check_content(path: Path, content: dict[str, Any]) -> None:
     for key, text in _texts(content):
         if PICKLES.search(text):
             raise _refused(path, key, text, "a pickle, which can run code when it is read")
+        if _is_device(text):
+            raise _refused(path, key, text, "a device, whose content may have no end")
 
 
 def is_known_part(name: Any) -> bool:
@@ -202,6 +206,14 @@ def _lies_below(value: Any) -> bool:
         return False
     here = Path.cwd()
     return Path(os.path.realpath(here / value)).is_relative_to(os.path.realpath(here))
+
+
+def _is_device(text: str) -> bool:
+    """Whether a path, or the root that another text may be appended to, leads to no plain file."""
+    if "/" not in text or "\0" in text:
+        return False
+    place = Path(os.path.realpath(text))
+    return len(place.parts) == 1 or place.parts[1] in DEVICES or place.is_fifo()
 
 
 def _refused(path: Path, key: Any, value: Any, what: str) -> InputError:

@@ -33,6 +33,7 @@ from vovtrack.files.atomic import atomic_write
 from vovtrack.files.checkpoints import check_checkpoint_file
 from vovtrack.files.folders import held_folders
 
+_KEPT = "Checkpoints are kept: add --resume to continue."
 _RUNS = count()
 """Numbers the runs of this process."""
 
@@ -67,8 +68,8 @@ def train(
         trust_config: Run a ``.py`` config from outside of the project.
 
     Raises:
-        InputError: Unknown config or option, a config that cannot be trained, or a data worker
-            that died.
+        InputError: Unknown config or option, a config that cannot be trained, a work directory
+            that another run is writing to, or a data worker that died.
     """
     cfg = load_config(config, cfg_options=cfg_options, work_dir=work_dir, trust_config=trust_config)
     if cfg.get("train_dataloader") is None or cfg.get("train_cfg") is None:
@@ -87,9 +88,11 @@ def train(
     if amp:
         switches.mix_precision(cfg, amp)
     switches.log_to(cfg, log)
-    runner = _build_runner(cfg, launcher, seed, "train")
-    with reported_workers("train_dataloader", "Checkpoints are kept: add --resume to continue."):
-        runner.train()
+    # The first process holds the folder for all of its run, before the runner writes there.
+    with held_folders([cfg.work_dir] if _is_first(launcher) else ()):
+        runner = _build_runner(cfg, launcher, seed, "train")
+        with reported_workers("train_dataloader", _KEPT):
+            runner.train()
 
 
 def _check_start(path: str) -> None:
@@ -281,6 +284,11 @@ def _connect_processes(cfg: Config, launcher: str, purpose: Literal["train", "te
         torch.distributed.init_process_group(
             "gloo", timeout=None if limit is None else timedelta(seconds=limit)
         )
+
+
+def _is_first(launcher: str) -> bool:
+    """Whether this is the first process of its run; no process group need exist yet."""
+    return os.environ.get("SLURM_PROCID" if launcher == "slurm" else "RANK", "0") == "0"
 
 
 def _tell(notice: str) -> None:

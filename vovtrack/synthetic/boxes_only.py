@@ -62,11 +62,13 @@ def write_boxes(
         Numbers of videos, images, annotated and predicted boxes.
 
     Raises:
-        InputError: The files exist already, or ``videos`` is not positive.
+        InputError: The files exist already, ``videos`` is not positive, or ``seed`` is negative.
     """
     out = Path(out)
     if videos < 1:
         raise InputError(f"--videos {videos}: expected at least 1.")
+    if seed < 0:
+        raise InputError(f"The seed is {seed}: expected 0 or more.")
     if not force and (out / "gt.json").exists():
         raise InputError(f"{out}: 'gt.json' is already there. Choose another folder or --force.")
     statistics = statistics or BoxStatistics()

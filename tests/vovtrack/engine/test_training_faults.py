@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ import textwrap
 import pytest
 
 from vovtrack.engine.weights.checkpoint import latest_checkpoint, read_checkpoint
+from vovtrack.files.folders import held_folders
 
 CONFIG = textwrap.dedent(
     """
@@ -21,7 +23,8 @@ CONFIG = textwrap.dedent(
     train_cfg = dict(type="ResumableEpochLoop", max_epochs=4)
     default_hooks = dict(checkpoint=dict(
         type="VerifiedCheckpointHook", by_epoch=True, interval=1, max_keep_ckpts=3))
-    custom_hooks = [dict(type="FullDisk", epoch=-1), dict(type="DeadWorker", epoch=-1, sign="")]
+    custom_hooks = [dict(type="FullDisk", epoch=-1), dict(type="DeadWorker", epoch=-1, sign=""),
+                    dict(type="Killed", epoch=-1)]
     default_scope = "mmdet"
     """
 )
@@ -69,6 +72,13 @@ PROGRAM = textwrap.dedent(
             if runner.epoch == self.epoch:
                 open(self.sign, "w").close()
 
+    @HOOKS.register_module()
+    class Killed(Hook):
+        def __init__(self, epoch): self.epoch = epoch
+        def before_train_epoch(self, runner):
+            if runner.epoch == self.epoch:
+                os.kill(os.getpid(), signal.SIGKILL)
+
     sys.exit(main(sys.argv[1:]))
     """
 )
@@ -80,9 +90,13 @@ def train(tmp_path, repo_root):
     (tmp_path / "config.py").write_text(CONFIG)
     words = ["train", "config.py", "--trust-config", "--work-dir", "run", "--device", "cpu"]
 
-    def call(*more: str) -> tuple[int, str]:
+    (tmp_path / "program.py").write_text(PROGRAM)
+
+    def call(*more: str, processes: int = 1) -> tuple[int, str]:
+        several = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+        starter = several if processes > 1 else []
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, *words, *more],
+            [sys.executable, *starter, "program.py", *words, *more],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(repo_root)},
             capture_output=True,
@@ -90,7 +104,8 @@ def train(tmp_path, repo_root):
             timeout=120,
         )
         print(done.stdout, done.stderr)
-        return done.returncode, done.stderr.strip().splitlines()[-1] if done.returncode else ""
+        told = done.stderr.strip().splitlines() if done.returncode else []
+        return done.returncode, told[-1] if told else ""
 
     return call
 
@@ -98,6 +113,29 @@ def train(tmp_path, repo_root):
 def finished_after_resume(run, train) -> bool:
     assert train("--resume") == (0, "")
     return read_checkpoint(run / "epoch_4.pth")["meta"]["epoch"] == 4
+
+
+def test_a_second_training_stops_before_it_writes(tmp_path, train):
+    run = tmp_path / "run"
+    with held_folders([run]):
+        code, told = train()
+        assert code == 2 and not list(run.iterdir())
+    assert told == (
+        f"vovtrack train: Another run is writing its results to '{run}': wait until it has "
+        "ended, or choose another folder."
+    )
+
+
+def test_a_killed_training_resumes_in_its_folder(tmp_path, train):
+    run = tmp_path / "run"
+    assert train("--cfg-options", "custom_hooks.2.epoch=2")[0] == -signal.SIGKILL
+    assert latest_checkpoint(run).name == "epoch_2.pth"
+    assert finished_after_resume(run, train)
+
+
+def test_the_processes_of_one_training_share_its_folder(tmp_path, train):
+    assert train("--launcher", "pytorch", processes=2) == (0, "")
+    assert (tmp_path / "run/epoch_4.pth").exists()
 
 
 def test_a_disk_that_fills_up_while_a_checkpoint_is_saved(tmp_path, train):

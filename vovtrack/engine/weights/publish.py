@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,14 @@ def model_card(
         config: Config that builds their model.
 
     Raises:
-        InputError: The file is no safetensors, or cannot be read.
+        InputError: The file is no safetensors, or cannot be read; a repository or license that
+            the hub cannot have.
     """
     path = Path(path)
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repo):
+        raise InputError(f"'{repo[:80]}' is not a repository: give USER/NAME.")
+    if not re.fullmatch(r"[\w.-]+", license_name):
+        raise InputError(f"'{license_name[:80]}' is not a license of the hub: give one word.")
     if path.suffix != ".safetensors":
         raise InputError(
             f"{path}: only .safetensors files are published, since they cannot run code. "

@@ -31,6 +31,7 @@ from vovtrack.models.clip.folded_tokenizer import FoldedTokenizer
 from vovtrack.models.clip.preprocess import ImagePreprocess
 from vovtrack.models.clip.templates import resolve_templates
 from vovtrack.models.clip.text_cache import TextCache, user_cache
+from vovtrack.models.limits import measured
 from vovtrack.registry import MODELS
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def build_clip(config: str | Path) -> tuple[open_clip.CLIP, Tokenizer]:
     ``preprocess_cfg``, as in open_clip's published configs, is for `ClipEncoder.preprocess`.
 
     Raises:
-        InputError: The file is missing, not JSON, or lacks or has unknown keys.
+        InputError: The file is missing, not JSON, lacks or has unknown keys, or describes a model
+            beyond the limits of :mod:`vovtrack.models.limits`.
     """
     import open_clip
 
@@ -64,8 +66,10 @@ def build_clip(config: str | Path) -> tuple[open_clip.CLIP, Tokenizer]:
     settings.pop("preprocess_cfg", None)
     text = settings["text_cfg"]
     try:
+        with measured(f"The CLIP config {config}"):
+            open_clip.CLIP(**settings)
         model = open_clip.CLIP(**settings)
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
         raise InputError(f"{config} is not an open_clip model config: {error}") from error
     context_length = model.context_length
     tokenizer = open_clip.SimpleTokenizer(context_length=context_length)
@@ -291,7 +295,8 @@ class ClipEncoder:
     def load(self) -> tuple[torch.nn.Module, Tokenizer]:
         """The frozen open_clip model, on its device, and its tokenizer; read at the first call."""
         if self._loaded is None:
-            model, tokenizer = self._load_file() if self._from_file else self._load_tag()
+            with self.device:  # also where its owner is built on the meta device
+                model, tokenizer = self._load_file() if self._from_file else self._load_tag()
             model = model.eval().requires_grad_(False).to(self.device)
             model.visual.to(memory_format=torch.channels_last)
             self._loaded = model, tokenizer
