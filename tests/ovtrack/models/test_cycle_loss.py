@@ -139,6 +139,13 @@ def test_orthonormal_objects_return_unless_the_other_frame_lacks_them():
     assert CycleConsistencyLoss(terms=("pair",), start="smaller")(fewer).item() < 1e-4
 
 
+def test_half_precision_is_computed_in_single():
+    embeds = [rows.detach().bfloat16() for rows in frames([5, 8, 3])]
+    loss = CycleConsistencyLoss()(embeds)
+    assert loss.dtype == torch.float32
+    assert loss.item() == CycleConsistencyLoss()([rows.float() for rows in embeds]).item()
+
+
 def test_unknown_choices():
     with pytest.raises(InputError, match="terms"):
         CycleConsistencyLoss(terms=("quadruple",))

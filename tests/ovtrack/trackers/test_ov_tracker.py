@@ -87,6 +87,15 @@ def test_which_gap_is_bridged(others_at, back_at, expected):
     assert out.instances_id.tolist() == [expected]
 
 
+@pytest.mark.parametrize(("others_at", "expected"), [(9, 0), (10, 2)])
+def test_a_track_is_forgotten_after_ten_frames_by_default(others_at, expected):
+    tracker = OVTracker()
+    tracker.update(frame(BOXES[:1]), 0)
+    tracker.update(frame(BOXES[1:2], embeds=torch.eye(4)[3:] * 8), others_at)
+    out = tracker.update(frame(BOXES[:1]), others_at + 1)
+    assert out.instances_id.tolist() == [expected]
+
+
 def test_a_suppressed_box_still_suppresses():
     chain = [[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]]
     out = OVTracker().update(frame(chain), 0)

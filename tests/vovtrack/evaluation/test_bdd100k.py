@@ -11,8 +11,8 @@ import pytest
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import BoxTable, evaluate
+from vovtrack.evaluation.benchmarks.bdd100k import open_source, without_ignored
 from vovtrack.evaluation.benchmarks.bdd100k import table as boxes_of
-from vovtrack.evaluation.benchmarks.bdd100k import without_ignored
 from vovtrack.evaluation.scores.clear import count_clear
 from vovtrack.evaluation.scores.frames import split_frames
 from vovtrack.evaluation.scores.hota import count_hota
@@ -20,6 +20,7 @@ from vovtrack.evaluation.scores.identity import count_identity
 from vovtrack.evaluation.scores.statistics import from_videos
 from vovtrack.evaluation.scores.teta import METRICS, TETA, curves, empty_columns
 from vovtrack.evaluation.scores.teta_exhaustive import count_video_exhaustive
+from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.bdd100k import CLASSES, IGNORE, read_videos
 from vovtrack.formats.faults import InputFaults
 
@@ -142,6 +143,37 @@ def test_exhaustive_teta_equals_the_official_program(recorded, published):
     if published:
         printed = [f"{TETA.summary(counts)['all'][m]:1.5g}" for m in METRICS]
         assert printed == expected["summary"]["average"]
+
+
+def test_boxes_where_nothing_is_annotated_are_false_positives_of_their_class():
+    def boxes(times, categories):
+        count = len(times)
+        zeros, corners = np.zeros(count, dtype=np.int64), np.tile([0.0, 0, 9, 9], (count, 1))
+        return BoxTable(
+            zeros, np.array(times), zeros + 1, np.array(categories), corners, np.ones(count)
+        )
+
+    found = boxes([0, 1, 2, 3], [1, 1, 1, 2])
+    rows, columns = count_video_exhaustive(boxes([0], [1]), found, np.array([1, 2]))
+    assert dict(zip(rows.tolist(), columns["cls_fp"][:, 0], strict=True)) == {0: 2, 1: 1}
+
+
+def test_the_protocol_says_what_was_evaluated(files):
+    gt, pred = files
+    source = open_source(gt, pred, Problems())
+    assert (
+        source.protocol.items()
+        >= {
+            "annotations": str(gt),
+            "annotations_sha256": tree_sha256(gt),
+            "predictions": str(pred),
+            "predictions_sha256": tree_sha256(pred),
+            "videos": 1,
+            "classes": 8,
+            "threshold": 0.5,
+        }.items()
+    )
+    assert source.sizes.tolist() == [len(source.gt[0].times) + len(source.dt[0].times)]
 
 
 def test_perfect_tracks_score_100(files, tmp_path):

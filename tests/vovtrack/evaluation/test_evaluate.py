@@ -99,7 +99,7 @@ def test_the_mask_of_another_split_is_refused(files, tmp_path):
     present = {a["category_id"] for a in json.loads(gt.read_text())["annotations"]}
     mask = tmp_path / "mask.json"
     mask.write_text(json.dumps({"categories": [c for c in classes if c["id"] not in present][:9]}))
-    with pytest.raises(InputError, match=r"gt\.json: 11 of 11 classes .* not in the class mask"):
+    with pytest.raises(InputError, match=r"11 of 11 classes .* class mask .* of another split"):
         evaluate("tao-ov", gt, changed(), classes=str(mask))
     mask.write_text(json.dumps({"categories": [c for c in classes if c["id"] in present]}))
     wrong = next(c["id"] for c in classes if c["id"] not in present)
@@ -138,6 +138,11 @@ def test_shards_give_the_digits_of_one_process(edge, report, tmp_path):
         paths.append(tmp_path / f"{shard}.json")
         write_report(evaluate("tao-ov", *edge, shards=3, shard=shard), paths[-1])
     assert join_shards([read_report(path) for path in paths], paths) == report
+
+
+def test_one_shard_of_one_is_the_whole(edge, report):
+    only = evaluate("tao-ov", *edge, shards=1, shard=0)
+    assert join_shards([only], ["a"]) == report
 
 
 def test_wrong_sets_of_shards_are_refused(edge, report):
@@ -238,7 +243,15 @@ def test_comparison_sees_a_real_difference_and_none_with_itself(edge, report, tm
     again = compare([report, broken, report], ["a", "b", "same"], resamples=200)
     assert again == result
     header, table = comparison_rows(result)
-    assert header[-2:] == ["95 %", "p"] and len(table) == 3 * 4 * 3
+    assert header == ["report", "classes", "metric", "value", "difference", "95 %", "p"]
+    assert len(table) == 3 * 4 * 3
+    first, second, _ = (row for row in table if row[1:3] == ["all", "AssocA"])
+    assert first == ["a", "all", "AssocA", f"{report['summary']['all']['AssocA']:.3f}", "", "", ""]
+    assert second[4:] == [
+        f"{b['difference']:+.3f}",
+        f"{b['low']:+.3f} .. {b['high']:+.3f}",
+        f"{b['p']:.3f}",
+    ]
 
 
 def test_only_like_is_compared_with_like(report, files):
@@ -296,6 +309,18 @@ def test_an_altered_report_is_a_sentence(report, change, tmp_path):
     with pytest.raises(InputError, match=r"altered\.json: expected a report") as caught:
         read_report(path)
     assert "\n" not in str(caught.value)
+
+
+def test_the_sentence_names_the_place(report, tmp_path):
+    path = tmp_path / "altered.json"
+    path.write_text(json.dumps({**report, "headline": [1]}))
+    with pytest.raises(InputError, match=r"Expected `str`, got `int` - at `\$\.headline\[0\]`"):
+        read_report(path)
+    for names in ("videos", "classes"):
+        broken = json.loads(json.dumps(report))
+        broken["statistics"]["teta"][names] = broken["statistics"]["teta"][names][:1]
+        with pytest.raises(InputError, match=rf"damaged \(a row outside of {names}\)"):
+            statistics_of(broken, "broken")
 
 
 def test_counts_that_would_fill_the_memory_are_not_unpacked(report):

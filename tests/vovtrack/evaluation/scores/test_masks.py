@@ -11,12 +11,16 @@ from PIL import Image
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
+from vovtrack.evaluation.benchmarks.davis import open_source
 from vovtrack.evaluation.scores.masks import (
     boundary,
     boundary_accuracy,
     curve_statistics,
     object_curves,
 )
+from vovtrack.files.hashing import tree_sha256
+from vovtrack.formats.davis import VOID
+from vovtrack.formats.problems import Problems
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +97,43 @@ def test_empty_masks_and_boundaries():
     assert boundary_accuracy(empty, empty) == 1 and boundary_accuracy(empty, square) == 0
     assert boundary_accuracy(square, empty) == 0 and boundary_accuracy(square, square) == 1
     assert not boundary(full).any() and boundary(square).sum() == 12
+    corner = empty.copy()
+    corner[2:5, -1] = True
+    corner[-1, 2:4] = True
+    # On the last column and row a pixel has only the neighbour below or to the right.
+    assert np.flatnonzero(boundary(corner)[:, -1]).tolist() == [1, 4]
+    assert np.flatnonzero(boundary(corner)[-1]).tolist() == [1, 3]
+
+
+def test_what_lies_in_the_void_is_not_judged(masks, tmp_path):
+    gt, pred = (numbered(objects) for objects in masks)
+    assert not gt[:, :8, :8].any()
+    gt[:, :8, :8] = VOID
+    write(tmp_path / "gt/dog", gt)
+    write(tmp_path / "pred/dog", pred)
+    pred[:, :8, :8] = 3
+    write(tmp_path / "more/dog", pred)
+    scores = [
+        evaluate("davis", tmp_path / "gt", tmp_path / name, task="unsupervised")["summary"]
+        for name in ("pred", "more")
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_the_protocol_and_the_counts_of_no_sequence(folders):
+    source = open_source(*folders, Problems(), task="unsupervised", max_proposals=7)
+    known = {
+        "annotations": str(folders[0]),
+        "annotations_sha256": tree_sha256(folders[0]),
+        "predictions": str(folders[1]),
+        "predictions_sha256": tree_sha256(folders[1]),
+        "videos": 1,
+        "task": "unsupervised",
+    }
+    assert source.protocol.items() >= known.items() and source.sizes.tolist() == [10]
+    columns, nothing = (source.count(0, k)["davis"].columns for k in (1, 0))
+    for name, column in columns.items():
+        assert nothing[name].dtype == column.dtype and len(nothing[name]) == 0
 
 
 FAULTS = [

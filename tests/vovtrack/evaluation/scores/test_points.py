@@ -13,6 +13,7 @@ import pytest
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.scores.points import count_points, sample_queries, scores
+from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.tapvid import read_truth
 
 NAMES = {"occlusion_accuracy": "OA", "average_jaccard": "AJ"}
@@ -78,6 +79,23 @@ def test_perfect_points_score_100_at_any_resolution(files, tmp_path):
     found["cat/size"] = np.array([640, 480])
     np.savez(pred, **found)
     assert evaluate("tapvid", gt, pred)["summary"]["all"]["AJ"] == pytest.approx(100)
+
+
+def test_the_protocol_says_what_was_evaluated(files):
+    gt, pred, *_ = files
+    assert (
+        evaluate("tapvid", gt, pred)["protocol"].items()
+        >= {
+            "annotations": str(gt),
+            "annotations_sha256": tree_sha256(gt),
+            "predictions": str(pred),
+            "predictions_sha256": tree_sha256(pred),
+            "videos": 2,
+            "mode": "first",
+            "raster": 256,
+            "thresholds": [1, 2, 4, 8, 16],
+        }.items()
+    )
 
 
 def test_each_score_sees_its_own_mistake(files):

@@ -10,6 +10,7 @@ import pytest
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.scores.single_object import overlap, prepare
+from vovtrack.files.hashing import tree_sha256
 
 PUBLISHED = {
     "pytracking_otb": "otb",
@@ -81,6 +82,25 @@ def test_perfect_boxes_score_100_where_there_is_a_target(folders, tmp_path):
     # No overlap is above 1 but by rounding, so that the last threshold is mostly missed.
     assert 100 * 20 / 21 <= found["AUC"] + 1e-9 <= 100
     assert found["Precision"] == found["NormPrecision"] == found["AO"] == 100
+
+
+def test_the_protocol_says_what_was_evaluated(folders):
+    gt, pred, _ = folders
+    protocol = evaluate("sot", gt, pred, preset="uav")["protocol"]
+    frames = sum(len((pred / f"{x.name}.txt").read_text().splitlines()) for x in gt.iterdir())
+    assert (
+        protocol.items()
+        >= {
+            "annotations": str(gt),
+            "annotations_sha256": tree_sha256(gt),
+            "predictions": str(pred),
+            "predictions_sha256": tree_sha256(pred),
+            "videos": len(list(gt.iterdir())),
+            "frames": frames,
+            "preset": "uav",
+            "box_format": "xywh",
+        }.items()
+    )
 
 
 def test_overlap_and_held_boxes():
