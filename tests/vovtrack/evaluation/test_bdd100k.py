@@ -160,7 +160,7 @@ def test_boxes_where_nothing_is_annotated_are_false_positives_of_their_class():
 
 def test_the_protocol_says_what_was_evaluated(files):
     gt, pred = files
-    source = open_source(gt, pred, Problems())
+    source = open_source(gt, pred, InputFaults())
     assert (
         source.protocol.items()
         >= {

@@ -20,7 +20,7 @@ from vovtrack.evaluation.scores.masks import (
 )
 from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.davis import VOID
-from vovtrack.formats.problems import Problems
+from vovtrack.formats.faults import InputFaults
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_what_lies_in_the_void_is_not_judged(masks, tmp_path):
 
 
 def test_the_protocol_and_the_counts_of_no_sequence(folders):
-    source = open_source(*folders, Problems(), task="unsupervised", max_proposals=7)
+    source = open_source(*folders, InputFaults(), task="unsupervised", max_proposals=7)
     known = {
         "annotations": str(folders[0]),
         "annotations_sha256": tree_sha256(folders[0]),
