@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests import forked
+from vovtrack.cli.main import main
 from vovtrack.engine.configs import find_config
 from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError
@@ -114,40 +117,33 @@ def test_two_processes_train_and_test_like_one(world):
 
 
 @pytest.mark.slow
-def test_a_killed_test_run_continues_where_it_was(world):
+def test_a_killed_test_run_continues_where_it_was(world, repository):
     """The finished videos of a run that was killed outright are kept, and the rest is added."""
     checkpoint = world / "random.pth"
     config = load_config(ROOT / CONFIG)
     torch.manual_seed(0)
     torch.save(MODELS.build(config.model).state_dict(), checkpoint)
 
-    def words(out: Path) -> list[str]:
+    def run(out: Path) -> BaseProcess:
         # Large frames, so that a video takes long enough to be interrupted after another.
         slow = "test_dataloader.dataset.pipeline.1.scale=(768,576)"
-        return [
-            *(str(ROOT / "tools/test.py"), CONFIG, str(checkpoint), "--work-dir", str(world / "l")),
-            *("--eval-options", f"resfile_path={out}", *options(world, slow)),
-        ]
-
-    def run(out: Path) -> subprocess.Popen:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, *words(out)]
-        silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return subprocess.Popen(command, cwd=ROOT, env=environment, **silent)
+        words = ["test", CONFIG, str(checkpoint), "--work-dir", str(world / "l")]
+        words += ["--eval-options", f"resfile_path={out}", *options(world, slow)]
+        return forked.start(main, words)
 
     whole, killed = world / "whole", world / "killed"
-    assert run(whole).wait(timeout=300) == 0
+    forked.finish(run(whole))
     victim = run(killed)
     parts = killed / "tao_bbox.json.parts"
     while not list(parts.glob("*.json")):
-        assert victim.poll() is None, "the run ended before it could be killed"
+        assert victim.is_alive(), "the run ended before it could be killed"
         time.sleep(0.005)
     victim.kill()
-    victim.wait()
+    victim.join()
     kept = list(parts.glob("*.json"))
     assert 1 <= len(kept) < 3 and not (killed / "tao_track.json").exists()
 
-    assert run(killed).wait(timeout=300) == 0
+    forked.finish(run(killed))
     assert (whole / "tao_track.json").read_bytes() == (killed / "tao_track.json").read_bytes()
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests import forked
 from tests.conftest import ROOT
+from vovtrack.cli.main import main
 from vovtrack.engine import run as launch
 from vovtrack.errors import InputError
 from vovtrack.files.checkpoints import load_checkpoint_file
@@ -97,25 +97,22 @@ def start_weights() -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [STAGE3, STAGE4])
-def test_a_killed_training_ends_with_the_same_weights(config, world, tmp_path):
-    def start(name: str, *words: str) -> subprocess.Popen:
-        command = [sys.executable, "tools/train.py", config, "--work-dir", str(tmp_path / name)]
-        command += [*words, "--seed", "0", "--cfg-options", *options(world)]
-        command += ["train_dataloader.batch_size=1", "total_epochs=1"]
-        command += ["default_hooks.checkpoint.by_epoch=False"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return subprocess.Popen(command, cwd=ROOT, env=environment, **silent)
+def test_a_killed_training_ends_with_the_same_weights(config, world, repository, tmp_path):
+    def start(name: str, *words: str) -> BaseProcess:
+        command = ["train", config, "--work-dir", str(tmp_path / name), *words, "--seed", "0"]
+        command += ["--cfg-options", *options(world), "train_dataloader.batch_size=1"]
+        command += ["total_epochs=1", "default_hooks.checkpoint.by_epoch=False"]
+        return forked.start(main, command)
 
-    assert start("whole").wait(timeout=300) == 0
+    forked.finish(start("whole"))
     victim = start("killed")
     while not (tmp_path / "killed/iter_2.pth").exists():
-        assert victim.poll() is None, "the run ended before it could be killed"
+        assert victim.is_alive(), "the run ended before it could be killed"
         time.sleep(0.005)
     victim.kill()
-    victim.wait()
+    victim.join()
     kept = (tmp_path / "killed/last_checkpoint").read_text()
-    assert start("killed", "--resume").wait(timeout=300) == 0
+    forked.finish(start("killed", "--resume"))
     assert kept != (tmp_path / "killed/last_checkpoint").read_text(), "nothing was left to do"
     whole, continued = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert all(torch.equal(whole[name], continued[name]) for name in whole)

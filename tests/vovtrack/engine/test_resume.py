@@ -4,87 +4,81 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import Dataset
 
+from tests import forked
 from vovtrack.engine.resume import INDEX, VerifiedCheckpointHook, random_state, set_random_state
+from vovtrack.engine.switches import continue_run
 from vovtrack.engine.weights.checkpoint import latest_checkpoint
 from vovtrack.errors import InputError
 from vovtrack.files.checkpoints import load_checkpoint_file, save_checkpoint
 
-TINY = textwrap.dedent(
-    """
-    import random, sys, time
-    import numpy as np, torch
-    from torch.utils.data import Dataset
-    from mmengine.config import Config
-    from mmengine.model import BaseModel
-    from mmengine.runner import Runner
-    from vovtrack import compat
-    compat.install()
-    import vovtrack.engine.resume
-    from vovtrack.engine.switches import continue_run
 
-    class Noise(Dataset):
-        metainfo = {}
-        def __len__(self): return 24
-        def __getitem__(self, i):
-            x = torch.full((4,), float(i)) + random.random() + np.random.rand()
-            return dict(inputs=x + torch.rand(4), data_samples=torch.tensor(i % 3))
+class Noise(Dataset):
+    """Samples that no two calls give alike."""
 
-    class Tiny(BaseModel):
-        def __init__(self):
-            super().__init__()
-            self.net = torch.nn.Sequential(
-                torch.nn.Linear(4, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 3)
-            )
-        def forward(self, inputs, data_samples=None, mode="loss"):
-            time.sleep(PAUSE)
-            inputs, labels = torch.stack(inputs), torch.stack(data_samples)
-            out = self.net(inputs / 24)
-            if mode == "predict":
-                return torch.rand(len(inputs))
-            return dict(loss=torch.nn.functional.cross_entropy(out, labels))
+    metainfo: ClassVar = {}
 
-    work_dir, workers, resume = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "1"
-    PAUSE = float(sys.argv[4])
+    def __len__(self) -> int:
+        return 24
+
+    def __getitem__(self, i: int) -> dict:
+        x = torch.full((4,), float(i)) + random.random() + np.random.rand()
+        return dict(inputs=x + torch.rand(4), data_samples=torch.tensor(i % 3))
+
+
+class Tiny(BaseModel):
+    """A classifier with dropout, each of whose steps takes ``pause`` seconds."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__()
+        self.pause = pause
+        self.net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+
+    def forward(self, inputs, data_samples=None, mode="loss"):
+        time.sleep(self.pause)
+        inputs, labels = torch.stack(inputs), torch.stack(data_samples)
+        out = self.net(inputs / 24)
+        if mode == "predict":
+            return torch.rand(len(inputs))
+        return dict(loss=nn.functional.cross_entropy(out, labels))
+
+
+def train(work_dir: Path, workers: int, resume: bool, pause: float) -> None:
     loader = dict(batch_size=4, num_workers=workers, dataset=Noise(),
-                  sampler=dict(type="DefaultSampler", shuffle=True))
+                  sampler=dict(type="DefaultSampler", shuffle=True))  # fmt: skip
     torch.manual_seed(0)
-    cfg = Config(dict(work_dir=work_dir, load_from=None, resume=False))
+    cfg = Config(dict(work_dir=str(work_dir), load_from=None, resume=False))
     if resume:
         continue_run(cfg)
-    runner = Runner(
-        Tiny(), work_dir, train_dataloader=loader,
+    hook = dict(type="mmdet.VerifiedCheckpointHook", by_epoch=False, interval=1, max_keep_ckpts=3)
+    Runner(
+        Tiny(pause), str(work_dir), train_dataloader=loader,
         optim_wrapper=dict(optimizer=dict(type="Adam", lr=0.01)),
         param_scheduler=dict(type="StepLR", step_size=1, gamma=0.5),
         train_cfg=dict(type="mmdet.ResumableEpochLoop", max_epochs=3),
-        default_hooks=dict(checkpoint=dict(
-            type="mmdet.VerifiedCheckpointHook", by_epoch=False, interval=1, max_keep_ckpts=3)),
+        default_hooks=dict(checkpoint=hook),
         custom_hooks=[dict(type="EMAHook", ema_type="ExponentialMovingAverage")],
         load_from=cfg.load_from, resume=cfg.resume, randomness=dict(seed=3), log_level="ERROR",
-    )
-    runner.train()
-    """
-)
+    ).train()  # fmt: skip
 
 
 def start(work_dir: Path, workers: int = 0, resume: bool = False, pause: float = 0.0):
-    words = [sys.executable, "-c", TINY, str(work_dir), str(workers), str(int(resume)), str(pause)]
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
-def finish(process) -> None:
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
+    return forked.start(train, work_dir, workers, resume, pause)
 
 
 def last_weights(work_dir: Path) -> dict:
@@ -102,7 +96,7 @@ def assert_same(first: dict, second: dict) -> None:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    finish(start(folder))
+    forked.finish(start(folder))
     return folder
 
 
@@ -113,22 +107,22 @@ def test_killed_in_the_middle_it_ends_with_the_same_weights(whole, tmp_path, kil
     deadline = time.time() + 90
     while not (tmp_path / kill_at).exists() and time.time() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert (tmp_path / kill_at).exists() and not (tmp_path / "iter_18.pth").exists()
-    finish(start(tmp_path, resume=True))
+    forked.finish(start(tmp_path, resume=True))
     assert_same(last_weights(whole), last_weights(tmp_path))
 
 
 @pytest.mark.slow
 def test_data_workers_continue_too(tmp_path):
-    finish(start(tmp_path / "whole", workers=1))
+    forked.finish(start(tmp_path / "whole", workers=1))
     process = start(tmp_path / "cut", workers=1, pause=0.05)
-    while not (tmp_path / "cut/iter_9.pth").exists() and process.poll() is None:
+    while not (tmp_path / "cut/iter_9.pth").exists() and process.is_alive():
         time.sleep(0.01)
     process.kill()
-    process.wait()
-    finish(start(tmp_path / "cut", workers=1, resume=True))
+    process.join()
+    forked.finish(start(tmp_path / "cut", workers=1, resume=True))
     assert_same(last_weights(tmp_path / "whole"), last_weights(tmp_path / "cut"))
 
 
