@@ -46,6 +46,8 @@ def options(world, bank, clip, tmp_path_factory) -> list[str]:
     small = [
         "vocabulary=" + VOCABULARY,
         "model.backbone.init_cfg=None",
+        "model.roi_head.bbox_head.branch.conv_channels=32",
+        "model.roi_head.bbox_head.branch.hidden_dims=64",
         "model.roi_head.bbox_head.branch.embed_dims=64",
         "model.roi_head.classifier.embed_dims=64",
         f"data.train.ann_file={lvis / 'annotations/train.json'}",
@@ -58,8 +60,14 @@ def options(world, bank, clip, tmp_path_factory) -> list[str]:
         "train_dataloader.num_workers=0",
         "train_dataloader.persistent_workers=False",
         "train_cfg.max_epochs=1",
-        "train_cfg.val_interval=99",
+        "val_dataloader.dataset.pipeline.1.scale=(128,96)",
+        "val_dataloader.num_workers=0",
+        "val_dataloader.persistent_workers=False",
+        f"val_evaluator.out_dir={tmp_path_factory.mktemp('results')}",
+        "model.test_cfg.rpn.max_per_img=60",
+        "model.test_cfg.rcnn.max_per_img=10",
         "model.train_cfg.rpn_proposal.max_per_img=60",
+        "model.train_cfg.rcnn.sampler.num=64",
         "default_hooks.logger.interval=1",
     ]
     return typed + small

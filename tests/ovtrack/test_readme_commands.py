@@ -27,6 +27,11 @@ STAGE4 = (
     "ovtrack_r50_self_train_fintune_adding_spatial_without_inference_ratio1.0.py"
 )
 SMALL_RESIZE = "scales=[(128,96)]"
+FEW = (
+    "model.test_cfg.rpn.max_per_img=60",
+    "model.track_head.conv_out_channels=32",
+    "model.track_head.fc_out_channels=64",
+)
 
 
 def launch(script: str, *words: str) -> str:
@@ -70,6 +75,8 @@ def small(tmp_path_factory) -> list[str]:
     return [
         f"model.vocabulary={VOCABULARY}",
         "model.roi_head.fusion.novel_mask=novel",
+        "model.roi_head.bbox_head.branch.conv_channels=32",
+        "model.roi_head.bbox_head.branch.hidden_dims=64",
         "model.roi_head.bbox_head.branch.embed_dims=64",
         "model.roi_head.classifier.embed_dims=64",
         f"model.roi_head.classifier.text_bank={bank}",
@@ -122,7 +129,7 @@ def test_stages_3_and_4_and_the_test_run(world, small, detector, tmp_path):
         "train_dataloader.num_workers=0",
         "train_dataloader.persistent_workers=False",
         "default_hooks.logger.interval=1",
-        "model.test_cfg.rpn.max_per_img=60",
+        *FEW,
     ]
     told = launch(
         "dist_train.sh", STAGE3, "1", "20956", "--work-dir", stage3, "--cfg-options",
@@ -160,7 +167,7 @@ def test_stages_3_and_4_and_the_test_run(world, small, detector, tmp_path):
         "--eval-options", f"resfile_path={results}", "--cfg-options",
         "model.tracker.match_score_thr=0.33", "model.test_cfg.rcnn.max_per_img=110",
         "model.roi_head.only_validation_categories=True", "model.tracker.memo_frames=30",
-        "model.tracker.momentum_embed=0.4", *small[1:], f"model.vocabulary={VOCABULARY}",
+        "model.tracker.momentum_embed=0.4", *FEW, *small[1:], f"model.vocabulary={VOCABULARY}",
         f"test_evaluator.vocabulary={VOCABULARY}",
         f"test_evaluator.ann_file={tao / 'annotations/validation.json'}",
         f"test_dataloader.dataset.data_root={tao}",
