@@ -23,7 +23,7 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 LOGS = ROOT / "work_dirs/gpu_check"
-STAGES = ("detector", "states", "pairs", "clips")
+STAGES = ("detector", "states", "pairs", "clips", "prompts")
 PRECISIONS = ("float32", "bf16", "fp16")
 
 

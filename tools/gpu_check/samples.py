@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
+import open_clip
 import torch
 import torch.nn.functional as F
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
 from mmengine.structures import InstanceData
-from torch import nn
+from safetensors.torch import save_model
+from torch import Tensor, nn
 
+from detpro.prompts import PromptLearner
+from detpro.prompts.losses import class_weights
 from vovtrack.engine.run import load_config
 from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.registry import MODELS
@@ -39,14 +44,19 @@ STAGES = {
     ),
     "pairs": Stage(f"{TETA}ovtrack_r50_reverse_without_inference.py", "configs/mini/ovtrack.py"),
     "clips": Stage(f"{SPATIAL}ratio1.0_corrected.py", "configs/mini/ovtrack_self_supervised.py"),
+    "prompts": Stage("configs/lvis/prompts.py", "configs/mini/prompts.py"),
 }
 FRAMES = 4
 """Images of a batch; for stage 4 one clip."""
+REGIONS = 512
+"""Regions of a batch of prompt learning."""
 
 
 def build(path: str) -> tuple[nn.Module, Config]:
     """The model of a config; the mini world's has trained weights, a larger one random ones."""
     cfg = load_config(path)
+    if cfg.model.type == "PromptLearner":
+        return prompt_learner(cfg), cfg
     mini = "/mini/" in path
     cfg.model.backbone.init_cfg = None
     torch.manual_seed(0)
@@ -68,8 +78,26 @@ def build(path: str) -> tuple[nn.Module, Config]:
     return model, cfg
 
 
+def prompt_learner(cfg: Config) -> nn.Module:
+    """The model of prompt learning, whose CLIP has random weights if none come with the project."""
+    torch.manual_seed(0)
+    clip = cfg.model.clip
+    with TemporaryDirectory() as folder:
+        if not Path(clip.pretrained).is_file():
+            clip.pretrained = f"{folder}/clip.safetensors"
+            save_model(open_clip.create_model(clip.model, load_weights=False), clip.pretrained)
+        model = MODELS.build(cfg.model)
+        model.clip.load()
+    return model
+
+
 def batch(model: nn.Module, height: int, width: int) -> dict:
-    """A batch as a loader gives it: frames of a clip with boxes, identities and regions."""
+    """A batch as a loader gives it: frames of a clip with boxes, identities and regions.
+
+    That of prompt learning is random features instead, with labels of base classes and background.
+    """
+    if isinstance(model, PromptLearner):
+        return region_batch(model)
     dims = model.roi_head.classifier.bank.shape[1]
     visible = (~model.roi_head.hidden_classes[:-1]).nonzero()[:, 0].cpu()
     frames, truth = render_clip(seed=3, num_frames=FRAMES, width=width, height=height)
@@ -94,3 +122,13 @@ def batch(model: nn.Module, height: int, width: int) -> dict:
         # Pixels in the order of an image file's reader.
         inputs.append(torch.from_numpy(frame[..., ::-1].transpose(2, 0, 1).copy()))
     return dict(inputs=inputs, data_samples=samples)
+
+
+def region_batch(model: PromptLearner) -> dict[str, Tensor]:
+    """Random features and labels; the model is told how often each label occurs."""
+    generator = torch.Generator().manual_seed(0)
+    num_base = int((~model.vocabulary.novel).sum())
+    labels = torch.randint(num_base + 1, (REGIONS,), generator=generator)
+    model.class_weights = class_weights(labels, num_base).to(model.context.device)
+    features = torch.randn(REGIONS, model.clip.embed_dim, generator=generator)
+    return dict(inputs=features, labels=labels)

@@ -58,7 +58,8 @@ def compare(stage: str, precision: str, device: str) -> dict[str, float]:
     """Cosine and ratio of lengths of the gradients on the device and on the CPU."""
     model, cfg = build(STAGES[stage].mini)
     data = batch(model, *MINI_SIZE)
-    for part in (model.train_cfg and model.train_cfg.rcnn, model.train_cfg and model.train_cfg.rpn):
+    settings = getattr(model, "train_cfg", None) or {}
+    for part in (settings.get("rcnn"), settings.get("rpn")):
         if part:
             part.sampler.num = 100_000  # all regions: nothing is left to chance
     exact = torch.backends.cudnn.allow_tf32
