@@ -35,7 +35,7 @@ class ContinueTestHook(Hook):
         barrier()
         broadcast_object_list(done)
         if done[0]:
-            runner.test_dataloader.sampler.skip(done[0])
+            runner.test_dataloader.batch_sampler.sampler.skip(done[0])
             if is_main_process():
                 runner.logger.info("%d videos are already done and skipped.", len(done[0]))
 

@@ -24,6 +24,8 @@ test_dataloader = dict(
     persistent_workers=True,
     drop_last=False,
     sampler=dict(type="VideoSampler"),
+    # With batch_size above 1: frames of one video, so that no other video decides the padding.
+    batch_sampler=dict(type="VideoBatchSampler"),
     dataset=dict(
         type="TaoVideoDataset",
         data_root=data_root,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from vovtrack.datasets import VideoBatchSampler, VideoSampler, samplers
+from vovtrack.engine.run import load_config
 
 LENGTHS = {7: 10, 3: 1, 5: 4, 9: 4, 1: 3}
 
@@ -99,3 +102,14 @@ def test_batches_skip_finished_videos(batches):
     (part,) = batches(1, 4, skip={7, 9})
     owners = Frames(LENGTHS).owners
     assert {owners[i] for batch in part for i in batch} == {3, 5, 1}
+
+
+def test_the_tracking_configs_batch_frames_of_one_video(world, repository):
+    options = [f"test_dataloader.dataset.data_root={world}", "test_dataloader.batch_size=3"]
+    loader = load_config("configs/mini/ovtrack.py", cfg_options=options).test_dataloader
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        loader = Runner.build_dataloader(loader)
+    owners = [
+        {loader.dataset.get_data_info(i)["video_id"] for i in b} for b in loader.batch_sampler
+    ]
+    assert len(owners) > 3 and all(len(videos) == 1 for videos in owners)
