@@ -12,4 +12,4 @@ venv=${VENV:-.venv}
 "$venv/bin/ruff" check .
 "$venv/bin/ruff" format --check .
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-"$venv/bin/python" -m pytest -n 2 "$@"
+"$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
