@@ -211,6 +211,13 @@ def _floods() -> Iterator[tuple[str, bytes]]:
         "idna": Call(codecs.encode, "ab\u00e4" * 100_000, "idna"),
         "nested_size": Call(torch.Size, [[1] * 10]),
     }
+    large = {
+        "text": (codecs.encode, "x" * 300_000, "latin1"),
+        "tuple": (torch.Size, (1,) * 100_000),
+        "dict": (Counter, dict.fromkeys(map(str, range(15_000)), 1)),
+    }
+    for name, call in large.items():  # written once, copied by every call
+        yield f"flood_same_{name}.pth", saved({"x": [Call(*call) for _ in range(3000)]})
     for name, call in calls_.items():
         yield f"flood_{name}.pth", saved({"w": torch.ones(1), "x": call})
     yield "flood_equal_hashes.pth", colliding(60_000)

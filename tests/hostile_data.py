@@ -96,6 +96,8 @@ def points() -> Files:
         nest = [nest, nest]
     yield "nest.pkl", pickle.dumps({"v": nest})
     yield "colliding.pkl", hostile.colliding(100_000)
+    same = dict(points=np.zeros((1, 125_000, 2), np.uint8), occluded=np.zeros((1, 125_000), bool))
+    yield "same.pkl", pickle.dumps({str(i): dict(same) for i in range(1500)}, 4)
     yield "objects.pkl", pickle.dumps(np.array([{}], dtype=object))
     yield "cut.pkl", pickle.dumps({"v": {"points": np.zeros((3, 4, 2))}})[:-9]
     file = io.BytesIO()

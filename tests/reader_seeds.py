@@ -124,6 +124,7 @@ _JSON = dict(
     tao_published=TRUTH,
     lvis=TRUTH,
     coco=TRUTH,
+    vocabulary=TRUTH,
     tao_results=[RESULT, RESULT],
     lvis_masks=[MASK, MASK],
     bdd100k=[FRAME, {**FRAME, "frameIndex": 1}],
@@ -137,5 +138,6 @@ _TEXTS = dict(
     mot_map="name\nseq,x\nother\n",
     single_object="1,2,3,4\n1\t2\t3 4\nnan,1,1,1\n",
     occlusion="0,1\n",
+    resolution="[METAINFO]\nresolution: (1920, 1080)\n",
     yaml="model:\n  detector: {score_thr: 0.5}\nvalues: &v [1, 2]\nother: *v\n",
 )

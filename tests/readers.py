@@ -23,6 +23,7 @@ from vovtrack.formats.tao import annotations as tao
 from vovtrack.formats.tao import columns as tao_columns
 from vovtrack.formats.tao import conversion as tao_conversion
 from vovtrack.formats.tao import results as tao_results
+from vovtrack.structures import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ def _occlusion(path: Path) -> None:
     single_object.read_ground_truth(path.parents[1])
 
 
+def _resolution(path: Path) -> None:
+    (path.parent / "groundtruth.txt").write_text("1,2,3,4\n")
+    single_object.read_ground_truth(path.parents[1])
+
+
 def _masks(path: Path) -> None:
     masks = MaskSequences(path.parents[1] if path.suffix == ".png" else path)
     for sequence in masks.names():
@@ -128,12 +134,14 @@ READERS = {
     "lvis_masks": Reader("a.json", _mask_results),
     "coco": Reader("a.json", coco.read_labelled),
     "bdd100k": Reader("a.json", _bdd),
+    "vocabulary": Reader("a.json", Vocabulary.load),
     "mot": Reader("a.txt", lambda path: mot.read_sequence(path, 100, 100)),
     "mot_folder": Reader("seq/gt/gt.txt", _mot_folder),
     "mot_length": Reader("seq/seqinfo.ini", _mot_length),
     "mot_map": Reader("a.txt", mot_challenge.read_sequence_map),
     "single_object": Reader("seq.txt", _single_object),
     "occlusion": Reader("seq/full_occlusion.txt", _occlusion),
+    "resolution": Reader("seq/meta_info.ini", _resolution),
     "masks": Reader("seq/0.png", _masks),
     "observations": Reader("observations.json", _observations),
     "observed_video": Reader("1.safetensors", _observed_video),

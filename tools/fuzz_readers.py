@@ -1,10 +1,11 @@
 """Feeds one reader with damaged files: ``python tools/fuzz_readers.py --reader tao --seconds 60``.
 
 A reader either reads a file or raises an ``InputError`` of one line that names the file, within
-10 seconds and 3 GB, of which the imports take 0.8. Whatever else happens is a finding: its input
-is saved in ``--findings``. Mend the cause and keep the shortest such input as
+5 seconds of processor time and 2 GB, of which the imports take 0.8. Whatever else happens is a
+finding: its input is saved in ``--findings``. Mend the cause and keep the shortest such input as
 ``tests/data/fuzz/<reader>-<fault>``, which ``tests/vovtrack/formats/test_found_by_fuzzing.py``
-replays. Needs ``pip install vovtrack[fuzz]``. The readers are those of ``tests/readers.py``.
+replays. ``--all`` takes one reader after the other, and ``--corpus DIR`` keeps what was learned
+for the next run. Needs ``pip install vovtrack[fuzz]``; the readers are in ``tests/readers.py``.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import atheris
@@ -28,7 +31,9 @@ with atheris.instrument_imports(include=["vovtrack"]):
 
     from vovtrack.files.atomic import atomic_write
 
-SECONDS, MEGABYTES = 10, 3072
+SECONDS, MEGABYTES = 5, 2048
+HANGS = 60
+"""Seconds after which a reader is stopped; the clock also counts what other programs compute."""
 ODD = (None, True, -1, 0, 0.5, 1 << 53, 1 << 70, 1e308, "", "x", "1", "\n", [], {}, [[]], [None])
 """What stands in place of an honest value of JSON."""
 
@@ -73,17 +78,19 @@ def fuzz(name: str, seconds: int, corpus: Path, findings: Path, folder: Path) ->
     reader, found = READERS[name], set()
 
     def run(data: bytes) -> None:
+        start = process_time()
         error = fault(reader, data, folder / "run")
-        if error is None:
+        if error is None and process_time() - start <= SECONDS:
             return
-        key = f"{name}-{type(error).__name__}-{origin(error)}"
+        kind = "slow" if error is None else f"{type(error).__name__}-{origin(error)}"
+        key = f"{name}-{kind}"
         if key not in found:
             found.add(key)
             with atomic_write(findings / key, "wb") as file:
                 file.write(data)
             print(f"FINDING {key}: {error!r:.300}", flush=True)
 
-    options = [f"-max_total_time={seconds}", f"-timeout={SECONDS}", f"-rss_limit_mb={MEGABYTES}"]
+    options = [f"-max_total_time={seconds}", f"-timeout={HANGS}", f"-rss_limit_mb={MEGABYTES}"]
     options += [
         f"-artifact_prefix={findings}/{name}-",
         f"-max_len={LARGEST}",
@@ -94,14 +101,29 @@ def fuzz(name: str, seconds: int, corpus: Path, findings: Path, folder: Path) ->
     atheris.Fuzz()
 
 
+def fuzz_all(seconds: int, corpus: Path | None, findings: Path) -> None:
+    """Run every reader in a process of its own."""
+    for name in READERS:
+        print(f"READER {name}", flush=True)
+        options = ["--reader", name, "--seconds", str(seconds), "--findings", str(findings)]
+        if corpus is not None:
+            options += ["--corpus", str(corpus / name)]
+        subprocess.run([sys.executable, __file__, *options], check=False)
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--reader", required=True, choices=READERS)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--reader", choices=READERS)
+    which.add_argument("--all", action="store_true", help="every reader, each with --seconds")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--corpus", type=Path, help="inputs to start from and to add to")
     parser.add_argument("--findings", type=Path, default=Path("work_dirs/fuzz"))
     args = parser.parse_args()
+    if args.all:
+        fuzz_all(args.seconds, args.corpus, args.findings)
+        return
     folder = Path(tempfile.mkdtemp(prefix="fuzz"))
     corpus = args.corpus or folder / "corpus"
     for place in (corpus, args.findings, folder / "seeds"):

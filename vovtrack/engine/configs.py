@@ -112,7 +112,12 @@ def _read_data(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
     bases = content.pop("_base_", [])
     merged: dict[str, Any] = {}
     for name in bases if isinstance(bases, list) else [bases]:
-        base = _read(path.parent / str(name), trust_config, files)
+        try:
+            base = _read(path.parent / str(name), trust_config, files)
+        except InputError as error:
+            if str(path) in str(error):
+                raise
+            raise InputError(f"Config '{path}' has a base at fault: {error}") from None
         if repeated := merged.keys() & base.keys():
             raise InputError(
                 f"Config '{path}': two of its bases set {', '.join(sorted(repeated))}."

@@ -25,6 +25,7 @@ MAX_UNPACKED = 16 << 30  # bytes that one packed file may hold
 MAX_RATIO = 200  # unpacked size by packed size; JSON of tracks packs by 5 to 30
 _SMALL = 1 << 16  # bytes; a packed file below this size may unpack to MAX_RATIO times this size
 _BLOCK = 1 << 20
+_NO_MEMBERS = b"PK\5\6" + bytes(18)  # a whole archive
 _DAMAGES = (
     OSError,  # a place before the beginning; gzip.BadGzipFile
     EOFError,
@@ -131,6 +132,7 @@ def read_npz(file: BinaryIO, place: str | Path) -> dict[str, np.ndarray]:
     arrays = {}
     try:
         with zipfile.ZipFile(file) as archive:
+            _check_sizes(archive, place)
             for info in archive.infolist():
                 with archive.open(info) as member:
                     stream = io.BufferedReader(_Unpacking(member, place, info.compress_size))
@@ -164,6 +166,12 @@ class FileTree:
                 if info.filename in self._members:
                     raise InputError(f"{self.path}: two files of the name '{info.filename}'.")
                 self._members[info.filename] = info
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a file of this relative name."""
+        if self._members is not None:
+            return name in self._members
+        return (self.path / name).is_file()
 
     def names(self, suffix: str = "") -> list[str]:
         """Relative names, with forward slashes, of all files that end in ``suffix``; sorted.
@@ -200,7 +208,10 @@ class FileTree:
         info = self._members[name]
         with _plain(self.path) as packed, ExitStack() as stack:
             try:
-                file = stack.enter_context(zipfile.ZipFile(packed).open(info))
+                # Its list of members is long and known: only the file is given to the reader.
+                archive = zipfile.ZipFile(io.BytesIO(_NO_MEMBERS))
+                archive.fp = packed
+                file = stack.enter_context(archive.open(info))
             except _DAMAGES as error:
                 raise InputError(f"{place}: the packed file is damaged ({error}).") from None
             yield io.BufferedReader(_Unpacking(file, place, info.compress_size))
@@ -221,8 +232,12 @@ class FileTree:
     def _list(self) -> list[zipfile.ZipInfo]:
         with _plain(self.path) as file:
             try:
-                return [info for info in zipfile.ZipFile(file).infolist() if not info.is_dir()]
+                archive = zipfile.ZipFile(file)
+                _check_sizes(archive, self.path)
+                return [info for info in archive.infolist() if not info.is_dir()]
             except _DAMAGES as error:
+                if isinstance(error, InputError):
+                    raise
                 raise InputError(
                     f"{self.path}: expected a folder or a whole .zip archive ({error})."
                 ) from None
@@ -246,12 +261,31 @@ def _plain(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def _check_sizes(archive: zipfile.ZipFile, place: str | Path) -> None:
+    """Refuse an archive whose members are together too large; no member gives more than it says."""
+    size = archive.fp.seek(0, io.SEEK_END)
+    if sum(info.file_size for info in archive.infolist()) > _most(size):
+        raise _too_large(place)
+
+
+def _most(packed: int) -> int:
+    """Bytes that so many packed ones may unpack to."""
+    return min(MAX_UNPACKED, MAX_RATIO * max(packed, _SMALL))
+
+
+def _too_large(place: str | Path) -> InputError:
+    return InputError(
+        f"{place}: unpacks to more than {MAX_RATIO} times its size or {MAX_UNPACKED >> 30} GiB; "
+        "refused. Unpack it yourself if you trust it."
+    )
+
+
 class _Unpacking(io.RawIOBase):
     """Unpacked bytes of a stream; tells of damage and stops where a small file becomes huge."""
 
     def __init__(self, file: BinaryIO, place: str | Path, packed: int) -> None:
         self._file, self._place = file, place
-        self._left = min(MAX_UNPACKED, MAX_RATIO * max(packed, _SMALL))
+        self._left = _most(packed)
 
     def readable(self) -> bool:
         return True
@@ -265,10 +299,7 @@ class _Unpacking(io.RawIOBase):
             ) from None
         self._left -= count
         if self._left < 0:
-            raise InputError(
-                f"{self._place}: unpacks to more than {MAX_RATIO} times its size or "
-                f"{MAX_UNPACKED >> 30} GiB; refused. Unpack it yourself if you trust it."
-            )
+            raise _too_large(self._place)
         return count
 
     def readall(self) -> bytes:

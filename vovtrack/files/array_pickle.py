@@ -16,6 +16,8 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.files.pickles import read_requests
 
+SLACK = 1 << 20
+"""Bytes by which the arrays may be larger than their file, which can name one several times."""
 DAMAGES = (
     pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, ValueError, TypeError,
     OverflowError, RecursionError, UnicodeDecodeError, MemoryError, struct.error,
@@ -99,7 +101,8 @@ def read_array_pickle(file: BinaryIO, path: str | Path, without: str | None = No
         if (problem := read_requests(file).problem) is not None:
             raise problem
         file.seek(start)
-        return _plain(_ArraysOnly(file, encoding="latin1").load(), without, set())
+        loaded = _ArraysOnly(file, encoding="latin1").load()
+        return _Plain(without, file.tell() - start + SLACK).of(loaded)
     except DAMAGES as error:
         if isinstance(error, InputError):
             raise
@@ -108,15 +111,29 @@ def read_array_pickle(file: BinaryIO, path: str | Path, without: str | None = No
         ) from None
 
 
-def _plain(value: Any, without: str | None, seen: set[int]) -> Any:
-    """Replace raw arrays by arrays; every container may stand in one place only."""
-    if isinstance(value, _RawArray):
-        return value.array
-    if not isinstance(value, dict | list | tuple) or not value:
-        return value
-    if id(value) in seen:
-        raise pickle.UnpicklingError("a list or dict stands in several places")
-    seen.add(id(value))
-    if isinstance(value, dict):
-        return {key: _plain(item, without, seen) for key, item in value.items() if key != without}
-    return [_plain(item, without, seen) for item in value]
+class _Plain:
+    """Replaces raw arrays by arrays; every container may stand in one place only.
+
+    Args:
+        without: See :func:`read_array_pickle`.
+        room: Bytes that the arrays may have together.
+    """
+
+    def __init__(self, without: str | None, room: int) -> None:
+        self._without, self._room = without, room
+        self._seen: set[int] = set()
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, _RawArray):
+            self._room -= value.array.nbytes
+            if self._room < 0:
+                raise pickle.UnpicklingError("its arrays are larger than the file")
+            return value.array
+        if not isinstance(value, dict | list | tuple) or not value:
+            return value
+        if id(value) in self._seen:
+            raise pickle.UnpicklingError("a list or dict stands in several places")
+        self._seen.add(id(value))
+        if isinstance(value, dict):
+            return {key: self.of(item) for key, item in value.items() if key != self._without}
+        return [self.of(item) for item in value]

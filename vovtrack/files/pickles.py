@@ -23,7 +23,10 @@ MAX_KEYS = 20_000
 """Keys that are not texts: unlike those of texts, their hashes can be made to collide."""
 MAX_STORAGES = 50_000
 """Tensors of one pickle; the largest published models have some thousand."""
-_MARK, _OTHER, _DICT = object(), object(), object()
+MAX_COPIED = 1 << 20
+"""Items and characters that calls may be given beyond the bytes read: one large value in the memo
+can be named again and again, and each call copies it."""
+_MARK, _OTHER = object(), object()
 _DTYPE = re.compile(r"[<>=|]?[biufcSUO?]\d{0,6}|bool|(u?int|float|complex)\d{1,3}")
 
 
@@ -51,12 +54,17 @@ class _Global:
     name: str
 
 
+@dataclass
+class _Dict:
+    size: int = 0
+
+
 def _nothing(*arguments: Any) -> bool:
     return not arguments
 
 
 def _one_dict(*arguments: Any) -> bool:
-    return arguments in ((), (_DICT,))
+    return not arguments or (len(arguments) == 1 and isinstance(arguments[0], _Dict))
 
 
 def _sizes(*arguments: Any) -> bool:
@@ -87,10 +95,13 @@ def read_requests(file: BinaryIO) -> Requests:
     """Follow one pickle of a file; the file then stands behind it, or where it is damaged."""
     machine = _Machine()
     try:
-        for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        start = file.tell()
+        for number, (opcode, argument, position) in enumerate(pickletools.genops(file)):
             if number >= MAX_STEPS:
                 raise ValueError(f"more than {MAX_STEPS} steps")
             machine.step(opcode, argument)
+            if machine.num_copied > position - start + MAX_COPIED:
+                raise ValueError("calls are given more than the file holds")
     except Exception as error:  # a damaged pickle makes its reader stumble in any way
         machine.requests.problem = error
     return machine.requests
@@ -103,6 +114,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.num_keys = 0
+        self.num_copied = 0
         self.requests = Requests()
 
     def step(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
@@ -184,15 +196,13 @@ class _Machine:
 
     def _reduce(self, _: Any) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        if isinstance(function, _Global):
-            _check_arguments(function.name, arguments)
+        self._check_arguments(function, arguments)
         self._call(function)
 
     def _newobj(self, _: Any) -> None:
         arguments = self.stack.pop()
         made = self.stack.pop()
-        if isinstance(made, _Global):
-            _check_arguments(made.name, arguments)
+        self._check_arguments(made, arguments)
         self._call(_Global(f"{made.name}.__new__") if isinstance(made, _Global) else made)
 
     def _newobj_ex(self, _: Any) -> None:
@@ -200,16 +210,18 @@ class _Machine:
         self._newobj(_)
 
     def _empty_dict(self, _: Any) -> None:
-        self.stack.append(_DICT)
+        self.stack.append(_Dict())
 
     def _dict(self, _: Any) -> None:
-        self._check_keys(self._pop_mark()[::2])
-        self.stack.append(_DICT)
+        items = self._pop_mark()
+        self.stack.append(_Dict())
+        self._check_keys(items[::2])
 
     def _append(self, _: Any) -> None:
         self.stack.pop()
 
-    _build = _append
+    def _build(self, _: Any) -> None:
+        self.num_copied += _size(self.stack.pop())
 
     def _appends(self, _: Any) -> None:
         self._pop_mark()
@@ -225,6 +237,8 @@ class _Machine:
 
     def _check_keys(self, keys: list[Any]) -> None:
         """Tuples in tuples can take for ever to hash, and hashes of numbers can be made equal."""
+        if isinstance(self.stack[-1], _Dict):
+            self.stack[-1].size += len(keys)
         self.num_keys += sum(not isinstance(key, str) for key in keys)
         if self.num_keys > MAX_KEYS:
             raise ValueError(f"more than {MAX_KEYS} keys that are not texts")
@@ -234,13 +248,12 @@ class _Machine:
     def _inst(self, argument: str) -> None:
         arguments = tuple(self._pop_mark())
         self._global(argument)
-        _check_arguments(self.stack[-1].name, arguments)
+        self._check_arguments(self.stack[-1], arguments)
         self._call(self.stack.pop())
 
     def _obj(self, _: Any) -> None:
         function, *arguments = self._pop_mark()
-        if isinstance(function, _Global):
-            _check_arguments(function.name, tuple(arguments))
+        self._check_arguments(function, tuple(arguments))
         self._call(function)
 
     def _binpersid(self, _: Any) -> None:
@@ -255,14 +268,22 @@ class _Machine:
             raise ValueError(f"more than {MAX_STORAGES} tensors")
         self.stack.append(_OTHER)
 
+    def _check_arguments(self, function: Any, arguments: Any) -> None:
+        if isinstance(arguments, tuple):
+            self.num_copied += sum(map(_size, arguments))
+        allowed = _ARGUMENTS.get(function.name) if isinstance(function, _Global) else None
+        if allowed is None:
+            return
+        try:
+            fits = isinstance(arguments, tuple) and allowed(*arguments)
+        except (TypeError, ValueError, IndexError):
+            fits = False
+        if not fits:
+            raise ValueError(f"{function.name} with unusual arguments")
 
-def _check_arguments(name: str, arguments: Any) -> None:
-    allowed = _ARGUMENTS.get(name)
-    if allowed is None:
-        return
-    try:
-        fits = isinstance(arguments, tuple) and allowed(*arguments)
-    except (TypeError, ValueError, IndexError):
-        fits = False
-    if not fits:
-        raise ValueError(f"{name} with unusual arguments")
+
+def _size(value: Any) -> int:
+    """Items or characters that a copy of a value takes."""
+    if isinstance(value, str | tuple):
+        return len(value)
+    return value.size if isinstance(value, _Dict) else 0

@@ -15,7 +15,9 @@ from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
 from vovtrack.formats.checks import is_box, is_id, is_number
 from vovtrack.formats.faults import EXAMPLES, InputFaults
+from vovtrack.formats.tao.annotations import LISTS
 from vovtrack.formats.tao.results import TaoResults, read_results
+from vovtrack.structures.vocabulary import first_repeated
 
 _LARGEST = 1 << 53  # ids above it have no exact float64
 _REQUIRED = {
@@ -23,7 +25,6 @@ _REQUIRED = {
     "annotations": ("id", "image_id", "category_id"),
     "categories": ("id",),
 }
-_LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
 
 
 def read_ground_truth(path: str | Path, masks: bool = False) -> dict[str, list[dict[str, Any]]]:
@@ -54,33 +55,36 @@ def read_ground_truth(path: str | Path, masks: bool = False) -> dict[str, list[d
         if not rows:
             raise InputError(f"{path}: '{table}' is empty, so nothing can be evaluated.")
         known[table] = _checked_ids(path, table, rows, keys)
-    _inherit_lists(content)
+    _inherit_lists(path, content)
     for row in content["annotations"]:
         _refer(path, row, known)
     sizes = {key: _size(row) for key, row in known["images"].items()}
     clean = {
-        "images": [_image(path, row) for row in content["images"]],
+        "images": [_image(row) for row in content["images"]],
         "annotations": [
             _annotation(path, row, sizes[row["image_id"]], masks) for row in content["annotations"]
         ],
         "categories": [_category(path, row) for row in content["categories"]],
     }
-    names = [category["name"] for category in clean["categories"]]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    twice = first_repeated(category["name"] for category in clean["categories"])
+    if twice is not None:
         raise InputError(f"{path}: two categories are called '{twice}'; names must be unique.")
     return clean
 
 
-def _inherit_lists(content: dict[str, Any]) -> None:
+def _inherit_lists(path: str | Path, content: dict[str, Any]) -> None:
     """Give images the federated lists of their video, where only the video has them."""
+    for image in content["images"]:
+        _check_lists(path, "image", image)
     videos = content.get("videos")
     if not isinstance(videos, list):
         return
     by_id = {v["id"]: v for v in videos if isinstance(v, dict) and is_id(v.get("id"))}
+    for video in by_id.values():
+        _check_lists(path, "video", video)
     for image in content["images"]:
         video = by_id.get(image.get("video_id")) if is_id(image.get("video_id")) else None
-        for key in _LISTS:
+        for key in LISTS:
             if video is not None and key in video:
                 image.setdefault(key, video[key])
 
@@ -168,12 +172,15 @@ def _refer(path: str | Path, row: dict, known: dict[str, dict[int, dict]]) -> No
             )
 
 
-def _image(path: str | Path, row: dict) -> dict[str, Any]:
-    for key in _LISTS:
+def _check_lists(path: str | Path, kind: str, row: dict) -> None:
+    for key in LISTS:
         ids = row.get(key, [])
         if not isinstance(ids, list) or not all(map(_is_count, ids)):
-            raise InputError(f"{path}: image {row['id']}: '{key}' must be a list of category ids.")
-    return {key: row.get(key, []) for key in ("id", "width", "height", *_LISTS)}
+            raise InputError(f"{path}: {kind} {row['id']}: '{key}' must be a list of category ids.")
+
+
+def _image(row: dict) -> dict[str, Any]:
+    return {key: row.get(key, []) for key in ("id", "width", "height", *LISTS)}
 
 
 def _annotation(path: str | Path, row: dict, size: tuple[int, int], masks: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary
 from vovtrack.formats.faults import InputFaults
+from vovtrack.structures.vocabulary import first_repeated
 
 NO_CLASS = -1
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "conf", "class", "visibility")
@@ -80,8 +81,8 @@ def read_sequence_map(path: str | Path) -> list[str]:
         names = names[1:]
     if not names:
         raise InputError(f"{path}: expected one sequence per line under '{_MAP_HEADER}'.")
-    if repeated := {name for name in names if names.count(name) > 1}:
-        raise InputError(f"{path}: sequence '{min(repeated)}' is listed twice.")
+    if (repeated := first_repeated(names)) is not None:
+        raise InputError(f"{path}: sequence '{repeated}' is listed twice.")
     return names
 
 

@@ -20,6 +20,7 @@ from vovtrack.formats.faults import InputFaults
 
 _GT_NAMES = ("groundtruth.txt", "groundtruth_rect.txt")
 _BETWEEN = re.compile(r"[,;\s]+")
+_RESOLUTION = re.compile(r"resolution\s*[:=]\s*\(?\s*(\d{1,9})\s*[,x]\s*(\d{1,9})(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _sequence(tree: FileTree, name: str, file: str) -> SotSequence:
 
 def _flags(tree: FileTree, name: str, frames: int) -> np.ndarray:
     """One whole number per frame; what says "visible" where there is no such file."""
-    if name not in tree.names(name):
+    if name not in tree:
         return np.full(frames, 1 if name.endswith("cover.label") else 0)
     words = [word for word in _BETWEEN.split(tree.read_text(name)) if word]
     try:
@@ -153,9 +154,9 @@ def _flags(tree: FileTree, name: str, frames: int) -> np.ndarray:
 
 def _resolution(tree: FileTree, name: str) -> tuple[int, int] | None:
     """``resolution: (width, height)`` of GOT-10k."""
-    if name not in tree.names(name):
+    if name not in tree:
         return None
-    found = re.search(r"resolution\s*[:=]\s*\(?\s*(\d+)\s*[,x]\s*(\d+)", tree.read_text(name))
+    found = _RESOLUTION.search(tree.read_text(name))
     return (int(found[1]), int(found[2])) if found else None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class Vocabulary:
     def __post_init__(self) -> None:
         _check_names(self.names)
         if len(set(self.category_ids)) != len(self.category_ids):
-            raise InputError(f"Category id {_first_repeated(self.category_ids)!r} occurs twice.")
+            raise InputError(f"Category id {first_repeated(self.category_ids)!r} occurs twice.")
         object.__setattr__(self, "novel", _mask(self.novel, "novel"))
         if self.released is not None:
             object.__setattr__(self, "released", _mask(self.released, "released"))
@@ -190,12 +191,13 @@ def _check_names(names: Sequence[str]) -> None:
             )
     stripped = [name.strip() for name in names]
     if len(set(stripped)) != len(stripped):
-        raise InputError(f"Class name '{_first_repeated(stripped)}' occurs twice; remove one.")
+        raise InputError(f"Class name '{first_repeated(stripped)}' occurs twice; remove one.")
 
 
-def _first_repeated(values: Iterable) -> object:
+def first_repeated(values: Iterable) -> Any:
+    """The first value that an earlier one equals, or None."""
     seen: set = set()
-    return next(value for value in values if value in seen or seen.add(value))
+    return next((value for value in values if value in seen or seen.add(value)), None)
 
 
 def _mask(values: np.ndarray | Sequence[bool], name: str) -> np.ndarray:
@@ -253,6 +255,8 @@ def _from_annotations(path: Path) -> Vocabulary:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot read the vocabulary: {error.strerror}.") from None
+    except RecursionError:
+        raise InputError(f"{path}: not valid JSON for any reader: nested too deeply.") from None
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error}).") from None
     if not isinstance(content, dict) or not isinstance(content.get("categories"), list):

@@ -16,6 +16,7 @@ from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks import find_family
 from vovtrack.evaluation.reports.report import statistics_of
 from vovtrack.evaluation.scores.statistics import Statistics
+from vovtrack.structures.vocabulary import first_repeated
 
 _SAME = ("annotations_sha256", "split", "classes_evaluated", "class_mask", "max_detections")
 
@@ -83,8 +84,8 @@ def _checked(
 ) -> list[dict[str, Statistics]]:
     if len(reports) < 2:
         raise InputError("Comparing takes two reports or more.")
-    if repeated := [name for name in names if list(names).count(name) > 1]:
-        raise InputError(f"'{repeated[0]}' is given twice: name each report once.")
+    if (repeated := first_repeated(names)) is not None:
+        raise InputError(f"'{repeated}' is given twice: name each report once.")
     first = reports[0]
     for report, name in zip(reports, names, strict=True):
         if report["benchmark"] != first["benchmark"]:

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse
 
 from vovtrack.errors import InputError
+from vovtrack.structures.vocabulary import first_repeated
 
 GROUPS = ("all", "base", "novel")
 Rates = Callable[["Statistics", np.ndarray, int, np.ndarray], Mapping[str, np.ndarray]]
@@ -212,8 +213,7 @@ def merge(parts: Sequence[Statistics]) -> Statistics:
         if (part.family, part.classes) != (first.family, first.classes):
             raise InputError("Shards of different benchmarks or annotations cannot be joined.")
     videos = tuple(name for part in parts for name in part.videos)
-    if len(set(videos)) != len(videos):
-        repeated = next(name for name in videos if videos.count(name) > 1)
+    if (repeated := first_repeated(videos)) is not None:
         raise InputError(f"Video '{repeated}' was counted in more than one shard.")
     starts = np.cumsum([0, *(len(part.videos) for part in parts[:-1])])
     return replace(

@@ -18,10 +18,12 @@ import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
-from vovtrack.formats.checks import is_box, is_id
+from vovtrack.formats.checks import is_box, is_id, is_number
 from vovtrack.structures import TrackSequence, Vocabulary
 from vovtrack.structures.vocabulary import from_categories
 
+LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
+"""What a video says of categories: absent, and not everywhere annotated."""
 _REQUIRED: dict[str, dict[str, type]] = {
     "videos": {"id": int, "name": str, "width": int, "height": int},
     "images": {"id": int, "video_id": int, "frame_index": int, "width": int, "height": int},
@@ -159,6 +161,7 @@ class _Checker:
         for table, keys in _REQUIRED.items():
             self.check_rows(table, keys)
         self.check_merged()
+        self.check_lists()
 
     def error(self, what: str) -> InputError:
         return InputError(f"{self.path}: {what}.")
@@ -229,6 +232,22 @@ class _Checker:
                     f"into {goes_into[kept]}"
                 )
 
+    def check_lists(self) -> None:
+        """Federated lists; the images of a video may share one, which is looked at once."""
+        sound: set[int] = set()
+        for table in ("videos", "images"):
+            for row in self.content[table]:
+                for key in LISTS:
+                    ids = row.get(key)
+                    if key not in row or id(ids) in sound:
+                        continue
+                    if not isinstance(ids, list) or not all(map(is_id, ids)):
+                        raise self.error(
+                            f"key '{key}' of {self.place(table, row)} must be a list of "
+                            f"category ids, not {reprlib.repr(ids)}"
+                        )
+                    sound.add(id(ids))
+
     def check_images(self) -> None:
         last_index: dict[int, int] = {}
         seen: dict[int, int] = defaultdict(int)
@@ -277,6 +296,11 @@ class _Checker:
             raise self.error(
                 f"key 'bbox' of {self.place('annotations', row)} must be four finite numbers "
                 f"x, y, w, h with w, h >= 0, not {reprlib.repr(box)}"
+            )
+        if not is_number(row.get("area", 0)):
+            raise self.error(
+                f"key 'area' of {self.place('annotations', row)} must be a finite number, not "
+                f"{reprlib.repr(row['area'])}"
             )
         x, y, w, h = box
         width, height = image["width"], image["height"]

@@ -16,11 +16,8 @@ from typing import Any
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
-from vovtrack.formats.tao.annotations import check_annotations, merged_categories
+from vovtrack.formats.tao.annotations import LISTS, check_annotations, merged_categories
 from vovtrack.structures.vocabulary import lvis_v1_categories
-
-LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
-"""What a video says of categories: absent, and not everywhere annotated."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +119,16 @@ def to_lvis_v1(content: dict[str, Any], path: str | Path) -> tuple[dict[str, Any
         table: [_with_category(r, new_id) for r in content[table] if r["category_id"] in new_id]
         for table in ("tracks", "annotations")
     }
+    translated: dict[int, list[int]] = {}  # by identity: the images of a video share its lists
+
+    def translate(ids: list[int]) -> list[int]:
+        if id(ids) not in translated:
+            translated[id(ids)] = [new_id[c] for c in ids if c in new_id]
+        return translated[id(ids)]
+
     for table in ("videos", "images"):
         tables[table] = [
-            {
-                **row,
-                **{k: [new_id[c] for c in row[k] if c in new_id] for k in LISTS if k in row},
-            }
+            {**row, **{key: translate(row[key]) for key in LISTS if key in row}}
             for row in content[table]
         ]
     names = {category["id"]: category["name"] for category in content["categories"]}
