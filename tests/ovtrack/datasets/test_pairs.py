@@ -24,9 +24,11 @@ def root(tmp_path_factory):
     return write_world(tmp_path_factory.mktemp("w") / "world", size="tiny", workers=1) / "pairs"
 
 
-def dataset(root, ann_file="annotations/train.json") -> ImagePairDataset:
+def dataset(root, ann_file="annotations/train.json", **kwargs) -> ImagePairDataset:
     prefix = dict(img=str(root / "images"))
-    return ImagePairDataset(ann_file=str(root / ann_file), data_prefix=prefix, pipeline=PIPELINE)
+    return ImagePairDataset(
+        ann_file=str(root / ann_file), data_prefix=prefix, pipeline=PIPELINE, **kwargs
+    )
 
 
 def test_both_views_come_from_one_video_and_share_an_object(root):
@@ -53,6 +55,14 @@ def test_the_annotation_file_is_read_once(root, opened):
     data = dataset(root)
     assert len(data) > 0
     assert opened.count(str(root / "annotations/train.json")) == 1
+
+
+def test_images_with_a_short_side_are_left_out(root):
+    images = json.loads((root / "annotations/train.json").read_text())["images"]
+    side = min(min(image["width"], image["height"]) for image in images)
+    assert len(dataset(root, filter_cfg=dict(min_size=side))) == 12
+    with pytest.raises(InputError, match=r"train\.json': no image has 9999 pixels on each side"):
+        dataset(root, filter_cfg=dict(min_size=9999))
 
 
 def changed(root, tmp_path, change):
