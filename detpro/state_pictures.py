@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import torch
-from mmcv import imrescale
-from mmdet.structures import DetDataSample
 from torch import nn
 
+from vovtrack.datasets.frame_pipeline import FramePipeline
 from vovtrack.errors import InputError
 from vovtrack.files.images import read_image, write_image
 from vovtrack.visualization.draw import draw_states
@@ -22,7 +19,7 @@ def draw_state_images(
     model: nn.Module,
     source: str | Path,
     out: str | Path,
-    scale: tuple[int, int],
+    pipeline: FramePipeline,
     score_thr: float = 0.3,
 ) -> Iterator[tuple[Path, int, float]]:
     """Paint the detections of images by their state weight.
@@ -31,7 +28,7 @@ def draw_state_images(
         model: A detector with ``judge_states``.
         source: An image, or a folder of images.
         out: Folder to write pictures of the same names to.
-        scale: (long, short) side limits of the network input, pixels.
+        pipeline: Makes the network's input from an image.
         score_thr: Detections below are not drawn.
 
     Yields:
@@ -45,17 +42,8 @@ def draw_state_images(
     folder = Path(out)
     for path in _images(Path(source)):
         pixels = read_image(path)
-        height, width = pixels.shape[:2]
-        resized = imrescale(pixels, scale)
-        sample = DetDataSample(
-            metainfo=dict(
-                ori_shape=(height, width),
-                img_shape=resized.shape[:2],
-                scale_factor=(resized.shape[1] / width, resized.shape[0] / height),
-            )
-        )
-        inputs = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
-        data = model.data_preprocessor(dict(inputs=[inputs], data_samples=[sample]), False)
+        view = {name: [value] for name, value in pipeline(pixels).items()}
+        data = model.data_preprocessor(view, False)
         (found,) = model.judge_states(data["inputs"], data["data_samples"])
         found = found[found.scores > score_thr].cpu()
         weights = found.state_weights.numpy()

@@ -181,13 +181,13 @@ class OpenVocabDetector(TwoStageDetector):
 
         Args:
             classes: Names ("striped red star"), a :class:`Vocabulary`, or what
-                :meth:`Vocabulary.load` takes.
+                :meth:`Vocabulary.parse` takes.
             embeds: (C, D) text embeddings of the classes; encoded or read if not given.
 
         Raises:
             InputError: No names, blank or repeated names, or no way to embed them.
         """
-        self.roi_head.set_vocabulary(Vocabulary.load(classes), embeds)
+        self.roi_head.set_vocabulary(Vocabulary.parse(classes), embeds)
 
     def _convert_keys(self, state_dict: dict, prefix: str, *_) -> None:
         if not prefix:

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from samples import STAGES, build
 
+from ovtrack.online import OVOnlineTracker
 from vovtrack import load_tracker
-from vovtrack.engine.fuse import prepare_for_speed
-from vovtrack.engine.online import OVOnlineTracker
+from vovtrack.datasets.frame_pipeline import FramePipeline
+from vovtrack.engine.fuse import mix_precision, prepare_for_speed
 from vovtrack.synthetic import render_clip
 
 
@@ -41,8 +42,8 @@ def speed(precision: str, device: str, quick: bool) -> dict[str, float]:
     """Milliseconds of a frame, transfers included, and the peak of memory."""
     model, cfg = build(STAGES["pairs"].mini if quick else STAGES["pairs"].full)
     model = prepare_for_speed(model.eval()).to(device)
-    amp = None if precision == "float32" else precision
-    tracker = OVOnlineTracker(model, scale=tuple(cfg.frame_scale), amp=amp)
+    model = model if precision == "float32" else mix_precision(model, precision)
+    tracker = OVOnlineTracker(model, FramePipeline.of(cfg))
     size = (192, 256) if quick else (720, 1280)
     images = np.random.default_rng(0).integers(0, 255, (4, *size, 3), np.uint8)
     if device.startswith("cuda"):

@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _draw_tracks(args: argparse.Namespace) -> None:
-    from vovtrack.engine.online import split_names
     from vovtrack.engine.stored_tracks import draw_stored, open_tracks
+    from vovtrack.structures import Vocabulary
 
-    classes = split_names(args.classes) if args.classes else ()
+    classes = Vocabulary.parse(args.classes).names if args.classes else ()
     stored = open_tracks(args.results, args.frames, args.gt, args.video, classes)
     frames, tracks = draw_stored(stored, args.out, args.fps, args.score_thr)
     print(f"{args.out}: {frames} frames, {tracks} tracks")
@@ -60,11 +60,12 @@ def _draw_tracks(args: argparse.Namespace) -> None:
 
 def _draw_states(args: argparse.Namespace) -> None:
     from detpro.state_pictures import draw_state_images
+    from vovtrack.datasets.frame_pipeline import FramePipeline
     from vovtrack.engine.load import load_model
 
     model, cfg = load_model(args.config, args.checkpoint, args.device)
-    scale = tuple(cfg.frame_scale)
+    pipeline = FramePipeline.of(cfg)
     for path, count, weight in draw_state_images(
-        model, args.source, args.out, scale, args.score_thr
+        model, args.source, args.out, pipeline, args.score_thr
     ):
         print(f"{path}: {count} objects, mean weight {weight:.2f}")

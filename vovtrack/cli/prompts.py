@@ -90,14 +90,12 @@ def _encode(args: argparse.Namespace) -> int:
 
 def _names(classes: str | None, count: int = 0) -> list[str]:
     """Names of a vocabulary, or of a comma-separated text; numbers where none are asked for."""
-    from vovtrack.engine.online import split_names
     from vovtrack.errors import InputError
-    from vovtrack.structures.vocabulary import BUILT_IN, Vocabulary
+    from vovtrack.structures import Vocabulary
 
     if classes is None:
         return [str(number) for number in range(count)]
-    known = "," not in classes and (classes in BUILT_IN or Path(classes).exists())
-    names = list(Vocabulary.load(classes).names) if known else split_names(classes)
+    names = list(Vocabulary.parse(classes).names)
     if count and len(names) != count:
         raise InputError(f"--classes names {len(names)} classes, the files hold {count}.")
     return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -11,52 +12,72 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from vovtrack import compat
+from vovtrack.datasets.frame_pipeline import FramePipeline
 from vovtrack.engine.configs import find_config, read_config
-from vovtrack.engine.fuse import prepare_for_speed
-from vovtrack.engine.online import OVOnlineTracker, split_names
+from vovtrack.engine.fuse import mix_precision, prepare_for_speed
+from vovtrack.engine.online import OnlineTracker
 from vovtrack.engine.processes import own_device
 from vovtrack.engine.shipped import SHIPPED
 from vovtrack.engine.weights.checkpoint import load_checkpoint_into
 from vovtrack.errors import InputError
 from vovtrack.files.targets import mark_input
-from vovtrack.registry import MODELS
+from vovtrack.registry import MODELS, TASK_UTILS
+from vovtrack.structures import Target, Vocabulary
 
 
 def load_tracker(
     config_or_name: str | Path,
     checkpoint: str | Path | None = None,
-    classes: Sequence[str] | str | None = None,
+    classes: Sequence[str] | str | Vocabulary | None = None,
     device: str | None = None,
     amp: str | None = None,
     trust_config: bool = False,
-) -> OVOnlineTracker:
-    """Build a tracker and load its weights.
+) -> OnlineTracker:
+    """Build the online tracker that a config names, and load its weights.
 
     Args:
         config_or_name: ``mini``, the file name of a config without ``.py``, or a path.
         checkpoint: Weights; by default those that the config names as its own.
-        classes: Names to track, a list or "a, b"; by default the vocabulary of the config.
+        classes: What to track, see :meth:`Vocabulary.parse`; by default the vocabulary of the
+            config.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; by default a GPU if there is one.
         amp: ``bf16`` or ``fp16`` for mixed precision.
         trust_config: Run a ``.py`` config from outside of the project.
 
     Raises:
-        InputError: Unknown config or one of no tracker, missing or unfit checkpoint, unusable
+        InputError: Unknown config or not one of a tracker, missing or unfit checkpoint, unusable
             class names or device.
     """
     device = own_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    cfg = _read_tracker_config(find_config(config_or_name), trust_config)
+    cfg = read_config(find_config(config_or_name), trust_config)
+    if "online" not in cfg:
+        raise InputError(
+            f"Config '{config_or_name}' is not one of a tracker: it has no 'online', which names "
+            "the class that tracks frame by frame."
+        )
+    parts = {}
+    if "model" in cfg:
+        model = _load_weights(cfg, config_or_name, checkpoint)
+        model = prepare_for_speed(model.eval()).to(device)
+        parts["model"] = model if amp is None else mix_precision(model, amp)
+    with _scope_of(cfg):
+        if parts:
+            parts["pipeline"] = FramePipeline.of(cfg)
+        tracker = TASK_UTILS.build(cfg.online, default_args=parts)
+    if classes is not None:
+        tracker.start(None, Target(classes=classes))
+    return tracker
+
+
+def _load_weights(
+    cfg: Config, config_or_name: str | Path, checkpoint: str | Path | None
+) -> nn.Module:
     checkpoint = checkpoint or cfg.get("default_checkpoint")
     if checkpoint is None:
         raise InputError(f"Config '{config_or_name}' comes without weights: give a checkpoint.")
     model = build_model(without_pretraining(cfg))
-    if not hasattr(model, "tracker"):
-        raise InputError(f"Config '{config_or_name}' builds a {type(model).__name__}, no tracker.")
     load_checkpoint_into(model, _existing(checkpoint))
-    if classes is not None:
-        model.set_classes(split_names(classes))
-    model = prepare_for_speed(model.eval()).to(device)
-    return OVOnlineTracker(model, scale=tuple(cfg.frame_scale), amp=amp)
+    return model
 
 
 def build_model(cfg: Config) -> nn.Module:
@@ -64,8 +85,12 @@ def build_model(cfg: Config) -> nn.Module:
 
     A runner that was built before in this process may have left another scope behind.
     """
-    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmdet"):
+    with _scope_of(cfg):
         return MODELS.build(cfg.model)
+
+
+def _scope_of(cfg: Config) -> AbstractContextManager:
+    return DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmdet")
 
 
 def load_model(
@@ -92,17 +117,8 @@ def load_model(
     cfg = read_config(find_config(config_or_name), trust_config)
     if "model" not in cfg:
         raise InputError(f"Config '{config_or_name}' has no 'model'.")
-    model = build_model(without_pretraining(cfg))
-    load_checkpoint_into(model, _existing(checkpoint))
+    model = _load_weights(cfg, config_or_name, checkpoint)
     return model.eval().to(own_device(device)), cfg
-
-
-def _read_tracker_config(path: Path, trust_config: bool) -> Config:
-    cfg = read_config(path, trust_config)
-    for key in ("model", "frame_scale"):
-        if key not in cfg:
-            raise InputError(f"Config '{path}' has no '{key}': is it the config of a tracker?")
-    return cfg
 
 
 def _existing(checkpoint: str | Path) -> Path:

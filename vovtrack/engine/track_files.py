@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 
 from vovtrack.datasets.video import FrameSource
-from vovtrack.engine.online import Tracks
 from vovtrack.errors import WriteError
 from vovtrack.files.streams import abandoned_partials, open_stream
+from vovtrack.structures import Tracks
 from vovtrack.visualization import TrailMemory, VideoWriter, draw_tracks
 
 DEFAULT_FPS = 25.0

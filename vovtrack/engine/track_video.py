@@ -15,10 +15,11 @@ from tqdm import tqdm
 from vovtrack.datasets.video import FrameSource, TimedFrame, read_video
 from vovtrack.engine.behind import behind
 from vovtrack.engine.load import load_tracker
-from vovtrack.engine.online import OVOnlineTracker, Tracks
+from vovtrack.engine.online import OnlineTracker
 from vovtrack.engine.track_files import Outputs, TrackFiles
 from vovtrack.errors import InputError
 from vovtrack.files.targets import guarded_inputs
+from vovtrack.structures import Tracks
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """After which a run ends with the frame that it is at."""
@@ -180,7 +181,7 @@ def _length(frames: FrameSource, max_frames: int | None) -> int | None:
 
 
 def _track(
-    tracker: OVOnlineTracker, frames: Iterator[TimedFrame], batch_size: int
+    tracker: OnlineTracker, frames: Iterator[TimedFrame], batch_size: int
 ) -> Iterator[tuple[TimedFrame, Tracks]]:
     """Track in batches; what was read before a failure is tracked before it is raised."""
     failure = None

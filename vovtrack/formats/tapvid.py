@@ -12,7 +12,6 @@ numpy arrays are understood, and those are rebuilt from their bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,34 +20,7 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary, read_npz
 from vovtrack.files.array_pickle import DAMAGES, read_array_pickle
-
-
-@dataclass(frozen=True)
-class PointTruth:
-    """Ground truth of one video.
-
-    Attributes:
-        points: (N, T, 2) float64 ``(x, y)`` from 0 to 1.
-        occluded: (N, T) bool.
-    """
-
-    points: np.ndarray
-    occluded: np.ndarray
-
-
-@dataclass(frozen=True)
-class PointTracks:
-    """Predictions for the queries of one video.
-
-    Attributes:
-        tracks: (n, T, 2) float64 ``(x, y)`` in pixels.
-        occluded: (n, T) bool.
-        size: (width, height) of the raster, or None for the default one.
-    """
-
-    tracks: np.ndarray
-    occluded: np.ndarray
-    size: tuple[float, float] | None
+from vovtrack.structures import PointTracks, PointTruth
 
 
 def read_truth(path: str | Path) -> dict[str, PointTruth]:

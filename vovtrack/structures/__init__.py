@@ -18,7 +18,9 @@ appear in ``vovtrack.formats`` only.
 ``rois`` are ``(batch index, x1, y1, x2, y2)``.
 """
 
-from vovtrack.structures.tracks import TrackSequence
+from vovtrack.structures.points import PointTracks, PointTruth
+from vovtrack.structures.target import Target
+from vovtrack.structures.tracks import Tracks, TrackSequence
 from vovtrack.structures.vocabulary import Vocabulary
 
-__all__ = ["TrackSequence", "Vocabulary"]
+__all__ = ["PointTracks", "PointTruth", "Target", "TrackSequence", "Tracks", "Vocabulary"]

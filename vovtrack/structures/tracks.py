@@ -1,4 +1,4 @@
-"""The tracks of one video, in columns."""
+"""The tracks of one frame, and of one video, in columns."""
 
 from __future__ import annotations
 
@@ -16,6 +16,39 @@ _COLUMNS = {
     "labels": np.int64,
     "scores": np.float32,
 }
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The tracked objects of one frame.
+
+    A tracked point is a box without extent, (x, y, x, y), and its score says how surely it is
+    visible.
+
+    Attributes:
+        frame_id: Index of the frame since the start, from 0.
+        bboxes: (n, 4) float32 (x1, y1, x2, y2), pixels of the frame as given.
+        track_ids: (n,) int64, unique inside one video.
+        labels: (n,) int64, index ``names``.
+        scores: (n,) float32 in [0, 1].
+        names: Class names of the tracker.
+    """
+
+    frame_id: int
+    bboxes: np.ndarray
+    track_ids: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.track_ids)
+
+    def above(self, score: float) -> Tracks:
+        """Only the objects whose score exceeds ``score``."""
+        keep = self.scores > score
+        arrays = (self.bboxes, self.track_ids, self.labels, self.scores)
+        return Tracks(self.frame_id, *(a[keep] for a in arrays), names=self.names)
 
 
 @dataclass(frozen=True, eq=False)

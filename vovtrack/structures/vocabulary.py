@@ -166,6 +166,27 @@ class Vocabulary:
         return cls.from_names(spec)
 
     @classmethod
+    def parse(cls, classes: str | Path | Iterable[str] | Vocabulary) -> Vocabulary:
+        """Make a vocabulary from what a user says, the same in every command.
+
+        Args:
+            classes: Names "a, b", or a list of them; the name of a packaged vocabulary, see
+                :meth:`load`; a ``.txt`` file with a name per line; an annotation ``.json``.
+
+        Raises:
+            InputError: None of these, an unreadable file, or blank or repeated names.
+        """
+        if isinstance(classes, Vocabulary):
+            return classes
+        if isinstance(classes, Path) or str(classes).endswith((".txt", ".json")):
+            return _from_file(Path(classes))
+        if isinstance(classes, str):
+            return cls.load(classes) if classes in BUILT_IN else cls.from_names(classes.split(","))
+        if not isinstance(classes, Iterable):
+            raise InputError(f'The classes are {classes!r}, expected a list of names or "a, b".')
+        return cls.from_names(classes)
+
+    @classmethod
     def from_names(cls, names: Iterable[str]) -> Vocabulary:
         """Make a vocabulary of free class names; ids count from 1 and no class is novel.
 
@@ -243,6 +264,20 @@ def _transfer(name: str) -> Vocabulary:
     table = _packaged("transfer.json")[name]
     novel = [known in table.get("novel", ()) for known in table["names"]]
     return Vocabulary(tuple(table["names"]), tuple(table["category_ids"]), novel)
+
+
+def _from_file(path: Path) -> Vocabulary:
+    if path.suffix != ".txt":
+        return _from_annotations(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return Vocabulary.from_names(line for line in lines if line.strip())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the class names: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a UTF-8 text file ({error}).") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _from_annotations(path: Path) -> Vocabulary:

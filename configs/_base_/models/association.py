@@ -50,3 +50,5 @@ association = dict(
         momentum_obj_score=0.5,
     ),
 )
+# How a video is tracked frame by frame.
+online = dict(type="OVOnlineTracker")

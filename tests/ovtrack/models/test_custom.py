@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from vovtrack.engine.online import OVOnlineTracker
+from ovtrack.online import OVOnlineTracker
+from tests.pipelines import resized_to
 from vovtrack.engine.run import load_config
 from vovtrack.models.clip.encoder import ClipEncoder
 from vovtrack.registry import MODELS
@@ -44,7 +45,7 @@ def test_two_names_among_those_of_lvis(repository):
     torch.testing.assert_close(fused[0, 0], torch.tensor(0.05**0.7 * 0.2**0.3))
     given = model.tracker.thresholds
     assert (given.link, given.init, given.draw, given.distractor) == (0.02, 0.05, 0.05, 1.0)
-    tracker = OVOnlineTracker(model, scale=(160, 128))
+    tracker = OVOnlineTracker(model, resized_to(160, 128))
     assert tracker.draw_threshold == 0.05 and tracker.names == tuple(NAMES)
     frame = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
     for frame_id in range(2):

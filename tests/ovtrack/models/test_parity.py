@@ -13,7 +13,8 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from seeded import normal, seeded_state_dict
 
-from vovtrack.engine.online import OVOnlineTracker
+from ovtrack.online import OVOnlineTracker
+from tests.pipelines import resized_to
 from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 
@@ -132,7 +133,8 @@ def test_what_is_drawn_is_a_choice_among_the_detections(model):
     thresholds = model.score_thresholds
     assert thresholds.detect == 1.001 / 297
     assert thresholds.draw == pytest.approx(np.exp(0.05) / (np.exp(0.05) + 296))
-    assert thresholds.detect < OVOnlineTracker(model).draw_threshold == thresholds.draw < 0.0091
+    tracker = OVOnlineTracker(model, resized_to(320, 256))
+    assert thresholds.detect < tracker.draw_threshold == thresholds.draw < 0.0091
 
 
 @torch.no_grad()

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from ovtrack.online import OVOnlineTracker
 from tests.fake_cuda import fake_cuda
+from tests.pipelines import resized_to
 from tests.waits import Waits
-from vovtrack.engine.online import OVOnlineTracker
 from vovtrack.engine.run import load_config
 from vovtrack.registry import MODELS
 from vovtrack.synthetic import render_clip
@@ -29,7 +30,7 @@ def make_tracker(repo_root) -> OVOnlineTracker:
     model = MODELS.build(cfg)
     model.set_classes(["a", "b", "c"], torch.randn(3, 64))
     model.roi_head.classifier.competitors = []
-    return OVOnlineTracker(model, scale=(128, 96))
+    return OVOnlineTracker(model, resized_to(128, 96))
 
 
 @pytest.fixture

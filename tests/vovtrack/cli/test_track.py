@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import pytest
 
+from ovtrack.online import OVOnlineTracker
 from vovtrack.cli.main import main
 from vovtrack.datasets.video import read_video
-from vovtrack.engine.online import OVOnlineTracker
 from vovtrack.formats.mot import read_sequence
 from vovtrack.structures import Vocabulary
 from vovtrack.synthetic import render_clip
@@ -131,7 +131,7 @@ def test_a_run_without_frames_replaces_nothing(folder, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("vovtrack.engine.online.OVOnlineTracker.step_batch", fail)
+    monkeypatch.setattr("ovtrack.online.OVOnlineTracker.step_batch", fail)
     (tmp_path / "o.json").write_text("old")
     with pytest.raises(RuntimeError, match="out of memory"):
         track(folder, "--json", tmp_path / "o.json", "--out", tmp_path / "o.mp4")

@@ -147,3 +147,24 @@ def test_builder_reproduces_the_packaged_files(realdata, tmp_path, repo_root):
     for name in ("lvis_v1.json", "tao_open_vocabulary.json"):
         packaged = repo_root / "vovtrack/structures/data" / name
         assert (tmp_path / name).read_bytes() == packaged.read_bytes()
+
+
+def test_users_say_classes_in_one_way(tmp_path, repo_root):
+    names = Vocabulary.from_names(["red car", "dragon"])
+    listed = tmp_path / "names.txt"
+    listed.write_text("red car\n\n  dragon \n")
+    for said in ("red car, dragon", ["red car", "dragon"], str(listed), listed, names):
+        assert Vocabulary.parse(said) == names
+    assert Vocabulary.parse("elephant").names == ("elephant",)
+    assert Vocabulary.parse("lvis_v1") == Vocabulary.load("lvis_v1")
+    mini = repo_root / "configs/mini/vocabulary.json"
+    assert Vocabulary.parse(str(mini)) == Vocabulary.load(mini)
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"a\na", None])
+def test_a_file_of_names_that_cannot_be_used_is_named(tmp_path, text):
+    path = tmp_path / "names.txt"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(InputError, match="names.txt: "):
+        Vocabulary.parse(path)

@@ -21,7 +21,8 @@ from vovtrack.evaluation.scores.points import (
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.faults import InputFaults
-from vovtrack.formats.tapvid import PointTracks, PointTruth, read_tracks, read_truth
+from vovtrack.formats.tapvid import read_tracks, read_truth
+from vovtrack.structures import PointTracks, PointTruth
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,35 @@
+"""Points that are followed through one video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class PointTruth:
+    """Ground truth of one video.
+
+    Attributes:
+        points: (N, T, 2) float64 ``(x, y)`` from 0 to 1.
+        occluded: (N, T) bool.
+    """
+
+    points: np.ndarray
+    occluded: np.ndarray
+
+
+@dataclass(frozen=True)
+class PointTracks:
+    """Predictions for the queries of one video.
+
+    Attributes:
+        tracks: (n, T, 2) float64 ``(x, y)`` in pixels.
+        occluded: (n, T) bool.
+        size: (width, height) of the raster, or None for the default one.
+    """
+
+    tracks: np.ndarray
+    occluded: np.ndarray
+    size: tuple[float, float] | None

@@ -1,0 +1,89 @@
+"""What a tracker is asked to follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vovtrack.errors import InputError
+from vovtrack.structures.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Classes, objects or points to follow; each kind may be left out.
+
+    Attributes:
+        classes: What objects are called; also given as :meth:`Vocabulary.parse` takes it.
+        boxes: (n, 4) float32 (x1, y1, x2, y2) of the objects, pixels of the first frame.
+        points: (n, 3) float32 (frame, x, y): the frame, from 0, from which a point is followed,
+            and its place there in pixels; given as (n, 2), points of the first frame.
+
+    Raises:
+        InputError: Unusable class names; boxes or points of another shape, that are not finite, or
+            without extent.
+    """
+
+    classes: Vocabulary | None = None
+    boxes: np.ndarray | None = None
+    points: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.classes is not None:
+            object.__setattr__(self, "classes", Vocabulary.parse(self.classes))
+        if self.boxes is not None:
+            object.__setattr__(self, "boxes", _boxes(self.boxes))
+        if self.points is not None:
+            object.__setattr__(self, "points", _points(self.points))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What is given: ``classes``, ``boxes``, ``points``."""
+        return tuple(kind for kind, value in vars(self).items() if value is not None)
+
+    def only(self, tracker: str, *kinds: str) -> Target:
+        """This target, for a tracker that can use these kinds alone.
+
+        Args:
+            tracker: Its name, for the message.
+            *kinds: What it can use.
+
+        Raises:
+            InputError: Another kind is given.
+        """
+        for kind in self.kinds:
+            if kind not in kinds:
+                usable = f"follows {' or '.join(kinds)}" if kinds else "chooses its objects itself"
+                raise InputError(f"{tracker} {usable}; it cannot use {kind} as its target.")
+        return self
+
+
+def _boxes(values: Sequence | np.ndarray) -> np.ndarray:
+    boxes = _rows(values, (4,), "boxes, (x1, y1, x2, y2)")
+    if not (boxes[:, 2:] > boxes[:, :2]).all():
+        row = boxes[~(boxes[:, 2:] > boxes[:, :2]).all(axis=1)][0]
+        raise InputError(f"The box {row.tolist()} of the target has no extent.")
+    return boxes
+
+
+def _points(values: Sequence | np.ndarray) -> np.ndarray:
+    points = _rows(values, (2, 3), "points, (x, y) or (frame, x, y)")
+    if points.shape[1] == 2:
+        points = np.column_stack([np.zeros(len(points), np.float32), points])
+    if (points[:, 0] < 0).any() or (points[:, 0] % 1 != 0).any():
+        raise InputError("The frames of the target's points must be whole numbers from 0 on.")
+    return points
+
+
+def _rows(values: Sequence | np.ndarray, widths: tuple[int, ...], what: str) -> np.ndarray:
+    try:
+        rows = np.array(values, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise InputError(f"The target's {what}, are not numbers: {values!r}.") from None
+    if rows.ndim != 2 or rows.shape[1] not in widths or len(rows) == 0:
+        raise InputError(f"Expected rows of {what}, as the target, not shape {rows.shape}.")
+    if not np.isfinite(rows).all():
+        raise InputError(f"A number of the target's {what}, is not finite.")
+    return rows
