@@ -1,6 +1,6 @@
 """One frame through detector, embedding head and tracker: ours against the published path.
 
-    python tools/benchmarks/inference.py [--amp bf16] [--height 800 --width 1344]
+    python tools/benchmarks/inference.py [--amp bf16] [--compile] [--height 800 --width 1344]
 
 Both paths run in one process on the same weights (drawn at random) and the same image, so the
 ratio does not depend on the machine's load. Detections are compared.
@@ -21,7 +21,7 @@ from mmengine.logging import MMLogger
 from reference import LoopTracker, detect
 from torchvision.ops import box_iou
 
-from vovtrack.engine.fuse import prepare_for_speed
+from vovtrack.engine.fuse import compile_features, prepare_for_speed
 from vovtrack.registry import MODELS
 
 CONFIG = "configs/ovtrack-teta/ovtrack_r50_reverse_without_inference.py"
@@ -168,6 +168,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--amp", choices=["bf16"], help="autocast of our path")
+    parser.add_argument("--compile", action="store_true", help="backbone and FPN of our path")
     args = parse(parser, height=64, width=96, proposals=20, repeats=1, threads=1)
     torch.set_num_threads(args.threads)
     # Else the initialisation of each weight is a line.
@@ -178,6 +179,8 @@ def main() -> None:
     model, fast = build(args, published=True), build(args, published=False)
     share_random_weights(model, fast)
     prepare_for_speed(fast)
+    if args.compile:
+        compile_features(fast)
     fast_image = image.to(memory_format=torch.channels_last)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=args.amp is not None)
     slow_clock, fast_clock = Clock(), Clock()

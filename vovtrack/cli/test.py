@@ -62,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fold batch norms into convolutions: faster, equal up to rounding",
     )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="let torch.compile translate backbone and neck: the first frames take longer",
+    )
     parser.add_argument("--amp", choices=["bf16", "fp16"], help="mixed precision")
     add_run_arguments(parser)
     add_old_flags(parser, TEST)
@@ -80,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         observations=args.observations,
         tta=args.tta,
         fuse_conv_bn=args.fuse_conv_bn,
+        compile=args.compile,
         amp=args.amp,
         show_dir=args.show_dir,
         show_score_thr=args.show_score_thr,

@@ -58,6 +58,35 @@ def mix_precision(model: nn.Module, amp: str) -> nn.Module:
     return model
 
 
+def compile_features(model: nn.Module) -> nn.Module:
+    """Let ``torch.compile`` translate backbone and neck, when they are first called.
+
+    A second size of images makes it translate anew, for any size.
+
+    Args:
+        model: A model with a ``backbone`` and perhaps a ``neck``; it is changed in place.
+
+    Returns:
+        The same model.
+
+    Raises:
+        InputError: ``torch.compile`` does not work on this machine for the model's device.
+    """
+    device = next(model.parameters()).device
+    try:
+        torch.compile(torch.sin)(torch.ones(2, device=device))
+    except RuntimeError as error:
+        raise InputError(
+            f"torch.compile does not work on this machine for '{device.type}' "
+            f"({str(error).splitlines()[0]}): install a C++ compiler and name it by CXX, "
+            "or do without --compile."
+        ) from error
+    for name in ("backbone", "neck"):
+        if getattr(model, name, None) is not None:
+            getattr(model, name).compile()
+    return model
+
+
 @HOOKS.register_module()
 class MixPrecisionHook(Hook):
     """Tests in mixed precision.
@@ -81,3 +110,12 @@ class FoldNormsHook(Hook):
     def before_test(self, runner: Runner) -> None:
         """See :func:`prepare_for_speed`."""
         prepare_for_speed(bare_model(runner.model).eval())
+
+
+@HOOKS.register_module()
+class CompileHook(Hook):
+    """Compiles what costs most in a test, once its weights are loaded."""
+
+    def before_test(self, runner: Runner) -> None:
+        """See :func:`compile_features`."""
+        compile_features(bare_model(runner.model))

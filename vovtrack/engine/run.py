@@ -120,6 +120,7 @@ def test(
     observations: str | Path | None = None,
     tta: bool = False,
     fuse_conv_bn: bool = False,
+    compile: bool = False,
     amp: str | None = None,
     show_dir: str | Path | None = None,
     show_score_thr: float | None = None,
@@ -145,6 +146,7 @@ def test(
         tta: Let a detector see each image in several sizes, also mirrored.
         fuse_conv_bn: Fold batch norms into convolutions, see
             :func:`vovtrack.engine.fuse.prepare_for_speed`.
+        compile: Compile backbone and neck, see :func:`vovtrack.engine.fuse.compile_features`.
         amp: ``bf16`` or ``fp16`` for mixed precision.
         show_dir: Folder in which to draw the results.
         show_score_thr: Smallest score that is drawn; default is the model's own threshold.
@@ -181,6 +183,8 @@ def test(
         switches.augment_test(cfg)
     if fuse_conv_bn:
         switches.add_hook(cfg, type="FoldNormsHook")
+    if compile:
+        switches.add_hook(cfg, type="CompileHook")
     if amp is not None:
         switches.add_hook(cfg, type="MixPrecisionHook", amp=amp)
     if show_dir is not None:

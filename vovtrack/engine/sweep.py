@@ -22,7 +22,7 @@ from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256
 
 TABLE = "checkpoints.csv"
-DECIDING = ("evaluate", "format_only", "tta", "fuse_conv_bn", "seed")
+DECIDING = ("evaluate", "format_only", "tta", "fuse_conv_bn", "compile", "amp", "seed")
 """Switches that change results."""
 
 

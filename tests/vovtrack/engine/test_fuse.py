@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmdet.structures.bbox import bbox2roi
 
-from vovtrack.engine.fuse import prepare_for_speed
+from vovtrack.engine.fuse import compile_features, prepare_for_speed
 from vovtrack.engine.run import load_config
 from vovtrack.registry import MODELS
 
@@ -45,3 +45,20 @@ def test_a_folded_model_computes_the_same(model):
 def test_a_model_in_training_is_refused(model):
     with pytest.raises(ValueError, match="eval"):
         prepare_for_speed(copy.deepcopy(model).train())
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_compiled_parts_compute_the_same_for_images_of_any_size():
+    torch.manual_seed(0)
+    model = torch.nn.Module()
+    layers = torch.nn.Conv2d(3, 4, 3, stride=2), torch.nn.ReLU()
+    model.backbone = torch.nn.Sequential(*layers)
+    expected = copy.deepcopy(model.eval())
+    compile_features(model)
+    torch._dynamo.utils.counters.clear()
+    for size in ((16, 24), (20, 12)):
+        image = torch.randn(1, 3, *size)
+        torch.testing.assert_close(model.backbone(image), expected.backbone(image))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    assert list(model.state_dict()) == list(expected.state_dict())

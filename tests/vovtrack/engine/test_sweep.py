@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import shutil
 
@@ -10,6 +11,8 @@ import pytest
 import torch
 
 from vovtrack.cli.main import main
+from vovtrack.engine import run
+from vovtrack.engine.sweep import DECIDING
 from vovtrack.engine.weights.checkpoint import load_weights, saved_checkpoints
 
 CONFIG = "configs/mini/ovtrack.py"
@@ -59,3 +62,11 @@ def test_checkpoints_are_in_order_and_nothing_else(tmp_path, repository, capsys)
     (tmp_path / "empty").mkdir()
     assert main(["test", CONFIG, str(tmp_path / "empty")]) == 2
     assert "holds no checkpoint" in capsys.readouterr().err
+
+
+def test_each_switch_decides_results_or_is_known_not_to():
+    """With another deciding switch, a checkpoint is tested again."""
+    named_apart = {"config", "checkpoint", "cfg_options", "eval_options"}
+    harmless = {"work_dir", "launcher", "out", "observations", "show_dir", "show_score_thr", "log"}
+    switches = set(inspect.signature(run.test).parameters) - named_apart - {"trust_config"}
+    assert switches - harmless == set(DECIDING)

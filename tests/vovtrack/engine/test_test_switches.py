@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -76,9 +79,23 @@ def test_folded_norms_give_the_same_boxes(plain, world, detector, repository, tm
     assert_equal(plain, detect(world, detector, tmp_path / "folded", fuse_conv_bn=True))
 
 
+def test_without_a_compiler_the_switch_is_refused(world, repository, tmp_path):
+    words = ["test", "configs/mini/ovtrack.py", MINI, "--compile", "--work-dir", str(tmp_path)]
+    words += ["--eval-options", f"resfile_path={tmp_path}", "--cfg-options", *LOADER]
+    words += [f"test_dataloader.dataset.data_root={world}"]
+    words += [f"test_evaluator.ann_file={world / 'tao/annotations/validation.json'}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "vovtrack", *words],
+        env={**os.environ, "CXX": "no-such-compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "install a C++ compiler" in done.stderr and "no-such-compiler" in done.stderr
+
+
 @pytest.mark.slow
-def test_mixed_precision_gives_nearly_the_same_scores(world, detector, repository, tmp_path):
-    plain = detect(world, detector, tmp_path / "plain")
+def test_mixed_precision_gives_nearly_the_same_scores(plain, world, detector, repository, tmp_path):
     mixed = detect(world, detector, tmp_path / "mixed", amp="bf16")
     best = [
         {image: max(row[-1] for row in rows) for image, rows in f.items()} for f in (plain, mixed)
@@ -118,22 +135,43 @@ def test_what_cannot_be_seen_in_several_views(repository, detector, tmp_path):
         launch.test("configs/lvis/detpro_ens_20e.py", detector, tta=True, work_dir=tmp_path)
 
 
+def track(world: Path, out: Path, *options: str, **switches) -> Path:
+    """Test the mini tracker on the videos of a world; the folder of its results."""
+    launch.test(
+        "configs/mini/ovtrack.py",
+        MINI,
+        work_dir=out / "work",
+        eval_options=[f"resfile_path={out / 'results'}"],
+        cfg_options=[
+            *LOADER,
+            f"test_dataloader.dataset.data_root={world}",
+            f"test_evaluator.ann_file={world / 'tao/annotations/validation.json'}",
+            *options,
+        ],
+        **switches,
+    )
+    return out / "results"
+
+
+@pytest.mark.slow
+def test_frames_at_once_have_the_tracks_of_frames_in_turn(world, repository, tmp_path):
+    """Numbers agree up to rounding: a larger product of matrices adds in another order."""
+    files = [
+        track(world, tmp_path / name, f"test_dataloader.batch_size={name}", format_only=True)
+        for name in ("1", "3")
+    ]
+    found = [json.loads((folder / "tao_track.json").read_text()) for folder in files]
+    ids = [[(r["image_id"], r["track_id"], r["category_id"]) for r in rows] for rows in found]
+    assert ids[0] == ids[1] and len(set(ids[0])) > 50
+    for ours, theirs in zip(*found, strict=True):
+        numbers = [[*row["bbox"], row["score"]] for row in (ours, theirs)]
+        np.testing.assert_allclose(*numbers, atol=1e-3)
+
+
 @pytest.mark.slow
 def test_results_are_drawn_while_testing(world, repository, tmp_path):
     def draw(folder: str, **switches) -> dict[str, np.ndarray]:
-        launch.test(
-            "configs/mini/ovtrack.py",
-            MINI,
-            work_dir=tmp_path / "work",
-            show_dir=tmp_path / folder,
-            eval_options=[f"resfile_path={tmp_path / folder / 'results'}"],
-            cfg_options=[
-                *LOADER,
-                f"test_dataloader.dataset.data_root={world}",
-                f"test_evaluator.ann_file={world / 'tao/annotations/validation.json'}",
-            ],
-            **switches,
-        )
+        track(world, tmp_path / folder, show_dir=tmp_path / folder, **switches)
         pictures = sorted((tmp_path / folder).rglob("*.jpg"))
         return {str(p.relative_to(tmp_path / folder)): cv2.imread(str(p)) for p in pictures}
 
