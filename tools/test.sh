@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install, lint and test:  bash tools/test.sh [options of pytest]
+# Install, lint, check types and test:  bash tools/test.sh [options of pytest]
 #
 # Makes the environment .venv when there is none; PYTHON names the interpreter that makes it
 # (default: python3), VENV another place for it. Without options every test runs.
@@ -11,5 +11,6 @@ venv=${VENV:-.venv}
 "$venv/bin/python" -m pip install --quiet -e '.[test]'
 "$venv/bin/ruff" check .
 "$venv/bin/ruff" format --check .
+"$venv/bin/mypy"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"

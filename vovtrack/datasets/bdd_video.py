@@ -33,7 +33,7 @@ class BddVideoDataset(BaseDataset):
         frames = list_frames(self.ann_file)
         if unnamed := [frame for frame in frames if not frame.name]:
             raise InputError(
-                f"{self.ann_file}: frame {unnamed[0].index} of video '{unnamed[0].video}' has no "
+                f"{self.ann_file}: frame {unnamed[0].number} of video '{unnamed[0].video}' has no "
                 "'name', the file name of its image."
             )
         items: list[dict] = []

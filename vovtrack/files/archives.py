@@ -13,10 +13,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.targets import mark_input
@@ -118,7 +119,7 @@ def decode_json(data: bytes, place: str | Path, allow_nan: bool = False) -> Any:
         ) from None
 
 
-def read_npz(file: BinaryIO, place: str | Path) -> dict[str, np.ndarray]:
+def read_npz(file: BinaryIO, place: str | Path) -> dict[str, NDArray[Any]]:
     """Read arrays of numbers that numpy saved together, within the limits of :func:`open_binary`.
 
     Args:
@@ -132,7 +133,7 @@ def read_npz(file: BinaryIO, place: str | Path) -> dict[str, np.ndarray]:
     arrays = {}
     try:
         with zipfile.ZipFile(file) as archive:
-            _check_sizes(archive, place)
+            _check_sizes(archive, file.seek(0, io.SEEK_END), place)
             for info in archive.infolist():
                 with archive.open(info) as member:
                     stream = io.BufferedReader(_Unpacking(member, place, info.compress_size))
@@ -211,10 +212,10 @@ class FileTree:
                 # Its list of members is long and known: only the file is given to the reader.
                 archive = zipfile.ZipFile(io.BytesIO(_NO_MEMBERS))
                 archive.fp = packed
-                file = stack.enter_context(archive.open(info))
+                member = stack.enter_context(archive.open(info))
             except _DAMAGES as error:
                 raise InputError(f"{place}: the packed file is damaged ({error}).") from None
-            yield io.BufferedReader(_Unpacking(file, place, info.compress_size))
+            yield io.BufferedReader(_Unpacking(member, place, info.compress_size))
 
     def read_text(self, name: str) -> str:
         """Read one file as UTF-8 text.
@@ -233,7 +234,7 @@ class FileTree:
         with _plain(self.path) as file:
             try:
                 archive = zipfile.ZipFile(file)
-                _check_sizes(archive, self.path)
+                _check_sizes(archive, file.seek(0, io.SEEK_END), self.path)
                 return [info for info in archive.infolist() if not info.is_dir()]
             except _DAMAGES as error:
                 if isinstance(error, InputError):
@@ -261,9 +262,8 @@ def _plain(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _check_sizes(archive: zipfile.ZipFile, place: str | Path) -> None:
+def _check_sizes(archive: zipfile.ZipFile, size: int, place: str | Path) -> None:
     """Refuse an archive whose members are together too large; no member gives more than it says."""
-    size = archive.fp.seek(0, io.SEEK_END)
     if sum(info.file_size for info in archive.infolist()) > _most(size):
         raise _too_large(place)
 
@@ -280,10 +280,16 @@ def _too_large(place: str | Path) -> InputError:
     )
 
 
+class _Source(Protocol):
+    """What can be read piece by piece."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Unpacking(io.RawIOBase):
     """Unpacked bytes of a stream; tells of damage and stops where a small file becomes huge."""
 
-    def __init__(self, file: BinaryIO, place: str | Path, packed: int) -> None:
+    def __init__(self, file: _Source, place: str | Path, packed: int) -> None:
         self._file, self._place = file, place
         self._left = _most(packed)
 
@@ -292,15 +298,16 @@ class _Unpacking(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
-            count = self._file.readinto(buffer)
+            data = self._file.read(len(buffer))
         except _DAMAGES as error:
             raise InputError(
                 f"{self._place}: the packed file is cut short or damaged ({error})."
             ) from None
-        self._left -= count
+        self._left -= len(data)
         if self._left < 0:
             raise _too_large(self._place)
-        return count
+        buffer[: len(data)] = data
+        return len(data)
 
     def readall(self) -> bytes:
         blocks = []

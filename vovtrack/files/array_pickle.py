@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import struct
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -28,11 +28,13 @@ DAMAGES = (
 class _RawArray:
     """The state of a pickled numpy array, taken as data."""
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, data = state
         self.fill(data, dtype, shape, "F" if fortran else "C")
 
-    def fill(self, data: bytes, dtype: _RawDType, shape: tuple, order: str) -> None:
+    def fill(
+        self, data: bytes, dtype: _RawDType, shape: tuple[int, ...], order: Literal["C", "F"]
+    ) -> None:
         """Rebuild the array from its bytes."""
         kind = np.dtype(dtype.name).newbyteorder(dtype.order)
         if kind.kind not in "biufSU" or not isinstance(data, (bytes, bytearray)):
@@ -45,9 +47,10 @@ class _RawDType:
     """The name of a pickled numpy dtype."""
 
     def __init__(self, name: str = "", *_: Any) -> None:
-        self.name, self.order = str(name), "="
+        self.name = str(name)
+        self.order: Literal["<", ">", "="] = "="
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.order = state[1] if state[1] in "<>=" else "="
 
 
@@ -55,7 +58,9 @@ def _new_array(*_: Any) -> _RawArray:
     return _RawArray()
 
 
-def _from_buffer(data: bytes, dtype: _RawDType, shape: tuple, order: str) -> _RawArray:
+def _from_buffer(
+    data: bytes, dtype: _RawDType, shape: tuple[int, ...], order: Literal["C", "F"]
+) -> _RawArray:
     """How new pickles store arrays."""
     raw = _RawArray()
     raw.fill(data, dtype, shape, order)

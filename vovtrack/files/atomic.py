@@ -28,7 +28,7 @@ _swept: set[Path] = set()
 
 
 @contextmanager
-def atomic_write(path: str | Path, mode: str = "w", **open_kwargs: Any) -> Iterator[IO]:
+def atomic_write(path: str | Path, mode: str = "w", **open_kwargs: Any) -> Iterator[IO[Any]]:
     """Open a temporary file that takes the name ``path`` only when the block succeeds.
 
     Of several runs that write to one path at once, the last to finish wins.
@@ -91,7 +91,7 @@ class Draft:
             self.temporary, handle = _reserve(self.path, named or hidden_name)
             if replaced is not None:
                 os.fchmod(handle, replaced.st_mode & 0o777)
-            self.file: IO = os.fdopen(handle, mode, **open_kwargs)
+            self.file: IO[Any] = os.fdopen(handle, mode, **open_kwargs)
 
     def append(self, text: str | bytes) -> None:
         """Write at the end, so that it survives a kill of the process.
@@ -151,7 +151,7 @@ def create(path: str | Path, content: bytes) -> None:
 
 
 @contextmanager
-def append(path: str | Path, mode: str = "ab", **open_kwargs: Any) -> Iterator[IO]:
+def append(path: str | Path, mode: str = "ab", **open_kwargs: Any) -> Iterator[IO[Any]]:
     """Open a file that grows over several runs: a journal, a part of a download.
 
     Args:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import safetensors
@@ -137,12 +137,13 @@ class _DType:
     """A numpy dtype by its name; numpy's own would take a state that breaks its memory safety."""
 
     def __init__(self, name: str, *_: Any):
-        self.name, self.byte_order = name, "="
+        self.name = name
+        self.byte_order: Literal["<", ">", "=", "|"] = "="
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.byte_order = state[1]
 
-    def resolve(self) -> np.dtype:
+    def resolve(self) -> np.dtype[Any]:
         if not isinstance(self.name, str):
             raise pickle.UnpicklingError("a numpy type without a name")
         dtype = np.dtype(self.name).newbyteorder(self.byte_order)
@@ -151,14 +152,14 @@ class _DType:
         return dtype
 
 
-class _Array(np.ndarray):
+class _Array(np.ndarray[Any, np.dtype[Any]]):
     """A numpy array that is filled through :class:`_DType`, and pickled as a plain array."""
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         version, shape, dtype, is_fortran, data = state
         super().__setstate__((version, shape, dtype.resolve(), is_fortran, data))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         return self.view(np.ndarray).__reduce__()
 
 
@@ -167,7 +168,8 @@ def _empty_array(*_: Any) -> _Array:
 
 
 def _scalar(dtype: _DType, data: bytes) -> np.generic:
-    return np.frombuffer(data, dtype.resolve(), count=1)[0]
+    scalar: np.generic = np.frombuffer(data, dtype.resolve(), count=1)[0]
+    return scalar
 
 
 _ALLOWED = [
@@ -202,10 +204,10 @@ _NAMED = {
 
 
 def save_checkpoint(
-    checkpoint: dict,
+    checkpoint: dict[str, Any],
     filename: str | Path,
-    file_client_args: dict | None = None,
-    backend_args: dict | None = None,
+    file_client_args: dict[str, Any] | None = None,
+    backend_args: dict[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint as mmengine does, but straight into the file, and complete or not at all.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from vovtrack.errors import InputError
@@ -17,7 +18,7 @@ MAX_PIXELS = 100_000_000
 """Pixels of one picture or video frame: three times 8K video."""
 
 
-def encode_image(image: np.ndarray, suffix: str, quality: int = 95) -> bytes:
+def encode_image(image: NDArray[np.uint8], suffix: str, quality: int = 95) -> bytes:
     """Pack a picture, for :func:`vovtrack.files.atomic.create`.
 
     Args:
@@ -29,7 +30,7 @@ def encode_image(image: np.ndarray, suffix: str, quality: int = 95) -> bytes:
     return cv2.imencode(suffix, image[..., ::-1], options)[1].tobytes()
 
 
-def write_image(path: str | Path, image: np.ndarray, quality: int = 95) -> None:
+def write_image(path: str | Path, image: NDArray[np.uint8], quality: int = 95) -> None:
     """Write a picture, complete or not at all; its suffix chooses the format.
 
     Args:
@@ -44,7 +45,7 @@ def write_image(path: str | Path, image: np.ndarray, quality: int = 95) -> None:
         file.write(encode_image(image, Path(path).suffix.lower(), quality))
 
 
-def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Read a picture file.
 
     Args:
@@ -69,7 +70,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         pixels = None
     if pixels is None:
         raise InputError(f"Image '{path}' cannot be read or is cut short: replace the file.")
-    return pixels
+    return np.asarray(pixels, dtype=np.uint8)
 
 
 def check_size(source: bytes | str | Path, place: str | Path, max_pixels: int = MAX_PIXELS) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import safe_open
 
 _LENGTH_BYTES = 8
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8", "U8": "u1"}
 
 
-def map_safetensors(path: str | Path) -> dict[str, np.ndarray]:
+def map_safetensors(path: str | Path) -> dict[str, NDArray[Any]]:
     """Map the arrays of a file, read-only; slices of them stay views of the file.
 
     Raises:

@@ -7,7 +7,7 @@ import pickletools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 ITEM_BYTES = {
     **dict.fromkeys(("Byte", "Char", "Bool", "Untyped"), 1),
@@ -91,7 +91,7 @@ _ARGUMENTS: dict[str, Callable[..., bool]] = {
 """What functions may be called with that would otherwise work without end on a small argument."""
 
 
-def read_requests(file: BinaryIO) -> Requests:
+def read_requests(file: IO[bytes]) -> Requests:
     """Follow one pickle of a file; the file then stands behind it, or where it is damaged."""
     machine = _Machine()
     try:
@@ -100,7 +100,7 @@ def read_requests(file: BinaryIO) -> Requests:
             if number >= MAX_STEPS:
                 raise ValueError(f"more than {MAX_STEPS} steps")
             machine.step(opcode, argument)
-            if machine.num_copied > position - start + MAX_COPIED:
+            if machine.num_copied > (position or 0) - start + MAX_COPIED:
                 raise ValueError("calls are given more than the file holds")
     except Exception as error:  # a damaged pickle makes its reader stumble in any way
         machine.requests.problem = error

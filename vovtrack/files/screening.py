@@ -161,5 +161,5 @@ def check_contents(content: Any, size: int) -> None:
             waiting.extend(_items(value))
 
 
-def _items(container: dict | list | tuple | set) -> Iterable[Any]:
+def _items(container: dict[str, Any] | list[Any] | tuple[Any, ...] | set[Any]) -> Iterable[Any]:
     return container.values() if isinstance(container, dict) else container

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, decode_json, read_json
@@ -60,7 +61,7 @@ class BddVideo:
     classes: list[int] = field(default_factory=list)
     corners: list[list[float]] = field(default_factory=list)
 
-    def tracks(self) -> np.ndarray:
+    def tracks(self) -> NDArray[np.int64]:
         """(N,) int64 number of each label's track."""
         numbers: dict[str, int] = {}
         return np.array([numbers.setdefault(i, len(numbers)) for i in self.ids], dtype=np.int64)
@@ -98,12 +99,12 @@ class BddFrame(NamedTuple):
 
     Attributes:
         video: ``videoName``.
-        index: Its number.
+        number: Its number in the video.
         name: File name of its image, empty where the file does not say.
     """
 
     video: str
-    index: int
+    number: int
     name: str
 
 
@@ -122,7 +123,7 @@ def list_frames(path: str | Path) -> list[BddFrame]:
     )
     for first, second in pairwise(frames):
         if first[:2] == second[:2]:
-            raise InputError(f"{path}: frame {second.index} of video {second.video!r} is twice.")
+            raise InputError(f"{path}: frame {second.number} of video {second.video!r} is twice.")
     return frames
 
 
@@ -140,7 +141,7 @@ def write_video(
         dict(
             name=frame.name,
             videoName=frame.video,
-            frameIndex=frame.index,
+            frameIndex=frame.number,
             labels=[
                 dict(
                     id=str(label["id"]),
@@ -157,7 +158,8 @@ def write_video(
         json.dump(content, file)
 
 
-def _index(frame: dict[str, Any]) -> int:
+def _index(frame: dict[str, Any]) -> Any:
+    """What a frame says its number is."""
     return frame.get("frameIndex", frame.get("index"))
 
 
@@ -168,7 +170,9 @@ def _frames(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         names = tree.names(".json")
         if not names:
             raise InputError(f"{path}: found no .json file in it.")
-        contents = ((f"{path}/{name}", _decode(tree, name)) for name in names)
+        contents: Iterator[tuple[str, Any]] = (
+            (f"{path}/{name}", _decode(tree, name)) for name in names
+        )
     else:
         contents = iter([(str(path), read_json(path, allow_nan=True))])
     for file, content in contents:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def is_id(value: Any) -> bool:
@@ -19,7 +20,7 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
-def is_box(box: Any) -> bool:
+def is_box(box: Any) -> TypeGuard[list[float]]:
     """Whether ``box`` is ``(x, y, w, h)`` of non-negative size with finite corners and area."""
     if not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
         return False
@@ -27,8 +28,10 @@ def is_box(box: Any) -> bool:
     return w >= 0 and h >= 0 and all(map(math.isfinite, (x + w, y + h, w * h)))
 
 
-def are_boxes(bboxes: np.ndarray) -> np.ndarray:
+def are_boxes(bboxes: NDArray[np.float64]) -> NDArray[np.bool_]:
     """:func:`is_box` of each row of numbers: (N, 4) float64 to (N,) bool."""
     with np.errstate(over="ignore", invalid="ignore"):
         x, y, w, h = bboxes.T
-        return (w >= 0) & (h >= 0) & np.isfinite(x + w) & np.isfinite(y + h) & np.isfinite(w * h)
+        finite = np.isfinite(x + w) & np.isfinite(y + h) & np.isfinite(w * h)
+    sound: NDArray[np.bool_] = (w >= 0) & (h >= 0) & finite
+    return sound

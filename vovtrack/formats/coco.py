@@ -104,7 +104,7 @@ def images_of(
         for category, place in zip(categories, places, strict=True)
         if place is not None
     }
-    by_image: dict[int, list[dict]] = defaultdict(list)
+    by_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for annotation in content["annotations"]:
         by_image[annotation["image_id"]].append(annotation)
     return [
@@ -177,9 +177,10 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.exists():
         raise InputError(f"Annotation file '{path}' does not exist.")
-    content = read_json(path)
+    found = read_json(path)
+    content: dict[str, Any] = found if isinstance(found, dict) else {}
     for section, keys in _REQUIRED.items():
-        if not isinstance(content, dict) or section not in content:
+        if section not in content:
             raise InputError(f"Annotation file '{path}' lacks the key '{section}'.")
         if not _is_records(content[section]):
             raise InputError(f"Annotation file '{path}': '{section}' is not a list of records.")
@@ -202,7 +203,7 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def _check_kinds(path: Path, section: str, record: dict) -> None:
+def _check_kinds(path: Path, section: str, record: dict[str, Any]) -> None:
     for key, (fits, expected) in _KINDS[section].items():
         if key in record and not fits(record[key]):
             raise InputError(
@@ -215,18 +216,20 @@ def _is_records(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(record, dict) for record in value)
 
 
-def _file_name(path: str | Path, image: dict) -> str:
+def _file_name(path: str | Path, image: dict[str, Any]) -> str:
     """LVIS v1 names its images by URL only; its folders tell COCO's splits, which LVIS mixes."""
     if "file_name" in image:
-        return image["file_name"]
+        return str(image["file_name"])
     if "coco_url" in image:
-        return urlparse(image["coco_url"]).path.lstrip("/")
+        return urlparse(str(image["coco_url"])).path.lstrip("/")
     raise InputError(
         f"Annotation file '{path}': image {image['id']} has neither 'file_name' nor 'coco_url'."
     )
 
 
-def _instances(image: dict, annotations: list[dict], labels: dict[int, int]) -> list[dict]:
+def _instances(
+    image: dict[str, Any], annotations: list[dict[str, Any]], labels: dict[int, int]
+) -> list[dict[str, Any]]:
     return [
         _instance(annotation, labels)
         for annotation in annotations
@@ -237,14 +240,14 @@ def _instances(image: dict, annotations: list[dict], labels: dict[int, int]) -> 
     ]
 
 
-def _is_visible(bbox: list[float], image: dict) -> bool:
+def _is_visible(bbox: list[float], image: dict[str, Any]) -> bool:
     x, y, w, h = bbox
     return (
         w >= 1 and h >= 1 and x + w > 0 and x < image["width"] and y + h > 0 and y < image["height"]
     )
 
 
-def _instance(annotation: dict, labels: dict[int, int]) -> dict[str, Any]:
+def _instance(annotation: dict[str, Any], labels: dict[int, int]) -> dict[str, Any]:
     x, y, w, h = annotation["bbox"]
     instance = dict(
         bbox=[x, y, x + w, y + h],

@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from vovtrack.errors import InputError
@@ -51,7 +52,7 @@ class MaskSequences:
         """Names of the frames of a sequence, sorted."""
         return sorted(self._frames[sequence])
 
-    def read(self, sequence: str, frame: str) -> np.ndarray:
+    def read(self, sequence: str, frame: str) -> NDArray[np.uint8]:
         """Object numbers of one frame: (H, W) uint8.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 from vovtrack.errors import InputError
 
@@ -50,7 +51,7 @@ class InputFaults:
         """Number of records dropped."""
         return self._counts.total()
 
-    def listing(self) -> list[dict]:
+    def listing(self) -> list[dict[str, Any]]:
         """JSON-ready list: file, reason, number of records, and the first of them."""
         return [
             dict(file=file, reason=reason, count=count, examples=self._examples[file, reason])

@@ -47,7 +47,7 @@ def read_ground_truth(path: str | Path, masks: bool = False) -> dict[str, list[d
     content = read_json(path, allow_nan=True)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object with images, annotations, categories.")
-    known: dict[str, dict[int, dict]] = {}
+    known: dict[str, dict[int, dict[str, Any]]] = {}
     for table, keys in _REQUIRED.items():
         rows = content.get(table)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -80,8 +80,8 @@ def _inherit_lists(path: str | Path, content: dict[str, Any]) -> None:
     if not isinstance(videos, list):
         return
     by_id = {v["id"]: v for v in videos if isinstance(v, dict) and is_id(v.get("id"))}
-    for video in by_id.values():
-        _check_lists(path, "video", video)
+    for known in by_id.values():
+        _check_lists(path, "video", known)
     for image in content["images"]:
         video = by_id.get(image.get("video_id")) if is_id(image.get("video_id")) else None
         for key in LISTS:
@@ -148,9 +148,9 @@ def read_masks(
 
 
 def _checked_ids(
-    path: str | Path, table: str, rows: list[dict], keys: tuple[str, ...]
-) -> dict[int, dict]:
-    seen: dict[int, dict] = {}
+    path: str | Path, table: str, rows: list[dict[str, Any]], keys: tuple[str, ...]
+) -> dict[int, dict[str, Any]]:
+    seen: dict[int, dict[str, Any]] = {}
     for position, row in enumerate(rows):
         for key in keys:
             if not _is_count(row.get(key)):
@@ -163,7 +163,9 @@ def _checked_ids(
     return seen
 
 
-def _refer(path: str | Path, row: dict, known: dict[str, dict[int, dict]]) -> None:
+def _refer(
+    path: str | Path, row: dict[str, Any], known: dict[str, dict[int, dict[str, Any]]]
+) -> None:
     for key, table in (("image_id", "images"), ("category_id", "categories")):
         if row[key] not in known[table]:
             raise InputError(
@@ -172,18 +174,20 @@ def _refer(path: str | Path, row: dict, known: dict[str, dict[int, dict]]) -> No
             )
 
 
-def _check_lists(path: str | Path, kind: str, row: dict) -> None:
+def _check_lists(path: str | Path, kind: str, row: dict[str, Any]) -> None:
     for key in LISTS:
         ids = row.get(key, [])
         if not isinstance(ids, list) or not all(map(_is_count, ids)):
             raise InputError(f"{path}: {kind} {row['id']}: '{key}' must be a list of category ids.")
 
 
-def _image(row: dict) -> dict[str, Any]:
+def _image(row: dict[str, Any]) -> dict[str, Any]:
     return {key: row.get(key, []) for key in ("id", "width", "height", *LISTS)}
 
 
-def _annotation(path: str | Path, row: dict, size: tuple[int, int], masks: bool) -> dict[str, Any]:
+def _annotation(
+    path: str | Path, row: dict[str, Any], size: tuple[int, int], masks: bool
+) -> dict[str, Any]:
     box = row.get("bbox")
     if not is_box(box):
         raise InputError(f"{path}: annotation {row['id']}: 'bbox' must be x, y, w, h, w, h >= 0.")
@@ -203,7 +207,7 @@ def _annotation(path: str | Path, row: dict, size: tuple[int, int], masks: bool)
     return clean
 
 
-def _category(path: str | Path, row: dict) -> dict[str, Any]:
+def _category(path: str | Path, row: dict[str, Any]) -> dict[str, Any]:
     clean = {"id": row["id"], "name": row.get("name", str(row["id"]))}
     if "frequency" in row:
         clean["frequency"] = row["frequency"]
@@ -279,5 +283,5 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value <= _LARGEST
 
 
-def _size(image: dict) -> tuple[int, int]:
+def _size(image: dict[str, Any]) -> tuple[int, int]:
     return image["height"], image["width"]

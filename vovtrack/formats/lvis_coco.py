@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.ops.boxes import pairwise_iou
 from vovtrack.structures.vocabulary import coco_synsets
@@ -41,7 +42,7 @@ def merge_coco(
         classes that LVIS does not annotate).
     """
     found = _coco_by_image(lvis, coco)
-    by_image: dict[int, list[dict]] = defaultdict(list)
+    by_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for annotation in lvis["annotations"]:
         by_image[annotation["image_id"]].append(annotation)
     absent = {image["id"]: set(image.get("neg_category_ids", ())) for image in lvis["images"]}
@@ -62,13 +63,13 @@ def merge_coco(
     return dict(lvis, annotations=annotations), counts
 
 
-def _coco_by_image(lvis: dict[str, Any], coco: dict[str, Any]) -> dict[int, list[dict]]:
+def _coco_by_image(lvis: dict[str, Any], coco: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
     """Annotations of COCO by image id of LVIS, with ids of LVIS."""
     ids = {category["synset"]: category["id"] for category in lvis["categories"]}
     new_id = {old: ids[synset] for old, synset in coco_synsets().items() if synset in ids}
     images = {_name(image): image["id"] for image in lvis["images"]}
     image_id = {image["id"]: images.get(_name(image)) for image in coco["images"]}
-    found: dict[int, list[dict]] = defaultdict(list)
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in coco["annotations"]:
         category, image = new_id.get(row["category_id"]), image_id[row["image_id"]]
         if category is not None and image is not None:
@@ -76,13 +77,15 @@ def _coco_by_image(lvis: dict[str, Any], coco: dict[str, Any]) -> dict[int, list
     return found
 
 
-def _name(image: dict) -> str:
+def _name(image: dict[str, Any]) -> str:
     """The number of an image, which names it in both data sets."""
     name = image.get("file_name") or image["coco_url"]
     return PurePosixPath(name).name.rsplit("_", 1)[-1]
 
 
-def _unknown(ours: list[dict], theirs: list[dict], iou_threshold: float) -> list[dict]:
+def _unknown(
+    ours: list[dict[str, Any]], theirs: list[dict[str, Any]], iou_threshold: float
+) -> list[dict[str, Any]]:
     """Those of ``theirs`` that none of ``ours`` of their class overlaps."""
     if not theirs:
         return []
@@ -92,7 +95,7 @@ def _unknown(ours: list[dict], theirs: list[dict], iou_threshold: float) -> list
     return [row for row, is_known in zip(theirs, known, strict=True) if not is_known]
 
 
-def _boxes(rows: list[dict]) -> np.ndarray:
+def _boxes(rows: list[dict[str, Any]]) -> NDArray[np.float64]:
     boxes = np.array([row["bbox"] for row in rows], np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return boxes

@@ -66,10 +66,10 @@ def read_sequence(
             height=height,
             num_frames=int(frames.max(initial=-1)) + 1 if num_frames is None else num_frames,
             frame_ids=frames,
-            bboxes=boxes,
+            bboxes=boxes.astype(np.float32),
             track_ids=np.array([row[1] for row in rows], dtype=np.int64),
             labels=np.array([_label(row, vocabulary) for row in rows], dtype=np.int64),
-            scores=np.array([row[6] for row in rows], dtype=np.float64),
+            scores=np.array([row[6] for row in rows], dtype=np.float32),
             vocabulary=vocabulary,
         )
     except InputError as error:

@@ -12,8 +12,10 @@ import configparser
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary
@@ -41,14 +43,14 @@ class MotRows:
         classes: (N,) int64, ``NO_CLASS`` where the row does not say.
     """
 
-    lines: np.ndarray
-    frames: np.ndarray
-    tracks: np.ndarray
-    bboxes: np.ndarray
-    confidences: np.ndarray
-    classes: np.ndarray
+    lines: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    tracks: NDArray[np.int64]
+    bboxes: NDArray[np.float64]
+    confidences: NDArray[np.float64]
+    classes: NDArray[np.int64]
 
-    def select(self, rows: np.ndarray) -> MotRows:
+    def select(self, rows: NDArray[np.integer[Any] | np.bool_]) -> MotRows:
         """Return only the given rows (indices or mask)."""
         return MotRows(**{name: column[rows] for name, column in vars(self).items()})
 
@@ -239,15 +241,16 @@ def _columns(lines: list[int], rows: list[list[float]]) -> MotRows:
     )
 
 
-def _finite(rows: MotRows) -> np.ndarray:
+def _finite(rows: MotRows) -> NDArray[np.bool_]:
     """Rows whose numbers, corners and area are finite: (N,) bool."""
     starts, sizes = rows.bboxes[:, :2], rows.bboxes[:, 2:]
     with np.errstate(over="ignore", invalid="ignore"):
         derived = np.column_stack([starts + sizes, sizes.prod(axis=1), rows.confidences])
-    return np.isfinite(rows.bboxes).all(axis=1) & np.isfinite(derived).all(axis=1)
+    finite: NDArray[np.bool_] = np.isfinite(np.column_stack([rows.bboxes, derived])).all(axis=1)
+    return finite
 
 
-def _repeated(rows: MotRows) -> np.ndarray:
+def _repeated(rows: MotRows) -> NDArray[np.bool_]:
     """Rows whose id an earlier row of the same frame has: (N,) bool."""
     order = np.lexsort((rows.tracks, rows.frames))
     same = (np.diff(rows.frames[order]) == 0) & (np.diff(rows.tracks[order]) == 0)

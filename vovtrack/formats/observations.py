@@ -19,8 +19,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -79,7 +81,7 @@ class VideoObservations:
     """
 
     video_id: int
-    arrays: Mapping[str, np.ndarray]
+    arrays: Mapping[str, NDArray[Any]]
     thresholds: ScoreThresholds = ScoreThresholds()
 
     @property
@@ -89,20 +91,21 @@ class VideoObservations:
         for name in sorted(self.arrays):
             array = np.ascontiguousarray(self.arrays[name])
             digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-            digest.update(array)
+            digest.update(array.data)
         return digest.hexdigest()
 
     def best(self, count: int) -> VideoObservations:
         """The same with at most ``count`` detections of each frame; they are stored best first."""
-        kept = np.concatenate([np.arange(n) < count for n in self.arrays["counts"]] or [[]])
+        none = np.zeros(0, dtype=bool)
+        kept = np.concatenate([none, *(np.arange(n) < count for n in self.arrays["counts"])])
         arrays = {
-            name: array[kept.astype(bool)] if name in PER_DETECTION else array
+            name: array[kept] if name in PER_DETECTION else array
             for name, array in self.arrays.items()
         }
         arrays["counts"] = np.minimum(arrays["counts"], count)
         return VideoObservations(self.video_id, arrays, self.thresholds)
 
-    def frames(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    def frames(self) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
         """Image id and detections of each frame, in order of time."""
         ends = np.cumsum(self.arrays["counts"])
         for image_id, count, end in zip(
@@ -193,7 +196,7 @@ class ObservationStore:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[safe_open, dict]]:
+def _opened(path: Path) -> Iterator[tuple[safe_open, dict[str, Any]]]:
     """Open the file of a video, with what it says of itself; damage is reported with its name."""
     try:
         file = safe_open(str(path), framework="numpy")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree
@@ -35,8 +36,8 @@ class SotSequence:
     """
 
     name: str
-    bboxes: np.ndarray
-    visible: np.ndarray
+    bboxes: NDArray[np.float64]
+    visible: NDArray[np.bool_]
     size: tuple[int, int] | None
 
 
@@ -61,7 +62,7 @@ def read_ground_truth(path: str | Path) -> list[SotSequence]:
 
 def read_predictions(
     path: str | Path, sequences: list[SotSequence], problems: InputFaults, corners: bool = False
-) -> list[np.ndarray]:
+) -> list[NDArray[np.float64]]:
     """Read the predictions of every sequence: (T, 4) ``(x, y, w, h)`` each.
 
     A missing file, a file of an unknown sequence and a wrong number of rows are reported; lenient,
@@ -96,7 +97,7 @@ def _fitted(
     sequence: SotSequence,
     problems: InputFaults,
     corners: bool,
-) -> np.ndarray:
+) -> NDArray[np.float64]:
     frames = len(sequence.bboxes)
     fitted = np.zeros((frames, 4))
     if file is None:
@@ -138,7 +139,7 @@ def _sequence(tree: FileTree, name: str, file: str) -> SotSequence:
     return SotSequence(name, boxes, visible, size)
 
 
-def _flags(tree: FileTree, name: str, frames: int) -> np.ndarray:
+def _flags(tree: FileTree, name: str, frames: int) -> NDArray[np.int64]:
     """One whole number per frame; what says "visible" where there is no such file."""
     if name not in tree:
         return np.full(frames, 1 if name.endswith("cover.label") else 0)
@@ -160,7 +161,7 @@ def _resolution(tree: FileTree, name: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _read_boxes(tree: FileTree, name: str) -> np.ndarray:
+def _read_boxes(tree: FileTree, name: str) -> NDArray[np.float64]:
     rows = []
     for number, line in enumerate(tree.read_text(name).splitlines(), 1):
         words = [word for word in _BETWEEN.split(line.strip()) if word]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary, read_npz
@@ -84,7 +85,7 @@ def _size(arrays: Mapping[str, Any], place: str) -> tuple[float, float] | None:
     return float(size[0]), float(size[1])
 
 
-def _array(arrays: Mapping[str, Any], key: str, place: str, ndim: int) -> np.ndarray:
+def _array(arrays: Mapping[str, Any], key: str, place: str, ndim: int) -> NDArray[Any]:
     if not isinstance(arrays, Mapping) or key not in arrays:
         raise InputError(f"{place} has no '{key}'.")
     array = arrays[key]
@@ -93,7 +94,7 @@ def _array(arrays: Mapping[str, Any], key: str, place: str, ndim: int) -> np.nda
     return array
 
 
-def _read(path: str | Path) -> dict[str, Mapping[str, Any]]:
+def _read(path: str | Path) -> Mapping[str, Mapping[str, Any]]:
     path = Path(path)
     if path.is_dir():
         tree = FileTree(path)
@@ -116,7 +117,7 @@ def _read(path: str | Path) -> dict[str, Mapping[str, Any]]:
         return grouped
 
 
-def _load_npz(file: BinaryIO, path: Path) -> dict[str, np.ndarray]:
+def _load_npz(file: BinaryIO, path: Path) -> dict[str, NDArray[Any]]:
     try:
         return read_npz(file, path)
     except DAMAGES as error:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 
 def greedy_assignment(
-    scores: np.ndarray, threshold: float, eligible: np.ndarray | None = None
-) -> np.ndarray:
+    scores: NDArray[np.floating[Any]],
+    threshold: float,
+    eligible: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
     """Let each row in turn take its best column that no earlier row has taken.
 
     Rows are served in order (detections sorted by score). A taken column counts as score 0 for

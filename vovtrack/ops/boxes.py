@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+_Float = TypeVar("_Float", bound=np.floating[Any])
 
 
 def scale_boxes(bboxes: Tensor, factors: Sequence[float]) -> Tensor:
@@ -23,7 +27,7 @@ def scale_boxes(bboxes: Tensor, factors: Sequence[float]) -> Tensor:
     return torch.stack([x1 * x, y1 * y, x2 * x, y2 * y], dim=1)
 
 
-def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def pairwise_iou(a: NDArray[_Float], b: NDArray[_Float]) -> NDArray[_Float]:
     """Intersection over union of every pair of boxes, (N, 4) and (M, 4) to (N, M).
 
     Two boxes without area give 0.
@@ -33,12 +37,15 @@ def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
     inter = np.maximum(width, 0) * np.maximum(height, 0)
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter
-    return inter / np.maximum(union, np.finfo(inter.dtype).tiny)
+    ious: NDArray[_Float] = inter / np.maximum(union, np.finfo(inter.dtype).tiny)
+    return ious
 
 
 def drop_distractors(
-    bboxes: np.ndarray, iou_threshold: float, labels: np.ndarray | None = None
-) -> np.ndarray:
+    bboxes: NDArray[_Float],
+    iou_threshold: float,
+    labels: NDArray[np.integer[Any]] | None = None,
+) -> NDArray[np.bool_]:
     """Mark the boxes that overlap no better-scored box, dropped or not.
 
     Unlike non-maximum suppression a suppressed box still suppresses others, so the answer is a
@@ -55,4 +62,5 @@ def drop_distractors(
     overlapping = pairwise_iou(bboxes, bboxes) > iou_threshold
     if labels is not None:
         overlapping &= labels[:, None] == labels[None, :]
-    return ~np.triu(overlapping, k=1).any(axis=0)
+    overlapped: NDArray[np.bool_] = np.logical_or.reduce(np.triu(overlapping, k=1), axis=0)
+    return ~overlapped

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
+
+_Float = TypeVar("_Float", bound=np.floating[Any])
 
 
 def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
@@ -20,13 +25,15 @@ def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
     return F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
 
 
-def row_scales(embeds: np.ndarray) -> np.ndarray:
+def row_scales(embeds: NDArray[_Float]) -> NDArray[_Float]:
     """Factors (N,) that bring the rows of ``embeds`` (N, D) to unit length; 0 for rows of zeros."""
     squares = np.einsum("nd,nd->n", embeds, embeds)
-    return np.divide(1, np.sqrt(squares), where=squares > 0, out=np.zeros_like(squares))
+    scales: NDArray[_Float] = np.zeros_like(squares)
+    np.divide(1, np.sqrt(squares), where=squares > 0, out=scales)
+    return scales
 
 
-def bidirectional_softmax(logits: np.ndarray, eps: float = 1e-6) -> np.ndarray:
+def bidirectional_softmax(logits: NDArray[_Float], eps: float = 1e-6) -> NDArray[_Float]:
     """Mean of the row-wise and the column-wise softmax of a similarity matrix.
 
     The bi-directional softmax of QDTrack (Pang et al., CVPR 2021, eq. 6) in the form
@@ -46,10 +53,10 @@ def bidirectional_softmax(logits: np.ndarray, eps: float = 1e-6) -> np.ndarray:
     return scores
 
 
-def _softmax(logits: np.ndarray, axis: int, eps: float) -> np.ndarray:
+def _softmax(logits: NDArray[_Float], axis: int, eps: float) -> NDArray[_Float]:
     top = logits.max(axis=axis, keepdims=True)
     top[np.isneginf(top)] = 0
-    exp = logits - top
+    exp: NDArray[_Float] = logits - top
     np.exp(exp, out=exp)
     with np.errstate(over="ignore"):  # a far negative top makes eps the whole denominator
         exp /= exp.sum(axis=axis, keepdims=True) + eps * np.exp(-top)

@@ -59,6 +59,6 @@ def _plain(name: str) -> str:
 @cache
 def _lvis_synonyms() -> dict[str, str]:
     """Plain synonym -> plain name of its LVIS v1 class."""
-    path = files("vovtrack.structures").joinpath("data", "lvis_v1_synonyms.json")
+    path = files("vovtrack.structures") / "data" / "lvis_v1_synonyms.json"
     rows = json.loads(path.read_text("utf-8"))["synonyms"]
     return {_plain(word): _plain(name) for name, *words in rows for word in words}

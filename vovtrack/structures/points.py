@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class PointTruth:
         occluded: (N, T) bool.
     """
 
-    points: np.ndarray
-    occluded: np.ndarray
+    points: NDArray[np.float64]
+    occluded: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,6 @@ class PointTracks:
         size: (width, height) of the raster, or None for the default one.
     """
 
-    tracks: np.ndarray
-    occluded: np.ndarray
+    tracks: NDArray[np.float64]
+    occluded: NDArray[np.bool_]
     size: tuple[float, float] | None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.structures.vocabulary import Vocabulary
@@ -27,8 +27,8 @@ class Target:
     """
 
     classes: Vocabulary | None = None
-    boxes: np.ndarray | None = None
-    points: np.ndarray | None = None
+    boxes: NDArray[np.float32] | None = None
+    points: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.classes is not None:
@@ -60,7 +60,7 @@ class Target:
         return self
 
 
-def _boxes(values: Sequence | np.ndarray) -> np.ndarray:
+def _boxes(values: ArrayLike) -> NDArray[np.float32]:
     boxes = _rows(values, (4,), "boxes, (x1, y1, x2, y2)")
     if not (boxes[:, 2:] > boxes[:, :2]).all():
         row = boxes[~(boxes[:, 2:] > boxes[:, :2]).all(axis=1)][0]
@@ -68,7 +68,7 @@ def _boxes(values: Sequence | np.ndarray) -> np.ndarray:
     return boxes
 
 
-def _points(values: Sequence | np.ndarray) -> np.ndarray:
+def _points(values: ArrayLike) -> NDArray[np.float32]:
     points = _rows(values, (2, 3), "points, (x, y) or (frame, x, y)")
     if points.shape[1] == 2:
         points = np.column_stack([np.zeros(len(points), np.float32), points])
@@ -77,7 +77,7 @@ def _points(values: Sequence | np.ndarray) -> np.ndarray:
     return points
 
 
-def _rows(values: Sequence | np.ndarray, widths: tuple[int, ...], what: str) -> np.ndarray:
+def _rows(values: ArrayLike, widths: tuple[int, ...], what: str) -> NDArray[np.float32]:
     try:
         rows = np.array(values, dtype=np.float32)
     except (TypeError, ValueError):

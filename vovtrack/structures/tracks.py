@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.structures.vocabulary import Vocabulary
 
-_COLUMNS = {
+_Number = TypeVar("_Number", bound=np.generic)
+_COLUMNS: dict[str, type[np.int64 | np.float32]] = {
     "frame_ids": np.int64,
     "bboxes": np.float32,
     "track_ids": np.int64,
@@ -35,10 +38,10 @@ class Tracks:
     """
 
     frame_id: int
-    bboxes: np.ndarray
-    track_ids: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray
+    bboxes: NDArray[np.float32]
+    track_ids: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    scores: NDArray[np.float32]
     names: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -47,8 +50,13 @@ class Tracks:
     def above(self, score: float) -> Tracks:
         """Only the objects whose score exceeds ``score``."""
         keep = self.scores > score
-        arrays = (self.bboxes, self.track_ids, self.labels, self.scores)
-        return Tracks(self.frame_id, *(a[keep] for a in arrays), names=self.names)
+        return replace(
+            self,
+            bboxes=self.bboxes[keep],
+            track_ids=self.track_ids[keep],
+            labels=self.labels[keep],
+            scores=self.scores[keep],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +89,14 @@ class TrackSequence:
     width: int
     height: int
     num_frames: int
-    frame_ids: np.ndarray
-    bboxes: np.ndarray
-    track_ids: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray
+    frame_ids: NDArray[np.int64]
+    bboxes: NDArray[np.float32]
+    track_ids: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    scores: NDArray[np.float32]
     vocabulary: Vocabulary
     video_id: int | None = None
-    image_ids: np.ndarray | None = None
+    image_ids: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         for column, dtype in _COLUMNS.items():
@@ -105,7 +113,7 @@ class TrackSequence:
     def __len__(self) -> int:
         return len(self.frame_ids)
 
-    def select(self, rows: np.ndarray | slice) -> TrackSequence:
+    def select(self, rows: NDArray[np.integer[Any] | np.bool_] | slice) -> TrackSequence:
         """Return the sequence with only the given rows (indices, a mask or a slice)."""
         return replace(self, **{column: getattr(self, column)[rows] for column in _COLUMNS})
 
@@ -123,7 +131,7 @@ class TrackSequence:
     def _error(self, what: str) -> InputError:
         return InputError(f"Video '{self.name}': {what}.")
 
-    def _cast(self, column: str, dtype: type) -> np.ndarray:
+    def _cast(self, column: str, dtype: type[_Number]) -> NDArray[_Number]:
         values = np.asarray(getattr(self, column))
         if values.size and not np.can_cast(values.dtype, dtype, casting="same_kind"):
             raise self._error(f"{column} holds {values.dtype}, expected {np.dtype(dtype)}")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 
@@ -19,6 +20,7 @@ TRANSFER = ("coco", "coco_65", "voc", "objects365")
 """Detection data sets that a detector of LVIS is tested on without training."""
 BUILT_IN = ("lvis_v1", "tao_validation", "tao_test", *TRANSFER)
 FUSION_MASKS = ("novel", "released", "none")
+_Item = TypeVar("_Item", bound=Hashable)
 _FREQUENCIES = ("f", "c", "r")
 # LVIS v1 misspells class 655; the class lists of open-vocabulary trackers, from which their text
 # embeddings were computed, do not. Both spellings mean the same class.
@@ -58,8 +60,8 @@ class Vocabulary:
 
     names: tuple[str, ...]
     category_ids: tuple[int, ...]
-    novel: np.ndarray
-    released: np.ndarray | None = None
+    novel: NDArray[np.bool_]
+    released: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         _check_names(self.names)
@@ -113,7 +115,7 @@ class Vocabulary:
     def __contains__(self, category_id: object) -> bool:
         return category_id in self._labels
 
-    def fusion_mask(self, kind: str) -> np.ndarray:
+    def fusion_mask(self, kind: str) -> NDArray[np.bool_]:
         """Classes whose scores lean on the image branch when both branches are fused.
 
         Args:
@@ -178,9 +180,11 @@ class Vocabulary:
         """
         if isinstance(classes, Vocabulary):
             return classes
-        if isinstance(classes, Path) or str(classes).endswith((".txt", ".json")):
-            return _from_file(Path(classes))
+        if isinstance(classes, Path):
+            return _from_file(classes)
         if isinstance(classes, str):
+            if classes.endswith((".txt", ".json")):
+                return _from_file(Path(classes))
             return cls.load(classes) if classes in BUILT_IN else cls.from_names(classes.split(","))
         if not isinstance(classes, Iterable):
             raise InputError(f'The classes are {classes!r}, expected a list of names or "a, b".')
@@ -215,13 +219,13 @@ def _check_names(names: Sequence[str]) -> None:
         raise InputError(f"Class name '{first_repeated(stripped)}' occurs twice; remove one.")
 
 
-def first_repeated(values: Iterable) -> Any:
+def first_repeated(values: Iterable[_Item]) -> _Item | None:
     """The first value that an earlier one equals, or None."""
-    seen: set = set()
-    return next((value for value in values if value in seen or seen.add(value)), None)
+    first: dict[_Item, int] = {}
+    return next((v for k, v in enumerate(values) if first.setdefault(v, k) != k), None)
 
 
-def _mask(values: np.ndarray | Sequence[bool], name: str) -> np.ndarray:
+def _mask(values: NDArray[np.bool_], name: str) -> NDArray[np.bool_]:
     mask = np.array(values, dtype=bool)
     if mask.ndim != 1:
         raise InputError(f"The {name} mask must be one-dimensional, not {mask.shape}.")
@@ -229,11 +233,13 @@ def _mask(values: np.ndarray | Sequence[bool], name: str) -> np.ndarray:
     return mask
 
 
-def _packaged(name: str) -> dict:
-    return json.loads(files("vovtrack.structures").joinpath("data", name).read_text("utf-8"))
+def _packaged(name: str) -> dict[str, Any]:
+    path = files("vovtrack.structures") / "data" / name
+    table: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return table
 
 
-def lvis_v1_categories() -> list[dict]:
+def lvis_v1_categories() -> list[dict[str, Any]]:
     """The 1203 categories of LVIS v1: ``id``, ``name``, ``synset``, ``frequency``."""
     table = _packaged("lvis_v1.json")
     return [dict(zip(table["columns"], row, strict=True)) for row in table["categories"]]
@@ -255,14 +261,13 @@ def _tao(split: str) -> Vocabulary:
     lvis = _lvis_v1()
     labels = [lvis.label_of(category_id) for category_id in table["category_ids"]]
     names = tuple(lvis.names[label] for label in labels)
-    return Vocabulary(
-        names, tuple(table["category_ids"]), lvis.novel[labels], table["released_mask"]
-    )
+    released = np.array(table["released_mask"], dtype=bool)
+    return Vocabulary(names, tuple(table["category_ids"]), lvis.novel[labels], released)
 
 
 def _transfer(name: str) -> Vocabulary:
     table = _packaged("transfer.json")[name]
-    novel = [known in table.get("novel", ()) for known in table["names"]]
+    novel = np.array([known in table.get("novel", ()) for known in table["names"]], dtype=bool)
     return Vocabulary(tuple(table["names"]), tuple(table["category_ids"]), novel)
 
 
@@ -299,7 +304,7 @@ def _from_annotations(path: Path) -> Vocabulary:
     return from_categories(content["categories"], str(path))
 
 
-def from_categories(categories: Sequence[dict], source: str) -> Vocabulary:
+def from_categories(categories: Sequence[dict[str, Any]], source: str) -> Vocabulary:
     """Make a vocabulary from the ``categories`` of an annotation file.
 
     Args:
@@ -329,7 +334,7 @@ def from_categories(categories: Sequence[dict], source: str) -> Vocabulary:
         return Vocabulary(
             names=tuple(_SPELLINGS.get(c["name"], c["name"]) for c in categories),
             category_ids=tuple(c["id"] for c in categories),
-            novel=[frequency == "r" for frequency in frequencies],
+            novel=np.array([frequency == "r" for frequency in frequencies], dtype=bool),
         )
     except InputError as error:
         raise InputError(f"{source}: key 'categories': {error}") from None

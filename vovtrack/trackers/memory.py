@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 
 class TrackMemory:
@@ -27,25 +30,25 @@ class TrackMemory:
     def reset(self) -> None:
         """Forget everything; ids start at 0 again."""
         self.num_issued = 0
-        self.ids = np.empty(0, dtype=np.int64)
-        self.last_frames = np.empty(0, dtype=np.int64)
-        self.columns: dict[str, np.ndarray] = {}
+        self.ids: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.last_frames: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.columns: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getattr__(self, name: str) -> np.ndarray:
+    def __getattr__(self, name: str) -> NDArray[Any]:
         if name in TrackMemory.FIELDS:
             return self.columns[name]
         raise AttributeError(name)
 
-    def issue_ids(self, count: int) -> np.ndarray:
+    def issue_ids(self, count: int) -> NDArray[np.int64]:
         """Hand out ``count`` new consecutive track ids, (count,) int64."""
         ids = np.arange(self.num_issued, self.num_issued + count)
         self.num_issued += count
         return ids
 
-    def update(self, rows: np.ndarray, frame_id: int, **columns: np.ndarray) -> None:
+    def update(self, rows: NDArray[np.int64], frame_id: int, **columns: NDArray[Any]) -> None:
         """Refresh the tracks in ``rows``: templates move, everything else is replaced.
 
         Args:
@@ -61,7 +64,7 @@ class TrackMemory:
             self.columns[name][rows] = value
         self.last_frames[rows] = frame_id
 
-    def append(self, ids: np.ndarray, frame_id: int, **columns: np.ndarray) -> None:
+    def append(self, ids: NDArray[np.int64], frame_id: int, **columns: NDArray[Any]) -> None:
         """Add new tracks (K,) with their first values (K, ...)."""
         if len(ids) == 0:
             return

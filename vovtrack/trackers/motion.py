@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from typing import Any
 
 import torch
 from mmdet.structures import DetDataSample
@@ -29,7 +30,7 @@ class MotionTracker:
 
     fields = ()
 
-    def __init__(self, tracker: dict, within_class: bool = False) -> None:
+    def __init__(self, tracker: dict[str, Any], within_class: bool = False) -> None:
         self.tracker = MODELS.build(tracker)
         self.within_class = within_class
         self._own_thresholds = frozenset(tracker)
@@ -72,7 +73,7 @@ class MotionTracker:
 
 def _rows_of(tracked: InstanceData, found: InstanceData) -> torch.Tensor:
     """Which detection each tracked box is, (k,): mmdet's trackers return copies in new order."""
-    places = defaultdict(deque)
+    places: dict[tuple[float, ...], deque[int]] = defaultdict(deque)
     for row, key in enumerate(_keys(found)):
         places[key].append(row)
     return torch.tensor([places[key].popleft() for key in _keys(tracked)], dtype=torch.int64)

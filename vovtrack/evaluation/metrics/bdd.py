@@ -106,7 +106,7 @@ class BddTrackMetric(BaseMetric):
         if missing := [frame for number, frame in enumerate(frames) if number not in rows]:
             raise InputError(
                 f"{len(missing)} of {len(frames)} frames have no results, the first: "
-                f"{missing[0].index} of '{missing[0].video}'. Test the whole file."
+                f"{missing[0].number} of '{missing[0].video}'. Test the whole file."
             )
         if foreign := [frame.video for frame in frames if Path(frame.video).name != frame.video]:
             raise InputError(f"{self.ann_file}: video '{foreign[0]}' is not the name of a file.")

@@ -97,7 +97,7 @@ def read_sequences(path: str | Path, vocabulary: Vocabulary | None = None) -> li
         raise InputError(f"{path}: {error}") from None
 
 
-def merged_categories(categories: list[dict]) -> dict[int, int]:
+def merged_categories(categories: list[dict[str, Any]]) -> dict[int, int]:
     """Map category ids that TAO merged into another one to the surviving id (``merged`` key)."""
     return {
         dropped["id"]: category["id"]
@@ -107,7 +107,10 @@ def merged_categories(categories: list[dict]) -> dict[int, int]:
 
 
 def _sequence(
-    video: dict, image_ids: list[int], annotations: list[dict], vocabulary: Vocabulary
+    video: dict[str, Any],
+    image_ids: list[int],
+    annotations: list[dict[str, Any]],
+    vocabulary: Vocabulary,
 ) -> TrackSequence:
     frame_of = {image_id: frame for frame, image_id in enumerate(image_ids)}
     boxes = np.array([a["bbox"] for a in annotations], dtype=np.float64).reshape(-1, 4)
@@ -117,14 +120,16 @@ def _sequence(
         width=video["width"],
         height=video["height"],
         num_frames=len(image_ids),
-        frame_ids=[frame_of[a["image_id"]] for a in annotations],
-        bboxes=boxes,
-        track_ids=[a["track_id"] for a in annotations],
-        labels=[vocabulary.label_of(a["category_id"]) for a in annotations],
-        scores=np.ones(len(annotations)),
+        frame_ids=np.array([frame_of[a["image_id"]] for a in annotations], dtype=np.int64),
+        bboxes=boxes.astype(np.float32),
+        track_ids=np.array([a["track_id"] for a in annotations], dtype=np.int64),
+        labels=np.array(
+            [vocabulary.label_of(a["category_id"]) for a in annotations], dtype=np.int64
+        ),
+        scores=np.ones(len(annotations), dtype=np.float32),
         vocabulary=vocabulary,
         video_id=video["id"],
-        image_ids=image_ids,
+        image_ids=np.array(image_ids, dtype=np.int64),
     )
 
 
@@ -144,7 +149,7 @@ class _Checker:
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self.path = path
         self.content = content
-        self.tables: dict[str, dict[int, dict]] = {}
+        self.tables: dict[str, dict[int, dict[str, Any]]] = {}
 
     def check(self) -> None:
         self.check_tables()
@@ -166,7 +171,7 @@ class _Checker:
     def error(self, what: str) -> InputError:
         return InputError(f"{self.path}: {what}.")
 
-    def place(self, table: str, row: dict, position: int = -1) -> str:
+    def place(self, table: str, row: dict[str, Any], position: int = -1) -> str:
         """Words for a row: its id (or position) and the video it belongs to."""
         words = "category" if table == "categories" else table.removesuffix("s")
         words += f" {row['id']!r}" if "id" in row else f" at position {position}"
@@ -176,13 +181,13 @@ class _Checker:
         video = self.find("videos", row.get("video_id", image.get("video_id")))
         return f"{words} of video {video['name']!r}" if "name" in video else words
 
-    def find(self, table: str, wanted: Any) -> dict:
+    def find(self, table: str, wanted: Any) -> dict[str, Any]:
         """The row of that id, also where the table has not been checked; empty if none."""
         rows = (row for row in self.content[table] if isinstance(row, dict))
         return next((row for row in rows if row.get("id", self) == wanted), {})
 
     def check_rows(self, table: str, keys: dict[str, type]) -> None:
-        known: dict[int, dict] = {}
+        known: dict[int, dict[str, Any]] = {}
         for position, row in enumerate(self.content[table]):
             if not isinstance(row, dict):
                 raise self.error(f"{table}[{position}] is not a JSON object")
@@ -201,7 +206,7 @@ class _Checker:
             known[row["id"]] = row
         self.tables[table] = known
 
-    def refer(self, table: str, row: dict, key: str, target: str) -> dict:
+    def refer(self, table: str, row: dict[str, Any], key: str, target: str) -> dict[str, Any]:
         """Return the row of ``target`` that ``row[key]`` points at."""
         if row[key] not in self.tables[target]:
             raise self.error(
@@ -290,7 +295,7 @@ class _Checker:
             used.add((row["image_id"], row["track_id"]))
             self.check_box(row, image)
 
-    def check_box(self, row: dict, image: dict) -> None:
+    def check_box(self, row: dict[str, Any], image: dict[str, Any]) -> None:
         box = row["bbox"]
         if not is_box(box):
             raise self.error(

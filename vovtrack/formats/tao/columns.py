@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 
 from vovtrack.errors import InputError
@@ -58,18 +58,18 @@ class TaoResults:
         positions: (N,) int64, place of the row in the file, from 0.
     """
 
-    image_ids: np.ndarray
-    video_ids: np.ndarray
-    track_ids: np.ndarray
-    category_ids: np.ndarray
-    bboxes: np.ndarray
-    scores: np.ndarray
-    positions: np.ndarray
+    image_ids: NDArray[np.int64]
+    video_ids: NDArray[np.int64]
+    track_ids: NDArray[np.int64]
+    category_ids: NDArray[np.int64]
+    bboxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    positions: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
-    def select(self, rows: np.ndarray) -> TaoResults:
+    def select(self, rows: NDArray[np.integer[Any] | np.bool_]) -> TaoResults:
         """Return only the given rows (indices or a mask)."""
         return TaoResults(**{name: column[rows] for name, column in vars(self).items()})
 
@@ -78,7 +78,7 @@ class ColumnBuilder:
     """Collects rows piece by piece."""
 
     def __init__(self) -> None:
-        self._pieces: dict[str, list[np.ndarray]] = {field: [] for field, _ in COLUMNS.values()}
+        self._pieces: dict[str, list[NDArray[Any]]] = {field: [] for field, _ in COLUMNS.values()}
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows by key; those without track or video get ``NO_TRACK`` or ``NO_VIDEO``."""
@@ -90,7 +90,7 @@ class ColumnBuilder:
             }
         )
 
-    def add_columns(self, **columns: Sequence) -> None:
+    def add_columns(self, **columns: Sequence[Any]) -> None:
         """Add as many values to each attribute of :class:`TaoResults`, but ``positions``.
 
         Raises:
@@ -154,7 +154,7 @@ def write_columns(
     check_provenance(path, provenance)
     size, digest = Path(source).stat().st_size, file_sha256(source)
     mirrored = {"format": _FORMAT, "json_size": str(size), "json_sha256": digest}
-    header: dict[str, dict] = {"__metadata__": {**provenance, **mirrored}}
+    header: dict[str, dict[str, Any]] = {"__metadata__": {**provenance, **mirrored}}
     columns, end = [], 0
     for key, (field, dtype) in COLUMNS.items():
         column = np.ascontiguousarray(getattr(results, field), dtype)
@@ -254,7 +254,7 @@ def _opened(path: str | Path) -> Iterator[Any]:
         ) from None
 
 
-def _column(path: str | Path, file: Any, key: str) -> np.ndarray:
+def _column(path: str | Path, file: Any, key: str) -> NDArray[Any]:
     """One column, once its type and shape are known to be right."""
     if key not in file.keys():  # noqa: SIM118 (no container)
         hint = ": these are detections without tracks" if key == "track_id" else ""
@@ -266,4 +266,5 @@ def _column(path: str | Path, file: Any, key: str) -> np.ndarray:
             f"{path}: column '{key}' must be {expected} of shape {['N', *width]}, not {kind} of "
             f"shape {shape}."
         )
-    return file.get_tensor(key)
+    column: NDArray[Any] = file.get_tensor(key)
+    return column

@@ -147,13 +147,14 @@ def to_lvis_v1(content: dict[str, Any], path: str | Path) -> tuple[dict[str, Any
     return converted, dropped
 
 
-def _with_category(row: dict, new_id: dict[int, int]) -> dict:
+def _with_category(row: dict[str, Any], new_id: dict[int, int]) -> dict[str, Any]:
     category = row["category_id"]
     return dict(row, category_id=new_id.get(category, category))
 
 
-def _counted(annotations: list[dict]) -> list[dict]:
-    images, instances = defaultdict(set), Counter()
+def _counted(annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    images: dict[int, set[int]] = defaultdict(set)
+    instances: Counter[int] = Counter()
     for row in annotations:
         images[row["category_id"]].add(row["image_id"])
         instances[row["category_id"]] += 1

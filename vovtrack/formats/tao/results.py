@@ -12,13 +12,14 @@ import json
 import re
 import reprlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import open_binary
@@ -87,14 +88,16 @@ class _TrackBox(_Detection, kw_only=True, gc=False):
 
 def _read_fast(path: str | Path, tracks: bool) -> TaoResults | None:
     """Decode the file in pieces cut between rows; None if anything at all is unusual."""
-    decoder = msgspec.json.Decoder(list[_TrackBox if tracks else _Detection])
+    decode: Callable[[bytes], Sequence[_Detection]] = msgspec.json.Decoder(list[_Detection]).decode
+    if tracks:
+        decode = msgspec.json.Decoder(list[_TrackBox]).decode
     builder = ColumnBuilder()
     try:
         with open_binary(path) as file:
             for piece in _pieces(file):
                 if not piece.isascii():
                     piece.decode("utf-8")  # the decoder does not look into what it passes over
-                rows = decoder.decode(piece)
+                rows = decode(piece)
                 columns = {
                     field: list(map(attrgetter(key), rows))
                     for key, (field, _) in COLUMNS.items()
@@ -127,9 +130,10 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
     yield rest
 
 
-def _are_sound(results: TaoResults) -> np.ndarray:
+def _are_sound(results: TaoResults) -> NDArray[np.bool_]:
     """Which rows have a possible box and a finite score: (N,) bool."""
-    return are_boxes(results.bboxes) & np.isfinite(results.scores)
+    finite: NDArray[np.bool_] = np.isfinite(results.scores)
+    return are_boxes(results.bboxes) & finite
 
 
 def _sound(results: TaoResults, path: Path, problems: InputFaults) -> TaoResults:

@@ -47,7 +47,7 @@ def rows_from_sequence(sequence: TrackSequence, track_id_offset: int = 0) -> lis
     boxes[:, 2:] -= boxes[:, :2]
     category_ids = np.array(tracks.vocabulary.category_ids)[tracks.labels]
     columns = (
-        tracks.image_ids[tracks.frame_ids],
+        sequence.image_ids[tracks.frame_ids],
         category_ids,
         boxes,
         tracks.scores.astype(np.float64),
@@ -77,7 +77,7 @@ def vote_track_categories(
     if by not in ("count", "score"):
         raise InputError(f"A category vote is by 'count' or 'score', not {by!r}.")
     rows = list(rows)
-    votes: dict[tuple, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    votes: dict[tuple[int, int], dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in rows:
         vote = 1 if by == "count" else row["score"]
         votes[row["video_id"], row["track_id"]][row["category_id"]] += vote

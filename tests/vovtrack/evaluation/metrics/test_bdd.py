@@ -29,7 +29,7 @@ def samples(path) -> list[dict]:
     found = []
     for number, frame in enumerate(list_frames(path)):
         video = videos[frame.video]
-        rows = [i for i, time in enumerate(video.times) if time == frame.index]
+        rows = [i for i, time in enumerate(video.times) if time == frame.number]
         rows = [i for i in rows if video.classes[i] != IGNORE]
         tracks = dict(
             bboxes=torch.tensor([video.corners[i] for i in rows]).reshape(-1, 4).double(),
