@@ -9,7 +9,6 @@ so that ``vovtrack --help`` answers at once. ``INPUTS`` (argument: what it is) a
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from typing import Any
 
 from vovtrack import __version__
 from vovtrack.cli.process import share_cores
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, did_you_mean
 from vovtrack.files.targets import check_target, guarded_inputs, mark_input
 
 VERBS = (
@@ -62,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     share_cores()
     words = sys.argv[1:] if argv is None else list(argv)
     if words and not words[0].startswith("-") and words[0] not in VERBS:
-        near = difflib.get_close_matches(words[0], VERBS, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(VERBS)}."
-        _complain(f"vovtrack: unknown verb '{words[0]}'; {hint}")
+        known = f" Choose one of {', '.join(VERBS)}."
+        hint = did_you_mean(words[0], VERBS, count=1, cutoff=0.5) or known
+        _complain(f"vovtrack: There is no verb '{words[0]}'.{hint}")
         return 2
     verb = words[0] if words else ""
     try:
@@ -88,8 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _unknown_words(words: Sequence[str], options: Sequence[str]) -> str:
-    near = difflib.get_close_matches(words[0].split("=")[0], options, n=1, cutoff=0.6)
-    hint = f" Did you mean '{near[0]}'?" if near else " See --help."
+    hint = did_you_mean(words[0].split("=")[0], options, count=1) or " See --help."
     return f"unrecognized arguments: {' '.join(words)[:200]}.{hint}"
 
 

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from vovtrack.datasets.video_file import Item, decode, read_facts
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.files.images import read_image
 from vovtrack.files.targets import mark_input
 
@@ -116,8 +116,7 @@ def read_video(
         InputError: No such source, not a video, no frames; while iterating: an unreadable frame
             or frames of different sizes, named, or a file that ends before its header says.
     """
-    if on_bad_frame not in ("error", "skip"):
-        raise InputError(f"on_bad_frame is {on_bad_frame!r}, expected 'error' or 'skip'.")
+    one_of("on_bad_frame", on_bad_frame, ("error", "skip"))
     if max_frames is not None and max_frames < 1:
         raise InputError(f"max_frames is {max_frames}, expected 1 or more.")
     opened = _open(source)

@@ -6,7 +6,6 @@ than :mod:`vovtrack.engine.data_configs` allows, needs the user's word: ``--trus
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from itertools import count
@@ -23,7 +22,7 @@ from vovtrack.compat.plain_yaml import PlainLoader
 from vovtrack.engine.data_configs import OPT_IN, check_content, import_parts
 from vovtrack.engine.data_sizes import check_model, check_numbers
 from vovtrack.engine.shipped import CONFIGS, SHIPPED
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, did_you_mean
 from vovtrack.files.archives import read_json
 from vovtrack.files.targets import mark_input
 
@@ -52,8 +51,7 @@ def find_config(config_or_name: str | Path) -> Path:
     if name.endswith(".py") and Path(name).stem in known:
         place = known[Path(name).stem].relative_to(SHIPPED)
         raise InputError(f"There is no config '{name}'; here it is '{place}'.")
-    near = difflib.get_close_matches(Path(name).stem, [*NAMES, *known], n=3, cutoff=0.4)
-    hint = f" Near matches: {', '.join(near)}." if near else ""
+    hint = did_you_mean(Path(name).stem, [*NAMES, *known], cutoff=0.4)
     raise InputError(f"There is no config '{name}'.{hint}")
 
 

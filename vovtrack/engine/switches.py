@@ -14,7 +14,7 @@ import vovtrack.engine.drawing  # noqa: F401  registers the hook of --show-dir
 import vovtrack.engine.fuse  # noqa: F401  registers the hook of --fuse-conv-bn
 import vovtrack.engine.mixed_precision  # noqa: F401  registers the optimizer wrapper of --amp
 from vovtrack.engine.weights.checkpoint import latest_checkpoint, read_checkpoint
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 
 DETECTION_METRICS = ("LvisDetectionMetric", "CocoDetectionMetric")
 """Evaluators that judge boxes, masks or both."""
@@ -43,8 +43,7 @@ def mix_precision(cfg: Config, precision: Literal[True, "bf16", "fp16"]) -> None
     on_gpu = torch.cuda.is_available()
     if precision is True:
         precision = "fp16" if on_gpu else "bf16"
-    if precision not in ("bf16", "fp16"):
-        raise InputError(f"amp is {precision!r}, expected bf16 or fp16.")
+    one_of("amp", precision, ("bf16", "fp16"))
     if precision == "bf16":
         cfg.optim_wrapper.type = "BFloat16OptimWrapper"
         return

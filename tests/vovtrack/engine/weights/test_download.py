@@ -170,7 +170,7 @@ def test_no_answer_at_all(tmp_path):
 def test_unknown_names():
     assert resolve_names([]) == list(WEIGHTS)
     assert resolve_names(["ovtrack_pair.pth", KEY]) == [KEY]
-    with pytest.raises(InputError, match="no weights 'ovtrack_pear'. Near names: ovtrack_pair"):
+    with pytest.raises(InputError, match="no weights 'ovtrack_pear'. Did you mean 'ovtrack_pair"):
         resolve_names(["ovtrack_pear"])
 
 
