@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,31 @@ def find_config(config_or_name: str | Path) -> Path:
     raise InputError(f"There is no config '{name}'.{hint}")
 
 
+_UNREADABLE = (
+    OSError, ValueError, SyntaxError, ConfigParsingError, ImportError,
+    TypeError, KeyError, NameError,
+)  # fmt: skip
+_MISFITS = "unexpected keyword argument|missing .*required|is not in the .* registry|Failed to get"
+"""What a registry says of a config that does not fit the class that it names."""
+
+
+@contextmanager
+def misfits_told(cfg: Config) -> Iterator[None]:
+    """Turn what a registry says of an unfit part of a config into a sentence.
+
+    Raises:
+        InputError: A part has an unknown type or key, or lacks one. Other errors pass: they are
+            those of the part itself.
+    """
+    try:
+        yield
+    except (TypeError, KeyError, RuntimeError) as error:
+        if re.search(_MISFITS, str(error), re.DOTALL) is None:
+            raise
+        reason = " ".join(str(error.args[0]).split())[:300].rstrip(".")
+        raise InputError(f"Config '{cfg.filename}' does not fit its parts: {reason}.") from error
+
+
 def read_config(path: str | Path, trust_config: bool = False) -> Config:
     """Read a config file and the files it is based on.
 
@@ -94,8 +120,8 @@ def _read(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
         raise
     except RecursionError:
         raise InputError(f"Config '{path}' cannot be read: nested too deeply.") from None
-    except (OSError, ValueError, SyntaxError, ConfigParsingError, ImportError) as error:
-        raise InputError(f"Config '{path}' cannot be read: {error}.") from None
+    except _UNREADABLE as error:
+        raise InputError(f"Config '{path}' cannot be read: {error}.") from error
 
 
 def _read_data(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
