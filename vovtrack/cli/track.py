@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from vovtrack.engine.track_files import Outputs
     from vovtrack.engine.track_video import track_video
     from vovtrack.errors import InputError
+    from vovtrack.structures import Target
 
     outputs = Outputs(video=args.out, json=args.json, mot=args.mot)
     if not outputs.paths():
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         args.source,
         args.config,
         args.checkpoint,
-        classes=args.classes,
+        target=None if args.classes is None else Target(classes=args.classes),
         outputs=outputs,
         device=args.device,
         amp=args.amp,

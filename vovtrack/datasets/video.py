@@ -50,6 +50,7 @@ class FrameSource:
         time_base: Unit of the frames' times in seconds, None if they have none.
         pixel_aspect: Width of a pixel by its height.
         audio: File whose sound belongs to the frames, if there is any.
+        once: Whether it can be iterated only once.
         on_bad_frame: ``error`` or ``skip``.
         max_frames: Stop after so many frames.
         bad_frames: Unreadable frames that the present iteration has skipped.
@@ -64,6 +65,7 @@ class FrameSource:
     time_base: Fraction | None = None
     pixel_aspect: Fraction = Fraction(1)
     audio: Path | None = None
+    once: bool = False
     on_bad_frame: BadFramePolicy = "error"
     max_frames: int | None = None
     bad_frames: list[str] = field(default_factory=list)
@@ -154,7 +156,7 @@ def _open_arrays(arrays: Iterable[np.ndarray]) -> FrameSource:
     height, width = _checked_array(first, 0).shape[:2]
     if iterator is arrays:  # a generator: what was taken from it must be put back
         read = _only_once("generator", items(chain([first], iterator)))
-        return FrameSource("arrays", read, width, height)
+        return FrameSource("arrays", read, width, height, once=True)
     num_frames = len(arrays) if hasattr(arrays, "__len__") else None
     return FrameSource("arrays", lambda: items(arrays), width, height, num_frames=num_frames)
 
@@ -223,6 +225,7 @@ def _open_camera(device: int | str, name: str) -> FrameSource:
         width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
         height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         fps=capture.get(cv2.CAP_PROP_FPS) or None,
+        once=True,
     )
 
 
