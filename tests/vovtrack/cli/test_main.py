@@ -5,10 +5,17 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from vovtrack.cli.main import VERBS, build_parser, main
+from vovtrack import cli
+from vovtrack.cli.main import EXAMPLES, GROUPS, VERBS, build_parser, main
+
+
+def main_examples(text: str) -> list[str]:
+    """The commands at the end of a help."""
+    return [line.strip() for line in text.split("\nexamples:\n")[1].splitlines()]
 
 
 def test_every_verb_has_help(capsys):
@@ -16,7 +23,18 @@ def test_every_verb_has_help(capsys):
         main(["--help"])
     assert exit_.value.code == 0
     text = capsys.readouterr().out
-    assert all(f"    {verb} " in text for verb in VERBS)
+    for group, verbs in GROUPS.items():
+        listed = text.split(f"\n{group}:\n")[1].split("\n\n")[0].splitlines()
+        assert [line.split()[0] for line in listed] == list(verbs)
+        assert all(len(line) <= 88 for line in listed)
+    assert main_examples(text) == list(EXAMPLES)
+
+
+def test_every_module_of_a_verb_is_in_a_group():
+    folder = Path(cli.__file__).parent
+    modules = {p.stem for p in folder.glob("*.py") if "\nHELP = " in p.read_text()}
+    assert {m for m in modules if not m.startswith("prepare_")} == set(VERBS)
+    assert len(VERBS) == len(set(VERBS))
 
 
 @pytest.mark.parametrize("verb", VERBS)
