@@ -7,7 +7,7 @@ import os
 from mmengine.config import Config
 
 from detpro.old_options import HEAD, PARTS, switch_freeze, switch_part
-from vovtrack.engine.old_options import OldOptions, Pair, declare, literal
+from vovtrack.engine.old_options import OldOptions, Pair, literal
 from vovtrack.errors import InputError
 
 STAGE4 = (
@@ -62,88 +62,86 @@ def _sampling(config: Config, key: str, text: str) -> list[Pair]:
     return [(f"{CLIPS}.sampling", "long_short" if literal(text) is True else "consecutive")]
 
 
-declare(
-    OldOptions(
-        renamed={
-            "model.method": ("model.tracker.mode",),
-            "model.tracker.distractor_nms_thr": ("model.tracker.distractor_iou_thr",),
-            "model.train_cfg.embed.": ("model.pair_sampler.",),
-            f"{HEAD}.track_train_cfg.": ("model.pair_sampler.",),
-            f"{HEAD}.track_head.": ("model.track_head.",),
-            f"{HEAD}.track_head.loss_cyc.margin": ("model.cycle_loss.margin",),
-            f"{HEAD}.cluster_num": ("model.num_clusters",),
-            f"{HEAD}.top_k_spatial": ("model.spatial_loss.top_k",),
-            f"{HEAD}.iou_thres": ("model.spatial_loss.iou_thr",),
-            f"{HEAD}.spatial_learning_rate": ("model.spatial_loss.loss_weight",),
-            "data.train.seq_length": (f"{CLIPS}.clip_length",),
-            "data.train.long_short_length": (f"{CLIPS}.window",),
-            "data.train.ref_img_sampler.scope": (f"{CLIPS}.max_gap",),
-            "data.train.ref_img_sampler.pesudo": (f"{CLIPS}.include_self",),
-        },
-        translated={
-            f"{HEAD}.spatial_loss": switch_part(
-                "model.spatial_loss", f"that is stage 4; use {STAGE4}"
-            ),
-            f"{HEAD}.only_spatial_loss": _only_spatial,
-            f"{HEAD}.self_train_rcnn.": _self_train,
-            f"{HEAD}.track_head.loss_cyc.loss_type": _terms,
-            "model.freeze_detector": switch_freeze(*PARTS),
-            "data.train.ann_file": _train_files,
-            "data.train.crop_size_ratio": _chunk_length,
-            "data.train.long_short_mode": _sampling,
-        },
-        settled={
-            f"{HEAD}.cluster_method": ("kmeans", "clusters are those of k-means"),
-            f"{HEAD}.init_track_head_by_bbox_head": (False, "the embedding head starts by itself"),
-            f"{HEAD}.track_head.type": ("QuasiDenseEmbedHead", "the head is model.track_head.type"),
-            f"{HEAD}.track_head.loss_track.type": (
-                "MultiPosCrossEntropyLoss", "the loss is model.track_head.loss_track.type",
-            ),
-            f"{HEAD}.track_head.loss_track_aux.type": (
-                "L2Loss", "the loss is model.track_head.loss_track_aux.type",
-            ),
-            f"{HEAD}.track_head.loss_track.version": (
-                "unbiased", "the unbiased form is model.track_head.loss_track.type",
-            ),
-            f"{HEAD}.track_head.loss_track_aux.hard_mining": (
-                True, "the hardest negatives count",
-            ),
-            f"{HEAD}.self_train_rcnn.dynamic_rcnn_thre": (
-                False, f"the threshold of stage 4 is {HEAD}.score_rule.uniform_factor",
-            ),
-            "data.train.load_as_video": (True, "the file is read as videos"),
-            "data.train.key_img_sampler.interval": (1, "every image is a key"),
-            "data.train.ref_img_sampler.num_ref_imgs": (1, "a pair has one reference"),
-            "data.train.ref_img_sampler.method": ("uniform", "references are drawn uniformly"),
-            "data.val.ref_img_sampler": (None, "frames are tested one by one"),
-            "data.test.ref_img_sampler": (None, "frames are tested one by one"),
-        },
-        gone={
-            **{f"{HEAD}.{name}": f"stage 4 is the model SelfSupervisedOVTrack; use {STAGE4}"
-               for name in ("self_train", "only_self_train")},
-            f"{HEAD}.finetune_track": INERT,
-            f"{HEAD}.bbox_counter": INERT,
-            f"{HEAD}.track_roi_extractor": "regions of the embedding head are pooled by "
-            f"{HEAD}.bbox_roi_extractor; leave the option out",
-            f"{HEAD}.self_train_rcnn.nms.split_thr": "did not change results; leave it out",
-            f"{HEAD}.track_head.loss_cyc.type": "the loss of cycles is model.cycle_loss.type",
-            **{f"{HEAD}.cem_{name}{dot}": EXEMPLARS for dot in ("", ".")
-               for name in ("roi_extractor", "head", "train_cfg")},
-            "model.save_dets": DETECTIONS,
-            "model.pickle_path": DETECTIONS,
-            "model.use_fixed_dets": DETECTIONS,
-            "data.train.min_seq_length": "videos shorter than a clip are left out; leave it out",
-            **{f"{name}_dataset_list": "the folders of videos are data.train.ann_file=[A,B]"
-               for name in ("tao_train", "lv_vis", "combined")},
-        },
-        parts={
-            "model.spatial_loss.": ("model.spatial_loss", "spatial loss (stage 4)"),
-            "model.cycle_loss.": ("model.cycle_loss", "loss of cycles (stage 4)"),
-            "model.num_clusters": ("model.cycle_loss", "self-supervision (stage 4)"),
-            "model.track_head.": ("model.track_head", "embedding head (stages 3 and 4)"),
-            "model.tracker.": ("model.tracker", "tracker"),
-            "model.pair_sampler.": ("model.pair_sampler", "pairs to train on (stage 3)"),
-            "model.train_cfg.": ("model.train_cfg", "detector that trains (stages 1 and 2)"),
-        },
-    )
+OLD_OPTIONS = OldOptions(
+    renamed={
+        "model.method": ("model.tracker.mode",),
+        "model.tracker.distractor_nms_thr": ("model.tracker.distractor_iou_thr",),
+        "model.train_cfg.embed.": ("model.pair_sampler.",),
+        f"{HEAD}.track_train_cfg.": ("model.pair_sampler.",),
+        f"{HEAD}.track_head.": ("model.track_head.",),
+        f"{HEAD}.track_head.loss_cyc.margin": ("model.cycle_loss.margin",),
+        f"{HEAD}.cluster_num": ("model.num_clusters",),
+        f"{HEAD}.top_k_spatial": ("model.spatial_loss.top_k",),
+        f"{HEAD}.iou_thres": ("model.spatial_loss.iou_thr",),
+        f"{HEAD}.spatial_learning_rate": ("model.spatial_loss.loss_weight",),
+        "data.train.seq_length": (f"{CLIPS}.clip_length",),
+        "data.train.long_short_length": (f"{CLIPS}.window",),
+        "data.train.ref_img_sampler.scope": (f"{CLIPS}.max_gap",),
+        "data.train.ref_img_sampler.pesudo": (f"{CLIPS}.include_self",),
+    },
+    translated={
+        f"{HEAD}.spatial_loss": switch_part(
+            "model.spatial_loss", f"that is stage 4; use {STAGE4}"
+        ),
+        f"{HEAD}.only_spatial_loss": _only_spatial,
+        f"{HEAD}.self_train_rcnn.": _self_train,
+        f"{HEAD}.track_head.loss_cyc.loss_type": _terms,
+        "model.freeze_detector": switch_freeze(*PARTS),
+        "data.train.ann_file": _train_files,
+        "data.train.crop_size_ratio": _chunk_length,
+        "data.train.long_short_mode": _sampling,
+    },
+    settled={
+        f"{HEAD}.cluster_method": ("kmeans", "clusters are those of k-means"),
+        f"{HEAD}.init_track_head_by_bbox_head": (False, "the embedding head starts by itself"),
+        f"{HEAD}.track_head.type": ("QuasiDenseEmbedHead", "the head is model.track_head.type"),
+        f"{HEAD}.track_head.loss_track.type": (
+            "MultiPosCrossEntropyLoss", "the loss is model.track_head.loss_track.type",
+        ),
+        f"{HEAD}.track_head.loss_track_aux.type": (
+            "L2Loss", "the loss is model.track_head.loss_track_aux.type",
+        ),
+        f"{HEAD}.track_head.loss_track.version": (
+            "unbiased", "the unbiased form is model.track_head.loss_track.type",
+        ),
+        f"{HEAD}.track_head.loss_track_aux.hard_mining": (
+            True, "the hardest negatives count",
+        ),
+        f"{HEAD}.self_train_rcnn.dynamic_rcnn_thre": (
+            False, f"the threshold of stage 4 is {HEAD}.score_rule.uniform_factor",
+        ),
+        "data.train.load_as_video": (True, "the file is read as videos"),
+        "data.train.key_img_sampler.interval": (1, "every image is a key"),
+        "data.train.ref_img_sampler.num_ref_imgs": (1, "a pair has one reference"),
+        "data.train.ref_img_sampler.method": ("uniform", "references are drawn uniformly"),
+        "data.val.ref_img_sampler": (None, "frames are tested one by one"),
+        "data.test.ref_img_sampler": (None, "frames are tested one by one"),
+    },
+    gone={
+        **{f"{HEAD}.{name}": f"stage 4 is the model SelfSupervisedOVTrack; use {STAGE4}"
+           for name in ("self_train", "only_self_train")},
+        f"{HEAD}.finetune_track": INERT,
+        f"{HEAD}.bbox_counter": INERT,
+        f"{HEAD}.track_roi_extractor": "regions of the embedding head are pooled by "
+        f"{HEAD}.bbox_roi_extractor; leave the option out",
+        f"{HEAD}.self_train_rcnn.nms.split_thr": "did not change results; leave it out",
+        f"{HEAD}.track_head.loss_cyc.type": "the loss of cycles is model.cycle_loss.type",
+        **{f"{HEAD}.cem_{name}{dot}": EXEMPLARS for dot in ("", ".")
+           for name in ("roi_extractor", "head", "train_cfg")},
+        "model.save_dets": DETECTIONS,
+        "model.pickle_path": DETECTIONS,
+        "model.use_fixed_dets": DETECTIONS,
+        "data.train.min_seq_length": "videos shorter than a clip are left out; leave it out",
+        **{f"{name}_dataset_list": "the folders of videos are data.train.ann_file=[A,B]"
+           for name in ("tao_train", "lv_vis", "combined")},
+    },
+    parts={
+        "model.spatial_loss.": ("model.spatial_loss", "spatial loss (stage 4)"),
+        "model.cycle_loss.": ("model.cycle_loss", "loss of cycles (stage 4)"),
+        "model.num_clusters": ("model.cycle_loss", "self-supervision (stage 4)"),
+        "model.track_head.": ("model.track_head", "embedding head (stages 3 and 4)"),
+        "model.tracker.": ("model.tracker", "tracker"),
+        "model.pair_sampler.": ("model.pair_sampler", "pairs to train on (stage 3)"),
+        "model.train_cfg.": ("model.train_cfg", "detector that trains (stages 1 and 2)"),
+    },
 )  # fmt: skip

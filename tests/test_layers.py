@@ -1,9 +1,15 @@
-"""Imports point down: every import of one room by another is read from the source and judged."""
+"""Imports and knowledge point down, as read from the sources.
+
+No room imports one above it. And no room of the floor knows a system: not its package, a part that
+it registers, an attribute or key inside its models, or a config of it.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -77,13 +83,15 @@ def sources() -> list[Path]:
     return sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 
 
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def test_imports_point_down():
     found = []
     for path in sources():
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        is_package = parts[-1] == "__init__"
-        module = ".".join(parts[:-1] if is_package else parts)
-        found += violations(path.read_text(), module, is_package)
+        found += violations(path.read_text(), module_of(path), path.stem == "__init__")
     assert sources()
     assert not found, "\n".join(found)
 
@@ -118,6 +126,158 @@ def test_planted_violation_is_found(module, source):
 )
 def test_downward_import_is_accepted(module, source):
     assert violations(source, module) == []
+
+
+SYSTEMS = ("detpro", "ovtrack", "vovtrack.graph", "vovtrack.point", "vovtrack.sot")
+ABOVE_THE_FLOOR = {*SYSTEMS, "vovtrack.__main__", "vovtrack.cli"}
+INSIDE_A_MODEL = re.compile(
+    r"\w+_head|classifier|state_attention|state_scoring|score_rule|cycle_loss|spatial_loss"
+    r"|pair_sampler"
+)
+"""Names of parts inside the models of systems."""
+WORD, CONFIG = re.compile(r"\w+"), re.compile(r"configs/[\w./-]+\.py")
+EXCEPTIONS = {
+    ("vovtrack.engine.data_sizes", "rpn_head"): "mmdet's own name, in all its two-stage detectors",
+}
+"""(module, word) -> why the floor may say it."""
+
+
+@cache
+def registered_by(rooms: tuple[str, ...]) -> frozenset[str]:
+    """Names of the classes and functions that rooms put into a registry."""
+    folders = [ROOT / room.replace(".", "/") for room in rooms]
+    return frozenset(
+        node.name
+        for folder in folders
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        and any("register_module" in ast.unparse(line) for line in node.decorator_list)
+    )
+
+
+def texts_of(tree: ast.AST) -> Iterator[str]:
+    """The texts of a source that do something: no docstrings."""
+    silent = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in silent:
+            yield node.value
+
+
+def names_of(tree: ast.AST) -> Iterator[str]:
+    """Names, attributes, arguments, functions and classes of a source."""
+    for node in ast.walk(tree):
+        for field in ("id", "attr", "arg", "name"):
+            if isinstance(name := getattr(node, field, None), str):
+                yield name
+
+
+def known_words(tree: ast.AST) -> set[str]:
+    """The words of a source that belong to systems."""
+    registered = registered_by(SYSTEMS)
+    words = {word for text in (*texts_of(tree), *names_of(tree)) for word in WORD.findall(text)}
+    return {
+        word
+        for word in words
+        if word in registered
+        or INSIDE_A_MODEL.fullmatch(word)
+        or set(word.lower().split("_")).intersection(SYSTEMS)
+    }
+
+
+@cache
+def is_of_a_system(config: Path) -> bool:
+    """Whether a config, or one that it is based on, names parts of a system; or is not there."""
+    if not config.is_file():
+        return True
+    tree = ast.parse(config.read_text())
+    bases = (
+        config.parent / text
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_base_"
+        for text in texts_of(node)
+    )
+    return bool(known_words(tree)) or any(map(is_of_a_system, bases))
+
+
+def knowledge(source: str, module: str) -> list[str]:
+    """Sentences for what a module of the floor says of systems."""
+    tree = ast.parse(source)
+    words, texts = known_words(tree), set(texts_of(tree))
+    if module.startswith("vovtrack.engine"):
+        # What evaluates, a config says.
+        words |= texts & registered_by(("vovtrack.evaluation.metrics",))
+    paths = {path for text in texts for path in CONFIG.findall(text)}
+    words |= {path for path in paths if is_of_a_system(ROOT / path)}
+    found = sorted(word for word in words if (module, word) not in EXCEPTIONS)
+    return [f"{module} knows '{word}', which is a system's" for word in found]
+
+
+def floor() -> dict[str, str]:
+    """The modules below the systems, and their sources."""
+    modules = {module_of(path): path for path in sources()}
+    return {
+        module: path.read_text()
+        for module, path in modules.items()
+        if not any(f"{module}.".startswith(f"{room}.") for room in ABOVE_THE_FLOOR)
+    }
+
+
+def test_the_floor_knows_no_system():
+    found = [line for module, source in floor().items() for line in knowledge(source, module)]
+    assert not found, "\n".join(found)
+
+
+def test_what_systems_register_is_seen():
+    assert {"OVTrack", "OpenVocabRoIHead", "RegionNamingMetric"} <= registered_by(SYSTEMS)
+    assert {"vovtrack.engine.load", "vovtrack.engine"} <= floor().keys()
+
+
+def test_every_exception_is_needed():
+    needed = {(module, word) for module, word in EXCEPTIONS if word in floor()[module]}
+    assert needed == EXCEPTIONS.keys()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "head = model.roi_head",
+        "head = getattr(model, 'bbox_head')",
+        "config.merge_from_dict({'model.roi_head.load_feature': True})",
+        "f(pair_sampler=None)",
+        "def f(track_head): pass",
+        "KEY = 'roi_head.projection.weight'",
+        "metric = dict(type='RegionNamingMetric')",
+        "config.model.type == 'mmdet.OVTrack'",
+        "evaluator['type'] == 'TaoTrackMetric'",
+        "PACKAGES = ('vovtrack', 'detpro')",
+        "sys.modules['ovtrack.models']",
+        "STAGES = {'detpro_stage1': 1}",
+        "raise InputError('Use OVTrack.')",
+        "config = 'configs/mini/ovtrack.py'",
+        "config = 'configs/mini.py'",
+        "config = 'configs/_base_/models/mini_detector.py'",
+        "config = 'configs/a/config/that/is/gone.py'",
+    ],
+)
+def test_planted_knowledge_is_found(source):
+    assert knowledge(source, "vovtrack.engine.load")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "'''Used by OVTrack: its roi_head.'''",
+        "x = 1\n'''As detpro does.'''",
+        "def f():\n    '''See configs/mini/ovtrack.py.'''",
+        "path = 'configs/_base_/models/resnet50.py'",
+        "name = 'vovtrack'  # not ovtrack",
+        "link = 'https://github.com/zekunqian/VOVTrack'",
+        "metric = TaoTrackMetric(ann_file)",
+    ],
+)
+def test_what_the_floor_may_say(source):
+    assert knowledge(source, "vovtrack.engine.load") == []
 
 
 def test_face_is_lazy():

@@ -13,7 +13,7 @@ import pytest
 from hub_server import FakeHub
 
 from vovtrack.cli.main import build_parser
-from vovtrack.engine.weights.download import WEIGHTS
+from vovtrack.engine.weights.download import published
 from vovtrack.engine.weights.hub import REPOSITORY
 
 PAGE = (Path(__file__).resolve().parents[1] / "saved_models/README.md").read_text()
@@ -25,7 +25,7 @@ COMMANDS = [
 
 
 def test_every_file_is_on_the_page():
-    assert all(f"`{key}`" in PAGE for key in WEIGHTS)
+    assert all(f"`{key}`" in PAGE for key in published())
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -36,7 +36,7 @@ def test_every_command_is_understood(command):
 
 
 def test_the_fetch_commands_fetch(tmp_path):
-    contents = {f"saved_models/{key}": key.encode() * 100 for key in WEIGHTS}
+    contents = {f"saved_models/{key}": key.encode() * 100 for key in published()}
     stick = tmp_path / "stick"
     for name, content in contents.items():
         (stick / name).parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def test_the_fetch_commands_fetch(tmp_path):
             words = shlex.split(command.replace("/media/stick", str(stick)))[1:]
             endpoint = "http://127.0.0.1:9" if "--offline" in command else hub.endpoint
             done = subprocess.run(
-                [sys.executable, "-m", "vovtrack", *words],
+                [sys.executable, "-m", "vovtrack.cli", *words],
                 cwd=folder,
                 env={**os.environ, "HF_ENDPOINT": endpoint},
                 capture_output=True,

@@ -1,17 +1,5 @@
 """Logging, checkpoints, processes and seeds of every run."""
 
-custom_imports = dict(
-    imports=[
-        "vovtrack.models",
-        "vovtrack.datasets",
-        "vovtrack.trackers",
-        "vovtrack.evaluation.metrics",
-        "vovtrack.engine.hooks",
-        "vovtrack.engine.resume",
-        "detpro",
-        "ovtrack",
-    ]
-)
 default_scope = "mmdet"
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),

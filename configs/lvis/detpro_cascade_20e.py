@@ -7,6 +7,7 @@ _base_ = [
     "../_base_/models/detpro_cascade_r50.py",
     "../_base_/datasets/lvis_v1.py",
     "../_base_/schedules/sgd_lvis.py",
+    "../_base_/systems/detpro.py",
     "../_base_/default_runtime.py",
 ]
 

@@ -3,7 +3,11 @@
 'vovtrack prompts train configs/lvis/prompts.py --work-dir W' writes W/iou_neg5_ens.pth.
 """
 
-_base_ = ["../_base_/schedules/prompts.py", "../_base_/default_runtime.py"]
+_base_ = [
+    "../_base_/schedules/prompts.py",
+    "../_base_/systems/detpro.py",
+    "../_base_/default_runtime.py",
+]
 
 data_root = "data/lvis_v1/"
 

@@ -8,6 +8,7 @@ _base_ = [
     "../_base_/models/rpn_r101.py",
     "../_base_/datasets/lvis_v1.py",
     "../_base_/schedules/sgd_1x.py",
+    "../_base_/systems/detpro.py",
     "../_base_/default_runtime.py",
 ]
 

@@ -4,5 +4,6 @@ _base_ = [
     "../_base_/models/mini_detector.py",
     "../_base_/datasets/mini_lvis_eval.py",
     "../_base_/schedules/mini.py",
+    "../_base_/systems/detpro.py",
     "../_base_/default_runtime.py",
 ]

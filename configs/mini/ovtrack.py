@@ -4,6 +4,7 @@ _base_ = [
     "../_base_/models/mini_ovtrack.py",
     "../_base_/datasets/mini_pairs.py",
     "../_base_/schedules/mini.py",
+    "../_base_/systems/ovtrack.py",
     "../_base_/default_runtime.py",
 ]
 

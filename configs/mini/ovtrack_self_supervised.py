@@ -9,6 +9,7 @@ _base_ = [
     "../_base_/models/mini_ovtrack.py",
     "../_base_/datasets/mini_clips.py",
     "../_base_/schedules/mini.py",
+    "../_base_/systems/ovtrack.py",
     "../_base_/clips_runtime.py",
 ]
 

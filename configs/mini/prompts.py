@@ -1,6 +1,10 @@
 """Prompt learning on the regions of the mini world."""
 
-_base_ = ["../_base_/schedules/prompts.py", "../_base_/default_runtime.py"]
+_base_ = [
+    "../_base_/schedules/prompts.py",
+    "../_base_/systems/detpro.py",
+    "../_base_/default_runtime.py",
+]
 
 data_root = "work_dirs/quickstart/world/lvis/annotations/"
 vocabulary = "{{ fileDirname }}/vocabulary.json"

@@ -8,6 +8,7 @@ _base_ = [
     "../_base_/models/ovtrack_r50.py",
     "../_base_/datasets/lvis_pairs.py",
     "../_base_/schedules/sgd_pairs.py",
+    "../_base_/systems/ovtrack.py",
     "../_base_/default_runtime.py",
 ]
 

@@ -3,7 +3,11 @@
 'vovtrack prompts encode CONTEXTS --classes coco --raw-names' makes the class embeddings.
 """
 
-_base_ = ["../_base_/models/detpro_r50.py", "../_base_/default_runtime.py"]
+_base_ = [
+    "../_base_/models/detpro_r50.py",
+    "../_base_/systems/detpro.py",
+    "../_base_/default_runtime.py",
+]
 
 vocabulary = "coco"
 data_root = "data/coco/"

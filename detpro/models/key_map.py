@@ -7,6 +7,9 @@ from torch import Tensor
 from vovtrack.engine.weights.conversion import KeyMap, Layout
 
 CASCADE_STAGES = 3
+R50 = "configs/_base_/models/openvocab_r50.py"
+EMBED_KEYS = {"roi_head.projection.weight": 0, "roi_head.bbox_head.text_branch.proj.weight": 0}
+"""Projection of regions onto CLIP's embeddings, in released detectors and here."""
 
 
 def _stage_names(stage: int) -> dict[str, str]:
@@ -66,8 +69,11 @@ DETPRO = Layout(
     what="detector (stages 1 and 2)",
     keys=DETECTOR_KEYS,
     marks=("roi_head.projection.", "roi_head.bbox_head.text_branch.proj."),
+    config=R50,
     optional=("roi_head.mask_head.",),
     overrides={"roi_head": {"mask_head": MASK_HEAD}},
+    stages={"detpro_stage1": 1, "detpro_stage2_finetune": 2},
+    embed_keys=EMBED_KEYS,
 )
 CASCADE = Layout(
     name="detpro-cascade",
@@ -81,6 +87,7 @@ SOCO = Layout(
     what="SoCo initialisation of stage 1",
     keys=SOCO_KEYS,
     marks=("encoder.conv1.", "roi_head.bbox_head.shared_convs."),
+    config=R50,
     optional=(
         "neck.",
         "roi_head.bbox_head.text_branch.convs.",

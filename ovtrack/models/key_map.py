@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from detpro.models.key_map import DETECTOR_KEYS
+from detpro.models.key_map import DETECTOR_KEYS, EMBED_KEYS
 from vovtrack.engine.weights.conversion import KeyMap, Layout
 
 TRACKER_KEYS = KeyMap(
@@ -21,6 +21,8 @@ OVTRACK = Layout(
     keys=TRACKER_KEYS,
     marks=("roi_head.track_head.", "track_head."),
     config="configs/_base_/models/ovtrack_r50.py",
+    stages={"ovtrack_pair": 3, "ovtrack_finetune_final": 4},
+    embed_keys=EMBED_KEYS,
 )
 
 

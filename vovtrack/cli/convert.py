@@ -9,23 +9,10 @@ if TYPE_CHECKING:
     from vovtrack.engine.weights.conversion import Layout, Plan
 
 HELP = "convert released checkpoints and backbones to safetensors"
-EXAMPLES = (
-    "vovtrack convert ovtrack_pair.pth ovtrack_pair.safetensors",
-    "vovtrack convert ovtrack_pair.pth --check",
-    "vovtrack convert soco.pth backbone.safetensors --kind soco",
-)
 INPUTS = {"source": "the file to convert"}
 OUTPUTS = ("target",)
-KINDS = (
-    "auto",
-    "ovtrack",
-    "detpro",
-    "detpro-cascade",
-    "mmdet3",
-    "soco",
-    "torchvision",
-    "detectron2",
-)
+AUTO = "auto"
+"""The kind that is seen by the keys of the file."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,18 +25,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="print what becomes of every tensor, write nothing"
     )
     parser.add_argument(
-        "--kind", choices=KINDS, default="auto", help="what IN is (default: seen by its keys)"
+        "--kind",
+        metavar="NAME",
+        default=AUTO,
+        help="what IN is, such as ovtrack, detpro, detpro-cascade, soco, mmdet3, torchvision or "
+        "detectron2 (default: seen by its keys)",
     )
 
 
-def layouts(kind: str = "auto") -> tuple[Layout, ...]:
-    """The families of checkpoints that a kind stands for, the most special ones first."""
-    from detpro.models.key_map import CASCADE, DETPRO, SOCO
-    from ovtrack.models.key_map import OVTRACK
-    from vovtrack.engine.weights.backbones import BACKBONES
+def layouts(kind: str = AUTO) -> tuple[Layout, ...]:
+    """The families of checkpoints that a kind stands for, the most special ones first.
 
-    known = (OVTRACK, CASCADE, DETPRO, SOCO, *BACKBONES)
-    return tuple(layout for layout in known if kind in ("auto", layout.name))
+    Raises:
+        InputError: There is no such kind.
+    """
+    from vovtrack.cli.systems import collect_systems
+    from vovtrack.engine.weights.backbones import BACKBONES
+    from vovtrack.errors import InputError
+
+    own = (layout for system in collect_systems() for layout in system.layouts)
+    known = {layout.name: layout for layout in (*own, *BACKBONES)}
+    if kind != AUTO and kind not in known:
+        raise InputError(f"--kind {kind}: the kinds are {', '.join([AUTO, *known])}.")
+    return tuple(known.values()) if kind == AUTO else (known[kind],)
 
 
 def run(args: argparse.Namespace) -> int:

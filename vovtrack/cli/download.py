@@ -5,12 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "fetch the published weights, resumed and verified"
-EXAMPLES = (
-    "vovtrack download ovtrack_finetune_final",
-    "vovtrack download --list",
-    "vovtrack download --all --from /media/stick --offline",
-)
+HELP = "fetch the published weights into saved_models, resumed and verified"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,12 +34,12 @@ def run(args: argparse.Namespace) -> int:
     """Fetch what was asked for."""
     import sys
 
-    from vovtrack.engine.weights.download import ELSEWHERE, WEIGHTS, fetch
+    from vovtrack.engine.weights.download import elsewhere, fetch, published
     from vovtrack.engine.weights.hub import REPOSITORY, Hub
     from vovtrack.errors import InputError
 
     if args.list:
-        for key, what in {**WEIGHTS, **ELSEWHERE}.items():
+        for key, what in {**published(), **elsewhere()}.items():
             state = "there" if (args.to / key).exists() else "-"
             print(f"{Path(key).stem:<28}{state:<7}{key:<50}{what}")
         return 0

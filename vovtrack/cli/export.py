@@ -5,13 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "write a slim weight file, or ONNX graphs checked against torch"
-EXAMPLES = (
-    "vovtrack export --slim work_dirs/mini/epoch_5.pth slim.safetensors",
-    'vovtrack export --slim epoch_5.pth slim.safetensors --float32 --note "trained on the '
-    'mini world"',
-    'vovtrack export --onnx onnx --classes "striped red star, dotted blue circle"',
-)
+HELP = "write a slim weight file for inference, or ONNX graphs checked against torch"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,5 +54,6 @@ def run(args: argparse.Namespace) -> int:
             f"{args.onnx / name}: differs from torch by {entry['largest_difference']:.1e} "
             "of the largest value"
         )
-    print(f"{args.onnx / 'class_embeds.safetensors'}: {card['classes']} classes")
+    if "classes" in card:
+        print(f"{args.onnx / 'class_embeds.safetensors'}: {card['classes']} classes")
     return 0

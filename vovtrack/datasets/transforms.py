@@ -11,7 +11,7 @@ import cv2
 from mmcv.transforms import LoadImageFromFile
 from mmengine.logging import print_log
 
-from vovtrack.errors import InputError, one_of
+from vovtrack.errors import InputError
 from vovtrack.files.images import check_size
 from vovtrack.registry import TRANSFORMS
 
@@ -41,7 +41,8 @@ class LoadCheckedImage(LoadImageFromFile):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        one_of("on_broken", on_broken, ("error", "skip"))
+        if on_broken not in ("error", "skip"):
+            raise InputError(f"on_broken is {on_broken!r}, expected 'error' or 'skip'.")
         self._broken = BrokenFiles(max_broken) if on_broken == "skip" else None
 
     def transform(self, results: dict) -> dict | None:

@@ -6,9 +6,9 @@ than :mod:`vovtrack.engine.data_configs` allows, needs the user's word: ``--trus
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,16 @@ from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 from mmengine.utils import import_modules_from_strings
 
+import vovtrack.engine.parts  # noqa: F401  registers what configs name
 from vovtrack import compat
 from vovtrack.compat.plain_yaml import PlainLoader
 from vovtrack.engine.data_configs import OPT_IN, check_content, import_parts
 from vovtrack.engine.data_sizes import check_model, check_numbers
 from vovtrack.engine.shipped import CONFIGS, SHIPPED
-from vovtrack.errors import InputError, did_you_mean
+from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
 from vovtrack.files.targets import mark_input
 
-NAMES = {"mini": "configs/mini/ovtrack.py"}
-"""Short names of configs that come with weights."""
 DATA_SUFFIXES = (".yaml", ".yml", ".json")
 VARIABLE = re.compile(r"\{\{[^{}\n]*\}\}")
 MAX_BYTES = 1 << 19
@@ -38,12 +37,12 @@ MAX_FILES = 64
 
 
 def find_config(config_or_name: str | Path) -> Path:
-    """Path of a config given by short name, file name or path; near matches if there is none.
+    """Path of a config given by file name or path; near matches if there is none.
 
     A path that starts with ``configs/`` is found from any folder.
     """
     name = str(config_or_name)
-    for candidate in (Path(name), SHIPPED / name, SHIPPED / NAMES.get(name, "-")):
+    for candidate in (Path(name), SHIPPED / name):
         if candidate.is_file():
             return candidate
     known = {path.stem: path for path in CONFIGS.rglob("*.py") if "_base_" not in path.parts}
@@ -52,33 +51,9 @@ def find_config(config_or_name: str | Path) -> Path:
     if name.endswith(".py") and Path(name).stem in known:
         place = known[Path(name).stem].relative_to(SHIPPED)
         raise InputError(f"There is no config '{name}'; here it is '{place}'.")
-    hint = did_you_mean(Path(name).stem, [*NAMES, *known], cutoff=0.4)
+    near = difflib.get_close_matches(Path(name).stem, known, n=3, cutoff=0.4)
+    hint = f" Near matches: {', '.join(near)}." if near else ""
     raise InputError(f"There is no config '{name}'.{hint}")
-
-
-_UNREADABLE = (
-    OSError, ValueError, SyntaxError, ConfigParsingError, ImportError,
-    TypeError, KeyError, NameError,
-)  # fmt: skip
-_MISFITS = "unexpected keyword argument|missing .*required|is not in the .* registry|Failed to get"
-"""What a registry says of a config that does not fit the class that it names."""
-
-
-@contextmanager
-def misfits_told(cfg: Config) -> Iterator[None]:
-    """Turn what a registry says of an unfit part of a config into a sentence.
-
-    Raises:
-        InputError: A part has an unknown type or key, or lacks one. Other errors pass: they are
-            those of the part itself.
-    """
-    try:
-        yield
-    except (TypeError, KeyError, RuntimeError) as error:
-        if re.search(_MISFITS, str(error), re.DOTALL) is None:
-            raise
-        reason = " ".join(str(error.args[0]).split())[:300].rstrip(".")
-        raise InputError(f"Config '{cfg.filename}' does not fit its parts: {reason}.") from error
 
 
 def read_config(path: str | Path, trust_config: bool = False) -> Config:
@@ -120,8 +95,8 @@ def _read(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
         raise
     except RecursionError:
         raise InputError(f"Config '{path}' cannot be read: nested too deeply.") from None
-    except _UNREADABLE as error:
-        raise InputError(f"Config '{path}' cannot be read: {error}.") from error
+    except (OSError, ValueError, SyntaxError, ConfigParsingError, ImportError) as error:
+        raise InputError(f"Config '{path}' cannot be read: {error}.") from None
 
 
 def _read_data(path: Path, trust_config: bool, files: Iterator[int]) -> Config:

@@ -18,10 +18,9 @@ from typing import Any
 
 from mmengine.registry import Registry
 
+from vovtrack.engine.systems import is_own, packages
 from vovtrack.errors import InputError
 
-PACKAGES = ("vovtrack", "detpro", "ovtrack")
-"""Packages of this project: their parts may be imported and built."""
 LIBRARIES = ("mmengine", "mmcv", "mmdet")
 """Libraries whose parts may be built where ``PARTS`` lists them."""
 _PARTS = """
@@ -100,7 +99,7 @@ def import_parts(path: Path, content: dict[str, Any]) -> None:
             continue
         names = value.get("imports") if isinstance(value, Mapping) else value
         for name in names if isinstance(names, list) else [names]:
-            if not isinstance(name, str) or name.split(".")[0] not in PACKAGES:
+            if not isinstance(name, str) or not is_own(name):
                 raise _refused(path, key, name, "code that is not part of this project")
             try:
                 importlib.import_module(name)
@@ -123,7 +122,7 @@ def check_content(path: Path, content: dict[str, Any]) -> None:
             continue
         if key in TYPE_KEYS and not is_known_part(value):
             raise _refused(path, key, value, "a part that no list of safe parts holds")
-        if key in SCOPE_KEYS and value not in (*PACKAGES, *LIBRARIES):
+        if key in SCOPE_KEYS and value not in (*packages(), *LIBRARIES):
             raise _refused(path, key, value, "code that is not part of this project")
         if key in STORE_KEYS and not _is_known_store(value):
             raise _refused(path, key, value, f"a store other than {' and '.join(STORES)}")
@@ -188,7 +187,7 @@ def _own_parts(_num_parts: int) -> frozenset[str]:
         name
         for registry in registries()
         for name, part in registry.module_dict.items()
-        if part.__module__.split(".")[0] in PACKAGES
+        if is_own(part.__module__)
     )
 
 

@@ -1,9 +1,9 @@
 """Option names of the original command lines, and what they are today.
 
 The originals are configs of mmdet 2.x, whose runner, schedule and data options are listed here.
-What the parts of a system were called, the system itself declares (:func:`declare`) when a config
-imports it. Every old name is answered: translated with a notice, or refused with a sentence that
-says what to type instead.
+What the parts of a system were called, the system itself declares
+(:mod:`vovtrack.engine.systems`) when a config imports it. Every old name is answered: translated
+with a notice, or refused with a sentence that says what to type instead.
 """
 
 from __future__ import annotations

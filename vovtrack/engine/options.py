@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -23,7 +24,7 @@ from mmengine.runner import Runner
 import vovtrack.engine.mmdet2_options  # noqa: F401  declares what mmdet 2.x called things
 from vovtrack import registry
 from vovtrack.engine.old_options import OLD, Pair, boolean, literal, translate
-from vovtrack.errors import InputError, did_you_mean
+from vovtrack.errors import InputError
 
 _ROOTS = {
     *(set(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}),
@@ -209,10 +210,10 @@ def _containers(config: Config, key: str) -> list[Any]:
 
 def _check_class(container: dict, current: str, wanted: str, option: str) -> None:
     """Refuse a class that is none, or that cannot take what the present one is given."""
-    taken = _constructor_arguments(current)
+    taken = constructor_arguments(current)
     if not taken:
         return
-    arguments = _constructor_arguments(wanted)
+    arguments = constructor_arguments(wanted)
     if not arguments:
         raise InputError(f"Option '{option}': there is no class '{wanted}' here.")
     left = [name for name in container if name in taken and name not in {"type", *arguments}]
@@ -246,10 +247,10 @@ def _accepts(container: Any, key: str) -> bool:
         return int(key) < len(container)
     if not isinstance(container, dict):
         return False
-    return key in container or key in _constructor_arguments(container.get("type"))
+    return key in container or key in constructor_arguments(container.get("type"))
 
 
-def _constructor_arguments(type_: Any) -> dict[str, inspect.Parameter]:
+def constructor_arguments(type_: Any) -> dict[str, inspect.Parameter]:
     """What the constructor of a registered class takes, those of its bases included."""
     modules = (registry, base_registry)
     registries = [r for m in modules for r in vars(m).values() if isinstance(r, Registry)]
@@ -273,7 +274,7 @@ def _argument(container: Any, key: str) -> inspect.Parameter | None:
     """The constructor argument that a key of a config is given to, if it is known."""
     if not isinstance(container, dict):
         return None
-    return _constructor_arguments(container.get("type")).get(key)
+    return constructor_arguments(container.get("type")).get(key)
 
 
 def _unknown(config: Config, key: str, typed: str) -> str:
@@ -291,8 +292,10 @@ def _unknown(config: Config, key: str, typed: str) -> str:
             f"Option '{typed}' is now '{key}', which this config does not have: "
             "leave the option out."
         )
+    near = difflib.get_close_matches(key, [*settable, *OLD.names()], n=4, cutoff=0.6)
     same_leaf = [k for k in settable if k.split(".")[-1] == key.split(".")[-1]]
-    hint = did_you_mean(key, same_leaf, cutoff=0) or did_you_mean(key, [*settable, *OLD.names()])
+    near += [k for k in same_leaf if k not in near][: 4 - len(near)]
+    hint = f" Near matches: {', '.join(near)}." if near else ""
     return f"Unknown option '{key}': the config has no such key.{hint}"
 
 

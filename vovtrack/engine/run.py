@@ -20,11 +20,9 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-import vovtrack.engine.hooks  # noqa: F401  registers the hooks that configs name
-import vovtrack.engine.resume  # noqa: F401  registers the loop and the checkpoint hook
 from vovtrack import compat
 from vovtrack.engine import switches
-from vovtrack.engine.configs import find_config, misfits_told, read_config
+from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.options import apply_options
 from vovtrack.engine.processes import reported_workers
 from vovtrack.engine.weights.checkpoint import bare_model, load_checkpoint_into, load_weights
@@ -138,7 +136,7 @@ def test(
         seed: Seed of every random generator; default is the config's.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
         evaluate: ``track``, or ``bbox`` and ``segm``: what to evaluate of what the config can;
-            a tracking config evaluates boxes by its ``bbox_evaluator``.
+            see :func:`vovtrack.engine.switches.choose_evaluation`.
         format_only: Write the result files and skip the evaluation.
         out: JSON file for the metrics.
         observations: Folder in which to keep all detections with their embeddings, for
@@ -249,8 +247,7 @@ def _build_runner(
     switches.pin_batches(cfg)
     if launcher != "none":
         _connect_processes(cfg, launcher, purpose)
-    with misfits_told(cfg):
-        return Runner.from_cfg(cfg)
+    return Runner.from_cfg(cfg)
 
 
 def _connect_processes(cfg: Config, launcher: str, purpose: Literal["train", "test"]) -> None:

@@ -15,3 +15,5 @@ SHIPPED = _find()
 """Holds ``configs`` and ``saved_models``: the repository, or its copy in an installed package."""
 CONFIGS = SHIPPED / "configs"
 """The folder whose ``.py`` configs may run."""
+SYSTEMS = CONFIGS / "_base_" / "systems"
+"""Of each system of the project a config that imports it, and a list of its published weights."""

@@ -10,14 +10,12 @@ from typing import Any, Literal
 import torch
 from mmengine.config import Config
 
-import vovtrack.engine.drawing  # noqa: F401  registers the hook of --show-dir
-import vovtrack.engine.fuse  # noqa: F401  registers the hook of --fuse-conv-bn
-import vovtrack.engine.mixed_precision  # noqa: F401  registers the optimizer wrapper of --amp
+import vovtrack.engine.parts  # noqa: F401  registers the hooks that switches add, and metrics
+from vovtrack.engine.options import constructor_arguments
 from vovtrack.engine.weights.checkpoint import latest_checkpoint, read_checkpoint
-from vovtrack.errors import InputError, one_of
+from vovtrack.errors import InputError
+from vovtrack.registry import METRICS
 
-DETECTION_METRICS = ("LvisDetectionMetric", "CocoDetectionMetric")
-"""Evaluators that judge boxes, masks or both."""
 TOP_CLASSES = 5
 """Class probabilities that observations keep of each detection, where the config does not say."""
 VALIDATING = {
@@ -43,7 +41,8 @@ def mix_precision(cfg: Config, precision: Literal[True, "bf16", "fp16"]) -> None
     on_gpu = torch.cuda.is_available()
     if precision is True:
         precision = "fp16" if on_gpu else "bf16"
-    one_of("amp", precision, ("bf16", "fp16"))
+    if precision not in ("bf16", "fp16"):
+        raise InputError(f"amp is {precision!r}, expected bf16 or fp16.")
     if precision == "bf16":
         cfg.optim_wrapper.type = "BFloat16OptimWrapper"
         return
@@ -91,7 +90,8 @@ def continue_from(cfg: Config, checkpoint: Path) -> None:
 def settle_validation(cfg: Config, cfg_options: Sequence[str] = ()) -> None:
     """Prepare validation during training; where no epoch is validated, leave it out.
 
-    What is left out needs no data on disk. Results of trackers lie in the work directory.
+    What is left out needs no data on disk. Results lie in the work directory, where the config
+    names no other place.
 
     Raises:
         InputError: An option is about validation, and no epoch is validated.
@@ -101,7 +101,7 @@ def settle_validation(cfg: Config, cfg_options: Sequence[str] = ()) -> None:
     begin, last = cfg.train_cfg.get("val_begin", 1), cfg.train_cfg.max_epochs
     if begin <= last:
         for evaluator in evaluators(cfg, "val"):
-            if evaluator.get("type") == "TaoTrackMetric":
+            if "out_dir" in constructor_arguments(evaluator.get("type")):
                 evaluator.setdefault("out_dir", f"{cfg.work_dir}/validation")
         return
     names = (option.partition("=")[0].strip() for option in cfg_options)
@@ -121,38 +121,57 @@ def evaluators(cfg: Config, split: str = "test") -> list[Any]:
 
 
 def choose_evaluation(cfg: Config, wanted: list[str]) -> None:
-    """Let the evaluators of a config judge ``track``, or ``bbox`` and ``segm``."""
-    named = evaluators(cfg)
-    detection = [e for e in named if e.get("type") in DETECTION_METRICS]
-    if detection and set(wanted) <= {"bbox", "segm"}:
-        for evaluator in detection:
+    """Let a test judge ``track``, ``bbox``, ``segm`` or what else its metrics declare.
+
+    A metric says in ``judges`` what it can judge; of several, it takes those wanted as
+    ``iou_types``. Where those of the test cannot, the config may name others: ``evaluators =
+    dict(bbox=dict(type=...))``.
+
+    Raises:
+        InputError: None of them can.
+    """
+    named, others = evaluators(cfg), cfg.get("evaluators") or {}
+    able = [e for e in named if set(wanted) <= set(_declared(e, "judges", ()))]
+    for evaluator in able:
+        if len(_declared(evaluator, "judges", ())) > 1:
             evaluator.iou_types = tuple(wanted)
-    elif wanted == ["bbox"] and cfg.get("bbox_evaluator") is not None:
-        cfg.test_evaluator = cfg.bbox_evaluator
-    elif wanted != ["track"] or len(detection) == len(named):
+    if not able and set(wanted) <= set(others):
+        cfg.test_evaluator = [others[name] for name in wanted]
+    elif not able:
         raise InputError(
             f"--eval {' '.join(wanted)}: this config evaluates by "
-            f"{', '.join(str(e.get('type')) for e in named)} "
-            f"{'and has' if cfg.get('bbox_evaluator') else 'without'} a bbox_evaluator."
+            f"{', '.join(str(e.get('type')) for e in named)}, and its 'evaluators' name "
+            f"{'only ' + ', '.join(others) if others else 'no others'}."
         )
 
 
 def keep_observations(cfg: Config, folder: str | Path) -> None:
-    """Let the model keep what its tracker is given, and a further evaluator write it down."""
+    """Let the model keep what its tracker is given, and a further evaluator write it down.
+
+    A metric of tracks names this evaluator as its ``recorder``.
+
+    Raises:
+        InputError: No metric of the test has one.
+    """
     named = evaluators(cfg)
-    tracks = next((e for e in named if e.get("type") == "TaoTrackMetric"), None)
+    tracks = next((e for e in named if _declared(e, "recorder", None)), None)
     if tracks is None:
-        raise InputError("--observations needs a config that tests a tracker (TaoTrackMetric).")
+        raise InputError("--observations needs a config that tests a tracker on videos of TAO.")
     cfg.model.setdefault("keep_observations", TOP_CLASSES)
     cfg.test_evaluator = [
         *named,
         dict(
-            type="StoreObservations",
+            type=_declared(tracks, "recorder", None),
             ann_file=tracks.ann_file,
             vocabulary=tracks.vocabulary,
             out_dir=str(folder),
         ),
     ]
+
+
+def _declared(evaluator: Mapping[str, Any], name: str, default: Any) -> Any:
+    """What the class of an evaluator says of itself."""
+    return getattr(METRICS.get(str(evaluator.get("type"))), name, default)
 
 
 def log_to(cfg: Config, names: Sequence[str]) -> None:

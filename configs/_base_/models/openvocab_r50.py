@@ -1,6 +1,8 @@
 """Open-vocabulary detector on a ResNet-50, with a text and an image branch."""
 
-bn = dict(type="BN", requires_grad=True)
+_base_ = "resnet50.py"
+
+bn = {{_base_.bn}}
 
 model = dict(
     type="OpenVocabDetector",
@@ -13,17 +15,6 @@ model = dict(
         pad_size_divisor=32,
         # Batches in pinned memory move to a GPU while the CPU works on.
         non_blocking=True,
-    ),
-    backbone=dict(
-        type="ResNet",
-        depth=50,
-        num_stages=4,
-        out_indices=(0, 1, 2, 3),
-        frozen_stages=-1,
-        norm_cfg=bn,
-        norm_eval=True,
-        # Stride in the first 1x1 convolution, as the released weights were trained.
-        style="caffe",
     ),
     neck=dict(
         type="FPN", in_channels=[256, 512, 1024, 2048], out_channels=256, num_outs=5, norm_cfg=bn

@@ -11,6 +11,7 @@ _base_ = [
     "../../_base_/models/ovtrack_r50.py",
     "../../_base_/datasets/tao_clips.py",
     "../../_base_/schedules/sgd_clips.py",
+    "../../_base_/systems/ovtrack.py",
     "../../_base_/clips_runtime.py",
 ]
 

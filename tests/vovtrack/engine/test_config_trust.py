@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from vovtrack import compat, load_tracker
 from vovtrack.cli.main import main
+from vovtrack.cli.systems import collect_systems
 from vovtrack.engine.configs import find_config, read_config
 from vovtrack.engine.shipped import SHIPPED
 from vovtrack.errors import InputError
@@ -148,6 +149,7 @@ def test_data_on_top_of_the_projects_programs(suffix, tmp_path):
 
 def test_what_a_program_says_may_be_said_by_data(tmp_path):
     """Every type of the project's configs passes the check for foreign code."""
+    collect_systems()
     path = tmp_path / "all.json"
     for config in sorted((SHIPPED / "configs").rglob("*.py")):
         content = read_config(config).to_dict()

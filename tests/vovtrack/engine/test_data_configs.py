@@ -16,7 +16,8 @@ from mmengine import fileio
 
 from vovtrack import compat
 from vovtrack.engine.configs import read_config
-from vovtrack.engine.data_configs import PACKAGES, PARTS, is_known_part, registries
+from vovtrack.engine.data_configs import PARTS, is_known_part, registries
+from vovtrack.engine.systems import is_own
 from vovtrack.errors import InputError
 
 LIBRARIES = [
@@ -60,7 +61,7 @@ def everything_registered() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for registry in registries():
         for name, part in registry.module_dict.items():
-            if part.__module__.split(".")[0] not in PACKAGES:
+            if not is_own(part.__module__):
                 module = sys.modules[part.__module__]
                 found.setdefault(name, set()).add(getattr(module, "__file__", None) or "")
     return found

@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from tests.conftest import ROOT
 from vovtrack.engine.configs import read_config
-from vovtrack.engine.options import _constructor_arguments, apply_options
+from vovtrack.engine.options import apply_options, constructor_arguments
 from vovtrack.errors import InputError
 
 ORIGINAL = json.loads((ROOT / "tests/data/original_options.json").read_text())
@@ -83,7 +83,7 @@ def is_the_same(key: str, text: str, change: tuple) -> bool:
     if key.startswith("data.") and key.endswith(("ann_file", "img_prefix")):
         ends = [as_typed(old), as_typed(new)]
         return all(isinstance(v, list) for v in (old, new)) or ends[1].endswith(ends[0])
-    argument = _constructor_arguments(parent.get("type")).get(name.rpartition(".")[2])
+    argument = constructor_arguments(parent.get("type")).get(name.rpartition(".")[2])
     return old is None and argument is not None and as_typed(argument.default) == as_typed(new)
 
 

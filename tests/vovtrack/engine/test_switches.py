@@ -18,11 +18,11 @@ def test_what_is_evaluated():
         choose_evaluation(stills, ["track"])
     videos = Config(dict(test_evaluator=dict(type="TaoTrackMetric")))
     choose_evaluation(videos, ["track"])
-    with pytest.raises(InputError, match="--eval bbox: .*without a bbox_evaluator"):
+    with pytest.raises(InputError, match="--eval bbox: .*its 'evaluators' name no others"):
         choose_evaluation(videos, ["bbox"])
-    videos.bbox_evaluator = dict(type="Other")
+    videos.evaluators = dict(bbox=dict(type="LvisDetectionMetric", ann_file="a.json"))
     choose_evaluation(videos, ["bbox"])
-    assert videos.test_evaluator.type == "Other"
+    assert videos.test_evaluator == [dict(type="LvisDetectionMetric", ann_file="a.json")]
 
 
 def test_what_several_evaluators_evaluate():

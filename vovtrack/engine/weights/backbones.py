@@ -13,8 +13,9 @@ from vovtrack.errors import InputError
 
 OTHER_PART = "no part of the backbone"
 STEM = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
+RESNET50 = "configs/_base_/models/resnet50.py"
 RGB_STD = (58.395, 57.12, 57.375)
-"""By which the project divides its RGB images, see configs/_base_/models/openvocab_r50.py."""
+"""By which the configs of the project divide RGB images."""
 PYTORCH_STYLE = (
     "It strides in the 3x3 convolutions: set model.backbone.style=pytorch, or accept another "
     "stride placement."
@@ -81,6 +82,7 @@ MMDET3 = Layout(
     what="backbone of mmdet 3.x",
     keys=BareResNetKeys(),
     marks=("backbone.", "conv1."),
+    config=RESNET50,
     backbone=True,
     notes=("Mean, deviation and channel order of the images are those of its own config.",),
 )
@@ -89,6 +91,7 @@ TORCHVISION = Layout(
     what="torchvision ResNet-50",
     keys=BareResNetKeys(),
     marks=("fc.",),
+    config=RESNET50,
     backbone=True,
     notes=(PYTORCH_STYLE,),
 )
@@ -97,6 +100,7 @@ DETECTRON2 = Layout(
     what="detectron2 ResNet-50",
     keys=Detectron2Keys(),
     marks=("stem.conv1.", "backbone.bottom_up.stem.conv1."),
+    config=RESNET50,
     backbone=True,
     adapt=detectron2_input,
 )

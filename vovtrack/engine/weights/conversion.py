@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from torch import Tensor
+from torch import Tensor, nn
 
 from vovtrack.engine.configs import read_config
 from vovtrack.engine.load import build_model
@@ -33,13 +33,6 @@ COUNTER = "num_batches_tracked"
 """Last name of batch norm's counters: they have no effect and may be missing."""
 WRAPPER = "module."
 """Put before every key by data-parallel training."""
-STAGES = {
-    "detpro_stage1": 1,
-    "detpro_stage2_finetune": 2,
-    "ovtrack_pair": 3,
-    "ovtrack_finetune_final": 4,
-}
-"""Training stage of the published files by name; keys alone do not tell 1 from 2, 3 from 4."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +76,13 @@ class Layout:
         what: What such a file is, in words.
         keys: Translation of its key names.
         marks: Prefixes of keys, one of which a file of this family has.
+        config: Config of the model that the files are for; a path that starts with ``configs/`` is
+            found from any folder.
         optional: Prefixes of our keys that are complete or absent.
-        config: Model config, from the folder of ``configs``, that the files are for.
         overrides: Changes of its model.
         backbone: The file only has to fill the backbone.
+        stages: Training stage of published files by name, where keys alone do not tell it.
+        embed_keys: Matrices onto CLIP's embeddings -> the axis that these have.
         adapt: Changes values after renaming, ``(source, ours) -> notes``.
         notes: What a user should know of such files.
     """
@@ -95,10 +91,12 @@ class Layout:
     what: str
     keys: KeyMap
     marks: tuple[str, ...]
+    config: str
     optional: tuple[str, ...] = ()
-    config: str = "configs/_base_/models/openvocab_r50.py"
     overrides: Mapping[str, Any] = field(default_factory=dict)
     backbone: bool = False
+    stages: Mapping[str, int] = field(default_factory=dict)
+    embed_keys: Mapping[str, int] = field(default_factory=dict)
     adapt: Callable[[Mapping[str, Tensor], dict[str, Tensor]], tuple[str, ...]] | None = None
     notes: tuple[str, ...] = ()
 
@@ -168,7 +166,8 @@ def find_layout(keys: Sequence[str], layouts: Sequence[Layout]) -> Layout:
 
 def expected_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     """Key -> shape of the model that a family is for."""
-    cfg = read_config(SHIPPED / layout.config)
+    # The package that declares a layout runs already, so its config may.
+    cfg = read_config(SHIPPED / layout.config, trust_config=True)
     cfg.merge_from_dict({"model": dict(layout.overrides)})
     return model_shapes(cfg)
 
@@ -176,15 +175,28 @@ def expected_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
 def model_shapes(cfg: Config) -> dict[str, tuple[int, ...]]:
     """Key -> shape of a config's model, which takes no memory for it.
 
+    A config without the type of a model gives the shapes of the parts that it has.
+
     Raises:
         InputError: The model cannot be built.
     """
     try:
         with torch.device("meta"):
-            model = build_model(cfg)
+            parts = _build_parts(cfg)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"The model of config '{cfg.filename}' cannot be built: {error}") from None
-    return {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    return {
+        prefix + key: tuple(value.shape)
+        for prefix, part in parts.items()
+        for key, value in part.state_dict().items()
+    }
+
+
+def _build_parts(cfg: Config) -> dict[str, nn.Module]:
+    """The model, or what there is of one, by the prefix of its keys."""
+    if "type" in cfg.model:
+        return {"": build_model(cfg)}
+    return {f"{name}.": build_model(Config({"model": part})) for name, part in cfg.model.items()}
 
 
 def plan_conversion(
@@ -261,7 +273,7 @@ def convert(
         "source_sha256": file_sha256(source),
         "kind": layout.name,
         "what": layout.what,
-        "stage": STAGES.get(Path(source).stem),
+        "stage": layout.stages.get(Path(source).stem),
         "counts": {"in the file": len(weights), "written": len(ours), **plan.counts()},
         "dropped": _dropped(plan),
         "left behind": [name for name in others if name not in STATE_DICT_NAMES],

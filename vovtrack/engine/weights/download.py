@@ -6,6 +6,7 @@ was fetched is written to ``downloads.json`` beside the weights and checked ever
 
 from __future__ import annotations
 
+import difflib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -15,64 +16,60 @@ from typing import Any
 
 from huggingface_hub.utils import WeakFileLock
 
+from vovtrack.engine.shipped import SYSTEMS
 from vovtrack.engine.weights.hub import SHA256, Hub, RemoteFile, list_files, transfer
-from vovtrack.errors import InputError, did_you_mean
-from vovtrack.files.archives import decode_json
+from vovtrack.errors import InputError
+from vovtrack.files.archives import decode_json, read_json
 from vovtrack.files.atomic import atomic_write, move
 from vovtrack.files.hashing import file_sha256
 
 FOLDER = Path("saved_models")
-WEIGHTS = {
-    "pretrained_models/iou_neg5_ens.pth": "DetPro prompt embeddings of the LVIS classes",
-    "pretrained_models/detpro_prompt.pt": "DetPro prompt embeddings used by the tracker",
-    "pretrained_models/ovtrack_clip_distillation.pth": "detector distilled from CLIP",
-    "pretrained_models/ovtrack_detpro_prompt.pth": "OVTrack with DetPro prompts",
-    "our_trained_models/detpro_stage1.pth": "result of stage 1",
-    "our_trained_models/detpro_stage2_finetune.pth": "result of stage 2",
-    "our_trained_models/ovtrack_pair.pth": "result of stage 3",
-    "our_trained_models/ovtrack_finetune_final.pth": "result of stage 4, used for inference",
-}
-"""Files below ``saved_models``, and what they are."""
-ELSEWHERE = {
-    "pretrained_models/soco_r50_fpn.safetensors": (
-        "SoCo weights that stage 1 starts from, published by others: fetch the backbone that "
-        "https://github.com/dyabel/detpro links (current_mmdetection_Head.pth), or "
-        "pretrain/SoCo_FPN_Star_400ep/ckpt_epoch_400.pth of https://github.com/hologerry/SoCo, "
-        "then type 'vovtrack convert FILE "
-        "saved_models/pretrained_models/soco_r50_fpn.safetensors --kind soco'"
-    ),
-}
-"""Files below ``saved_models`` that the hub does not have, and how to come by them."""
 LOCK = "downloads.json"
 _STAGING = ".downloads"
 _ONE_AT_A_TIME = ".downloads.lock"
+
+
+def published() -> dict[str, str]:
+    """Files below ``saved_models`` that are on the hub, and what they are."""
+    return _listed("published")
+
+
+def elsewhere() -> dict[str, str]:
+    """Files below ``saved_models`` that are not on the hub, and how to come by them."""
+    return _listed("elsewhere")
+
+
+def _listed(where: str) -> dict[str, str]:
+    lists = (read_json(path) for path in sorted(SYSTEMS.glob("*.json")))
+    return {key: text for files in lists for key, text in files[where].items()}
 
 
 def resolve_names(names: Sequence[str]) -> list[str]:
     """Find weights by path, file name or stem; none given means all.
 
     Returns:
-        Keys of ``WEIGHTS``.
+        Keys of :func:`published`.
 
     Raises:
         InputError: A name is unknown; the message lists near ones.
     """
-    known, others = _by_alias(WEIGHTS), _by_alias(ELSEWHERE)
+    known, others = _by_alias(published()), _by_alias(elsewhere())
     for name in names:
         if name in others:
-            raise InputError(f"'{name}' is not on the hub. {ELSEWHERE[others[name]]}.")
+            raise InputError(f"'{name}' is not on the hub. {elsewhere()[others[name]]}.")
         if name not in known:
-            hint = did_you_mean(name, known, cutoff=0.4) or " See 'vovtrack download --list'."
-            raise InputError(f"There are no weights '{name}'.{hint}")
-    return list(dict.fromkeys(known[name] for name in names)) or list(WEIGHTS)
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            hint = f"Near names: {', '.join(near)}." if near else "See 'vovtrack download --list'."
+            raise InputError(f"There are no weights '{name}'. {hint}")
+    return list(dict.fromkeys(known[name] for name in names)) or list(published())
 
 
 def how_to_get(path: str | Path) -> str:
     """How to come by a file that is missing, in words: it may be one of the published ones."""
     name = Path(path).name
-    if key := _by_alias(ELSEWHERE).get(name):
-        return ELSEWHERE[key]
-    if name in _by_alias(WEIGHTS):
+    if key := _by_alias(elsewhere()).get(name):
+        return elsewhere()[key]
+    if name in _by_alias(published()):
         return f"fetch it by 'vovtrack download {Path(name).stem}'"
     return "correct its path"
 

@@ -1,24 +1,15 @@
 """Weights for other programs: a slim file for inference, and ONNX graphs checked against torch.
 
 A tracker does not become one graph: between its networks stand choices (which boxes, which
-tracks) that belong to the program around them. So each network is a graph of its own:
-
-* ``maps.onnx``: an image (B, 3, H, W), normalised, to the feature maps of the pyramid and the
-  proposal network's scores and deltas on each;
-* ``regions.onnx``: pooled regions (N, C, S, S) and class embeddings (K, D), the last one for
-  background, to box deltas, unit embeddings of the text and the image branch, and both logits;
-* ``association.onnx``: pooled regions (N, C, S, S) to the embeddings that are compared over time.
-
-``class_embeds.safetensors`` holds the embeddings of the classes that were set, and as
-``context_embeds`` those of names that compete without being reported: append them to the classes,
-and count their share of the softmax as background.
+tracks) that belong to the program around them. So each network is a graph of its own; which ones
+there are is declared by the system that the model belongs to.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from vovtrack.engine.load import load_tracker
+from vovtrack.engine.systems import system_of
 from vovtrack.engine.weights.checkpoint import read_checkpoint, save_weights, state_dict_of
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
@@ -93,6 +85,36 @@ class Graph:
     dynamic: dict[str, dict[int, str]]
 
 
+@dataclass(frozen=True)
+class Tensors:
+    """Values that a program needs beside the graphs.
+
+    Attributes:
+        name: Of the ``.safetensors`` file.
+        values: {name: tensor}.
+        metadata: {name: text} inside the file.
+    """
+
+    name: str
+    values: dict[str, Tensor]
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Export:
+    """All that is exported of a model.
+
+    Attributes:
+        graphs: Its networks.
+        tensors: What is written beside them.
+        facts: Added to the card.
+    """
+
+    graphs: Sequence[Graph]
+    tensors: Sequence[Tensors] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
 def export_onnx(
     config: str | Path,
     checkpoint: str | Path | None,
@@ -116,16 +138,17 @@ def export_onnx(
         and largest relative difference to torch.
 
     Raises:
-        InputError: The ``export`` extra is not installed, the tracker cannot be built, or a graph
-            computes something else than torch.
+        InputError: The ``export`` extra is not installed, the tracker cannot be built, its system
+            declares no graphs, or a graph computes something else than torch.
     """
     onnxruntime = _require("onnxruntime")
     _require("onnxscript")
-    model = load_tracker(config, checkpoint, classes, "cpu", trust_config=trust_config).model
+    tracker = load_tracker(config, checkpoint, classes, "cpu", trust_config=trust_config)
+    found = _find_networks(getattr(tracker, "model", None), size)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     card: dict[str, Any] = {"opset": OPSET, "torch": torch.__version__, "files": {}}
-    for graph in _graphs(model, size):
+    for graph in found.graphs:
         path = folder / f"{graph.name}.onnx"
         _write(graph, path)
         difference = _compare(onnxruntime, graph, path)
@@ -135,76 +158,24 @@ def export_onnx(
             "sha256": file_sha256(path),
             "largest_difference": difference,
         }
-    classifier = model.roi_head.classifier
-    names = json.dumps(list(classifier.vocabulary.names))
-    embeds = {"class_embeds": classifier.class_embeds().contiguous()}
-    if classifier.competitors:
-        embeds["context_embeds"] = classifier.context_embeds().contiguous()
-    save_weights(embeds, folder / "class_embeds.safetensors", {"names": names})
-    card["classes"] = len(classifier.vocabulary)
-    card["temperature"] = float(classifier.test_temperature)
+    for tensors in found.tensors:
+        save_weights(tensors.values, folder / f"{tensors.name}.safetensors", tensors.metadata)
+    card |= found.facts
     with atomic_write(folder / "export.json") as file:
         json.dump(card, file, indent=1)
     return card
 
 
-class _Maps(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        maps = self.model.extract_feat(image)
-        scores, deltas = self.model.rpn_head(maps)
-        return (*maps, *scores, *deltas)
-
-
-class _Regions(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.head = model.roi_head.bbox_head
-        self.temperature = float(model.roi_head.classifier.test_temperature)
-
-    def forward(self, regions: Tensor, class_embeds: Tensor) -> tuple[Tensor, ...]:
-        found = self.head(regions)
-        image = found.text_embeds if found.image_embeds is None else found.image_embeds
-        weights = (class_embeds / self.temperature).T
-        logits = (found.text_embeds @ weights, image @ weights)
-        return (found.bbox_pred, found.text_embeds, image, *logits)
-
-
-def _graphs(model: nn.Module, size: tuple[int, int]) -> list[Graph]:
-    """The networks of a tracker with inputs to try them on."""
-    generator = torch.Generator().manual_seed(0)
-    image = torch.randn(2, 3, *size, generator=generator)
-    extractor = model.roi_head.bbox_roi_extractor
-    side = extractor.roi_layers[0].output_size[0]
-    regions = torch.randn(6, extractor.out_channels, side, side, generator=generator)
-    levels = model.neck.num_outs
-    maps = tuple(f"{kind}{k}" for kind in ("map", "score", "delta") for k in range(levels))
-    return [
-        Graph(
-            "maps",
-            _Maps(model),
-            {"image": image},
-            maps,
-            {"image": {0: "batch", 2: "height", 3: "width"}},
-        ),
-        Graph(
-            "regions",
-            _Regions(model),
-            {"regions": regions, "class_embeds": model.roi_head.classifier.class_embeds()},
-            ("bbox_pred", "text_embeds", "image_embeds", "text_logits", "image_logits"),
-            {"regions": {0: "regions"}, "class_embeds": {0: "classes"}},
-        ),
-        Graph(
-            "association",
-            model.track_head,
-            {"regions": regions},
-            ("embeds",),
-            {"regions": {0: "regions"}},
-        ),
-    ]
+def _find_networks(model: nn.Module | None, size: tuple[int, int]) -> Export:
+    """What the system of a model declares to be exported."""
+    if model is None:
+        raise InputError("This tracker has no network: there is nothing to export.")
+    system = system_of(model)
+    if system is None or system.export is None:
+        raise InputError(
+            f"No system declares graphs of {type(model).__name__}: there is nothing to export."
+        )
+    return system.export(model, size)
 
 
 def _write(graph: Graph, path: Path) -> None:

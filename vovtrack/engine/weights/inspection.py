@@ -41,6 +41,8 @@ OTHER_KINDS = {
     "visual.conv1.weight": "CLIP image encoder",
 }
 """Keys that give away files that are no part of a tracker."""
+CLIP_KEYS = {"text_projection": -1, "text.text_projection": -1}
+"""Matrices of CLIP onto its embeddings -> the axis that these have."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def inspect_checkpoint(
         *_card_facts(metadata),
         *_meta_facts(content),
         ("vocabulary", _vocabulary(content, metadata, bank)),
-        *_clip_facts(weights),
+        *_clip_facts(weights, layouts),
         ("resume", _resume(content)),
     ]
     if config is None:
@@ -111,7 +113,8 @@ def inspect_checkpoint(
     # The model translates old names as those of its own family, whatever the file is of.
     family = _layout_of(expected, layouts)
     keys = family.keys if family else KeyMap()
-    plan = plan_conversion(weights, Layout("model", "model of the config", keys, ()), expected)
+    own = Layout("model", "model of the config", keys, (), str(config.filename))
+    plan = plan_conversion(weights, own, expected)
     answer = "yes" if plan.complete else f"NO, {len(plan.faults)} tensors do not"
     counts = ", ".join(f"{count} {state}" for state, count in plan.counts().items())
     facts.append(("fits", f"{answer} ({config.filename}: {counts})"))
@@ -215,14 +218,10 @@ def _names(content: Any, metadata: Mapping[str, str]) -> list[str]:
     return []
 
 
-def _clip_facts(weights: Mapping[str, Tensor]) -> list[tuple[str, str]]:
+def _clip_facts(weights: Mapping[str, Tensor], layouts: Sequence[Layout]) -> list[tuple[str, str]]:
     """The size of CLIP's embeddings, which text bank and region embeddings must share."""
-    for key, axis in (
-        ("text_projection", -1),
-        ("text.text_projection", -1),
-        ("roi_head.projection.weight", 0),
-        ("roi_head.bbox_head.text_branch.proj.weight", 0),
-    ):
+    own = {key: axis for layout in layouts for key, axis in layout.embed_keys.items()}
+    for key, axis in {**CLIP_KEYS, **own}.items():
         if key in weights and weights[key].ndim == 2:
             return [("CLIP", f"embeddings of {weights[key].shape[axis]} dimensions")]
     return []

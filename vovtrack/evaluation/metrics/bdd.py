@@ -38,6 +38,7 @@ class BddTrackMetric(BaseMetric):
     """
 
     default_prefix = "bdd100k"
+    judges = ("track",)
 
     def __init__(
         self,

@@ -51,6 +51,7 @@ class LvisDetectionMetric(BaseMetric):
     """
 
     default_prefix = "lvis"
+    judges = IOU_TYPES
     benchmark = "lvis"
 
     def __init__(

@@ -51,6 +51,8 @@ class TaoTrackMetric(BaseMetric):
     """
 
     default_prefix = "tao"
+    judges = ("track",)
+    recorder = "StoreObservations"
 
     def __init__(
         self,

@@ -1,0 +1,3 @@
+"""OVTrack and VOVTrack: quasi-dense association on DetPro's detector."""
+
+custom_imports = dict(imports=["ovtrack"])
