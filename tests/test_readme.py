@@ -1,4 +1,4 @@
-"""Every command that README.md and docs/training.md show is understood; files they name exist."""
+"""Every command that README.md and docs/ show is understood; files they name exist."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from vovtrack.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = README + (ROOT / "docs/training.md").read_text()
-LATER = "(later release)"
-OTHER_PROGRAMS = ("pip", "hf", "pre-commit")
+PAGES = "\n".join([README, *(page.read_text() for page in sorted(ROOT.glob("docs/*.md")))])
+OTHER_PROGRAMS = ("pip", "pre-commit")
 
 
-def commands() -> list[tuple[str, bool]]:
-    """Commands of the ``bash`` blocks; with each, whether the text before calls it a later one."""
+def commands() -> list[str]:
+    """Commands of the ``bash`` blocks, each once."""
     found = []
-    parts = re.split(r"```bash\n(.*?)```", PAGES, flags=re.DOTALL)
-    for before, block in zip(parts[::2], parts[1::2], strict=False):
-        later = LATER in before.strip().split("\n\n")[-1]
+    for block in re.findall(r"```bash\n(.*?)```", PAGES, flags=re.DOTALL):
         lines = block.replace("\\\n", " ").splitlines()
-        found += [(" ".join(line.split()), later) for line in lines if line.strip()]
-    return found
+        found += [" ".join(line.split()) for line in lines if line.strip()]
+    return list(dict.fromkeys(found))
 
 
 def launched(words: list[str], tmp_path: Path) -> list[str]:
@@ -45,44 +42,36 @@ def launched(words: list[str], tmp_path: Path) -> list[str]:
     return [Path(passed[script]).stem, *passed[script + 1 :]]
 
 
-def check_run(words: list[str], later: bool) -> None:
+def check_run(words: list[str]) -> None:
     """Parse the words of ``vovtrack train`` or ``test`` and apply their options to the config."""
     from vovtrack.engine.run import load_config
 
     args = build_parser(words[:1]).parse_args(words)
-    try:
-        load_config(
-            args.config,
-            cfg_options=args.cfg_options,
-            eval_options=getattr(args, "eval_options", ()),
-        )
-    except InputError as error:
-        missing = "later releases" in str(error) or not Path(args.config).exists()
-        if not (later and missing):
-            raise
+    options = dict(cfg_options=args.cfg_options, eval_options=getattr(args, "eval_options", ()))
+    load_config(args.config, **options)
 
 
-def check_command(command: str, later: bool, tmp_path: Path) -> None:
+def check_command(command: str, tmp_path: Path) -> None:
     words = [w for w in shlex.split(command) if not re.fullmatch(r"[A-Z_]+=\S*", w)]
-    if words[0] == "bash":
+    if words[0] in ("bash", "python"):
         words = words[1:]
     program = words[0].removeprefix("./")
-    if program.endswith(".sh"):
+    if program.endswith((".sh", ".py")):
         assert (ROOT / program).is_file(), f"{program} does not exist"
         if Path(program).name.startswith("dist_"):
-            check_run(launched([program, *words[1:]], tmp_path), later)
+            check_run(launched([program, *words[1:]], tmp_path))
     elif program == "vovtrack":
         assert words[1] in VERBS, f"vovtrack has no verb '{words[1]}'"
         build_parser(words[1:2]).parse_args(words[1:])
         if words[1] in ("train", "test"):
-            check_run(words[1:], later)
+            check_run(words[1:])
     else:
-        assert program in OTHER_PROGRAMS, f"'{program}' is no program of this project"
+        assert program in OTHER_PROGRAMS, f"'{program}' is not a program of this project"
 
 
-@pytest.mark.parametrize(("command", "later"), commands())
-def test_command_is_understood(command, later, repository, tmp_path):
-    check_command(command, later, tmp_path)
+@pytest.mark.parametrize("command", commands())
+def test_command_is_understood(command, repository, tmp_path):
+    check_command(command, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -99,14 +88,15 @@ def test_command_is_understood(command, later, repository, tmp_path):
 def test_wrong_command_is_noticed(command, repository, tmp_path):
     expected = (AssertionError, SystemExit, InputError, subprocess.CalledProcessError)
     with pytest.raises(expected):
-        check_command(command, False, tmp_path)
+        check_command(command, tmp_path)
 
 
 def test_promised_commands_are_shown():
-    shown = " ".join(command for command, _ in commands())
+    shown = " ".join(commands())
     for promise in (
+        "pip install -e .",
         "tools/quickstart.sh",
-        "tools/test.sh",
+        'vovtrack track video.mp4 --classes "',
         "tools/dist_train.sh configs/lvis/detpro_ens_20e.py 4",
         "configs/lvis/detpro_ens_20e_part_batch_prompt_reverse.py 4",
         "ovtrack_r50_reverse_without_inference.py 4 20956",
@@ -124,10 +114,6 @@ def test_files_named_exist():
     )
     named |= {link for link in re.findall(r"\]\((?!http|#)([^)]+)\)", README)}
     assert "tools/quickstart.sh" in named
-    later = {
-        f"configs/lvis/{n}.py"
-        for n in ("detpro_ens_20e", "detpro_ens_20e_part_batch_prompt_reverse")
-    }
-    for file in sorted(named - later):
+    for file in sorted(named):
         downloaded = file.removeprefix("saved_models/") in listed
         assert (ROOT / file).exists() or downloaded, f"README.md names {file}"

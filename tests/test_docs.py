@@ -1,0 +1,90 @@
+"""The pages of docs/: links lead somewhere, named code exists, no config is forgotten."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+PAGES += sorted(ROOT.glob("configs/*/README.md"))
+LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#([^)]*))?\)")
+
+
+def links(page: Path) -> list[tuple[str, Path, str]]:
+    """Text, target and anchor of the links of a page to files."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    return [(m[1], (page.parent / m[2]).resolve(), m[3] or "") for m in LINK.finditer(text)]
+
+
+@cache
+def symbols(path: Path) -> frozenset[str]:
+    """Names that a Python file defines: functions, classes, methods, constants, itself."""
+    names = {path.name, path.parent.name if path.stem == "__init__" else path.name}
+
+    def visit(body: list[ast.stmt], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                names.add(prefix + node.name)
+                if isinstance(node, ast.ClassDef):
+                    visit(node.body, f"{prefix}{node.name}.")
+            for target in getattr(node, "targets", [getattr(node, "target", None)]):
+                if isinstance(target, ast.Name):
+                    names.add(prefix + target.id)
+
+    visit(ast.parse(path.read_text()).body, "")
+    return frozenset(names)
+
+
+def headings(path: Path) -> set[str]:
+    """Anchors of a page, as GitHub and the built pages make them."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def faults(page: Path) -> list[str]:
+    found = []
+    for text, target, anchor in links(page):
+        code = re.fullmatch(r"`([\w.]+)`", text)
+        if not target.exists():
+            found.append(f"{target} does not exist")
+        elif target.suffix == ".py" and code and code[1] not in symbols(target):
+            found.append(f"{target.name} does not define {code[1]}")
+        elif target.suffix == ".md" and anchor and anchor not in headings(target):
+            found.append(f"{target.name} has no heading #{anchor}")
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    assert not faults(page)
+
+
+def test_dead_links_are_noticed(tmp_path):
+    page = tmp_path / "page.md"
+    (tmp_path / "code.py").write_text("class Part:\n    def step(self): ...\n")
+    for link in ("[x](none.md)", "[`Part.stop`](code.py)", "[x](page.md#nowhere)"):
+        page.write_text(f"# Here\n{link} [`Part.step`](code.py) [y](page.md#here)")
+        assert len(faults(page)) == 1
+
+
+@pytest.mark.parametrize("page", ["walks.md", "papers.md"])
+def test_walks_name_code(page):
+    """Every step of a walk and every row of the table of papers leads to a function or class."""
+    text = (ROOT / "docs" / page).read_text()
+    start = r"^\d+\. |^\| (?!in the paper)"
+    blocks = re.findall(rf"(?:{start}).*?(?={start}|^$)", text, flags=re.DOTALL | re.MULTILINE)
+    assert len(blocks) > 20
+    assert [block for block in blocks if not re.search(r"\[`[\w.]+`\]\(\.\./", block)] == []
+
+
+def test_every_config_has_its_line():
+    page = (ROOT / "docs/configs.md").read_text()
+    rows = re.findall(r"^\| \[`[^`]+`\]\(\.\./([^)]+)\) \| \S.*\|$", page, flags=re.MULTILINE)
+    configs = [str(path.relative_to(ROOT)) for path in ROOT.glob("configs/**/*.py")]
+    assert sorted(rows) == sorted(path for path in configs if "/_base_/" not in path)
