@@ -192,5 +192,5 @@ def test_configs_are_found_from_any_folder_and_by_their_old_place(tmp_path, monk
     assert find_config("configs/lvis/detpro_ens_20e.py").is_file()
     with pytest.raises(InputError, match="here it is 'configs/lvis/detpro_ens_20e.py'"):
         find_config("detpro/configs/lvis/detpro_ens_20e.py")
-    with pytest.raises(InputError, match="Near matches: .*objects365"):
+    with pytest.raises(InputError, match="Did you mean .*objects365"):
         find_config("configs/transfer/transfer_objects365.py")

@@ -50,7 +50,7 @@ def test_the_fetch_commands_fetch(tmp_path):
             words = shlex.split(command.replace("/media/stick", str(stick)))[1:]
             endpoint = "http://127.0.0.1:9" if "--offline" in command else hub.endpoint
             done = subprocess.run(
-                [sys.executable, "-m", "vovtrack.cli", *words],
+                [sys.executable, "-m", "vovtrack", *words],
                 cwd=folder,
                 env={**os.environ, "HF_ENDPOINT": endpoint},
                 capture_output=True,

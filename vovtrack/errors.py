@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -28,3 +30,39 @@ class WriteError(OSError, InputError):
     def of(cls, path: str | Path, error: OSError) -> WriteError:
         """The error of the system as a sentence that names the file."""
         return cls(f"'{path}' cannot be written: {error.strerror or error}.")
+
+
+def did_you_mean(word: str, known: Iterable[str], count: int = 3, cutoff: float = 0.6) -> str:
+    """A hint at the names that a misspelt one may stand for, to end a message with.
+
+    Args:
+        word: What was typed.
+        known: The names that there are.
+        count: Most names to offer, the nearest first.
+        cutoff: Smallest similarity of a name to offer, 0 to 1.
+
+    Returns:
+        A question with a space before it, or nothing if no name is near.
+    """
+    near = [f"'{name}'" for name in difflib.get_close_matches(word, list(known), count, cutoff)]
+    if not near:
+        return ""
+    *others, last = near
+    return f" Did you mean {', '.join(others)} or {last}?" if others else f" Did you mean {last}?"
+
+
+def one_of(name: str, value: str, known: Iterable[str]) -> str:
+    """Return ``value`` if it is one of the names known.
+
+    Args:
+        name: What the value is of, for the message.
+        value: What was given.
+        known: The names that there are.
+
+    Raises:
+        InputError: It is another.
+    """
+    names = list(known)
+    if value not in names:
+        raise InputError(f"{name} is {value!r}, expected one of {', '.join(names)}.")
+    return value

@@ -9,7 +9,7 @@ from mmdet.datasets import BaseDetDataset
 from mmengine.logging import print_log
 
 from detpro.datasets.region_features import LoadRegionFeatures
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.formats.coco import read_labelled, require_files
 from vovtrack.registry import DATASETS
 
@@ -43,10 +43,8 @@ class OpenVocabLVISDataset(BaseDetDataset):
         balance_by: Literal["all", "base", "kept"] = "kept",
         **kwargs,
     ) -> None:
-        if visible not in ("base", "all"):
-            raise InputError(f"visible is {visible!r}, expected 'base' or 'all'.")
-        if balance_by not in ("all", "base", "kept"):
-            raise InputError(f"balance_by is {balance_by!r}, expected 'all', 'base' or 'kept'.")
+        one_of("visible", visible, ("base", "all"))
+        one_of("balance_by", balance_by, ("all", "base", "kept"))
         self._vocabulary_spec = vocabulary
         self.visible = visible
         self.min_side = min_side

@@ -14,7 +14,7 @@ from mmengine.structures import InstanceData
 
 from detpro.features.bank import RegionFeatureBank
 from detpro.features.region_set import RegionSet
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.registry import TRANSFORMS
 
 
@@ -45,8 +45,7 @@ class LoadRegionFeatures(BaseTransform):
         proposals: str | None = None,
         load_feature: bool = True,
     ) -> None:
-        if on_missing not in ("error", "skip", "online"):
-            raise InputError(f"on_missing is {on_missing!r}, expected 'error', 'skip' or 'online'.")
+        one_of("on_missing", on_missing, ("error", "skip", "online"))
         if load_feature and bank is None:
             raise InputError(
                 "LoadRegionFeatures has no bank: make one with 'vovtrack features extract', or "

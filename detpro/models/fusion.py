@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 
@@ -34,10 +34,7 @@ class GeometricScoreFusion:
         fixed_text_weight: float | None = None,
         image_temperature: float | None = None,
     ) -> None:
-        if novel_mask not in ("released", "novel", "none"):
-            raise InputError(
-                f"novel_mask is {novel_mask!r}, expected 'released', 'novel' or 'none'."
-            )
+        one_of("novel_mask", novel_mask, ("released", "novel", "none"))
         self.alpha = alpha
         self.novel_mask = novel_mask
         self.fixed_text_weight = fixed_text_weight

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.registry import MODELS
 
 STATE_PAIRS = (
@@ -118,10 +118,7 @@ class StateAttention(StatePairs):
             ("scope", scope, ("loss", "logits")),
             ("normalize", normalize, ("count", "sum")),
         ):
-            if value not in choices:
-                raise InputError(
-                    f"{name} is {value!r}, expected {' or '.join(map(repr, choices))}."
-                )
+            one_of(name, value, choices)
         self.low, self.high = low, high
         self.detach = detach
         self.apply_to = apply_to

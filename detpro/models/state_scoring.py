@@ -15,7 +15,7 @@ from torch import Tensor
 
 from detpro.models.bbox_head import RegionOutputs
 from detpro.models.state_attention import StatePairs
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 
@@ -88,8 +88,7 @@ class StateWeighting(StateScoring):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if classes not in ("all", "novel"):
-            raise InputError(f"classes is {classes!r}, expected 'all' or 'novel'.")
+        one_of("classes", classes, ("all", "novel"))
         self.scale = scale
         self.classes = classes
         self.two_stage = two_stage

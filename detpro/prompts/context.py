@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.models.clip.encoder import ClipEncoder, encode_token_embeds
 
 PLACEHOLDER = "X"
@@ -46,8 +46,7 @@ class ContextPrompts(nn.Module):
         full_length: bool = False,
         ending: str = ".",
     ) -> None:
-        if position not in ("end", "middle", "front"):
-            raise InputError(f"position is {position!r}, expected 'end', 'middle' or 'front'.")
+        one_of("position", position, ("end", "middle", "front"))
         if not names or isinstance(names, str):
             raise InputError("prompt learning needs a list of class names.")
         super().__init__()

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vovtrack.errors import InputError
+from vovtrack.errors import one_of
 
 
 def class_weights(labels: Tensor, num_classes: int) -> Tensor:
@@ -116,6 +116,4 @@ def prompt_loss(mode: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     Raises:
         InputError: Unknown mode.
     """
-    if mode not in LOSSES:
-        raise InputError(f"mode is {mode!r}, expected one of {', '.join(LOSSES)}.")
-    return LOSSES[mode]
+    return LOSSES[one_of("mode", mode, LOSSES)]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 
 PREFIX = "hdf5"
 SUFFIXES = (".h5", ".hdf5")
@@ -69,8 +69,7 @@ def find_images(path: str | Path, names: Iterable[str], keys: str = "lvis") -> d
             installed.
     """
     path = Path(path)
-    if keys not in KEYS:
-        raise InputError(f"archive_keys is {keys!r}, expected one of {', '.join(KEYS)}.")
+    one_of("archive_keys", keys, KEYS)
     if path.is_dir():
         there = {entry.name: entry.path for entry in os.scandir(path) if entry.is_file()}
         places = {name: there.get(os.path.basename(name)) for name in names}

@@ -13,7 +13,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.registry import DATASETS
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -59,8 +59,7 @@ class RawSnippetDataset(BaseDataset):
         share_transforms: bool = False,
         **kwargs,
     ) -> None:
-        if sampling not in ("long_short", "consecutive"):
-            raise InputError(f"sampling is {sampling!r}, expected 'long_short' or 'consecutive'.")
+        one_of("sampling", sampling, ("long_short", "consecutive"))
         if clip_length < 2 or (sampling == "long_short" and clip_length % 2):
             raise InputError(f"clip_length is {clip_length}: it must be even and at least 2.")
         if window < clip_length or (chunk_length is not None and chunk_length < clip_length):

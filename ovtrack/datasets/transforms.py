@@ -27,7 +27,7 @@ from mmdet.datasets.transforms import (
 )
 from mmdet.structures.bbox import autocast_box_type
 
-from vovtrack.errors import InputError
+from vovtrack.errors import one_of
 from vovtrack.registry import TRANSFORMS
 
 _PER_BOX = ("gt_bboxes_labels", "gt_instances_ids", "gt_sources")
@@ -141,7 +141,7 @@ class PairMosaic(Mosaic):
 
     def __init__(self, identity: Identity = "instance", **kwargs) -> None:
         super().__init__(**kwargs)
-        self.identity = check_identity(identity)
+        self.identity = one_of("identity", identity, IDENTITIES)
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
@@ -197,7 +197,7 @@ class PairMixUp(BaseTransform):
         self.ratio_range = ratio_range
         self.flip_ratio = flip_ratio
         self.pad_val = pad_val
-        self.identity = check_identity(identity)
+        self.identity = one_of("identity", identity, IDENTITIES)
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
@@ -253,17 +253,6 @@ class PackIdentityInputs(PackDetInputs):
     def __init__(self, meta_keys: tuple[str, ...] | None = None) -> None:
         default = "img_id img_path ori_shape img_shape scale_factor flip flip_direction"
         super().__init__(meta_keys or (*default.split(), "homography_matrix"))
-
-
-def check_identity(identity: str) -> str:
-    """Return ``identity`` if it is one.
-
-    Raises:
-        InputError: It is none of ``IDENTITIES``.
-    """
-    if identity not in IDENTITIES:
-        raise InputError(f"identity is {identity!r}, expected one of {', '.join(IDENTITIES)}.")
-    return identity
 
 
 def identify(parts: tuple[dict, ...], identity: Identity) -> None:

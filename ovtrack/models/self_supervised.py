@@ -13,7 +13,7 @@ from torchvision.ops import nms
 
 from ovtrack.models.clustering import kmeans, modal_cluster
 from ovtrack.models.ovtrack import OVTrack, in_order
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.registry import MODELS
 
 
@@ -78,11 +78,8 @@ class SelfSupervisedOVTrack(OVTrack):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        if clusters not in ("modal", "each") or coordinates not in ("input", "source"):
-            raise InputError(
-                f"clusters={clusters!r}, coordinates={coordinates!r}: expected 'modal' or 'each', "
-                "and 'input' or 'source'."
-            )
+        one_of("clusters", clusters, ("modal", "each"))
+        one_of("coordinates", coordinates, ("input", "source"))
         best = self.roi_head.best_score()
         if score_thr is not None and score_thr > best:
             raise InputError(

@@ -66,7 +66,7 @@ def main() -> None:
     for seed in args.seeds:
         prompts = args.out / f"seed{seed}" / "prompts"
         if not (prompts / "iou_neg5_ens.safetensors").exists():
-            train = [sys.executable, "-m", "vovtrack.cli", "prompts", "train"]
+            train = [sys.executable, "-m", "vovtrack", "prompts", "train"]
             run([*train, "configs/mini/prompts.py", "--work-dir", prompts, "--seed", seed])
         for name in args.cells:
             train_and_test(args.out, name, seed)

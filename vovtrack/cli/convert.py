@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from vovtrack.engine.weights.conversion import Layout, Plan
 
 HELP = "convert released checkpoints and backbones to safetensors"
+EXAMPLES = (
+    "vovtrack convert ovtrack_pair.pth ovtrack_pair.safetensors",
+    "vovtrack convert ovtrack_pair.pth --check",
+    "vovtrack convert soco.pth backbone.safetensors --kind soco",
+)
 INPUTS = {"source": "the file to convert"}
 OUTPUTS = ("target",)
 AUTO = "auto"

@@ -12,7 +12,12 @@ from vovtrack.cli.train import add_trust_argument
 from vovtrack.engine.shipped import SHIPPED
 from vovtrack.errors import InputError
 
-HELP = "print versions, devices and what is missing for what, or describe a weight file"
+HELP = "print versions, devices and what is missing, or describe a weight file"
+EXAMPLES = (
+    "vovtrack doctor",
+    "vovtrack doctor --checkpoint ovtrack_pair.pth",
+    "vovtrack doctor --checkpoint A.safetensors --config configs/mini/ovtrack.py",
+)
 
 PACKAGES = ("torch", "torchvision", "mmengine", "mmcv", "mmdet", "open_clip", "av", "cv2", "numpy")
 WEIGHTS = {

@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "fetch the published weights into saved_models, resumed and verified"
+HELP = "fetch the published weights, resumed and verified"
+EXAMPLES = (
+    "vovtrack download ovtrack_finetune_final",
+    "vovtrack download --list",
+    "vovtrack download --all --from /media/stick --offline",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "draw stored tracks into a video, or how trackable objects look into pictures"
+HELP = "draw stored tracks into a video, or states into pictures"
+EXAMPLES = (
+    "vovtrack draw tracks tracks.json --out drawn.mp4",
+    "vovtrack draw states images/ --config configs/mini/detpro_state.py --checkpoint S.pth "
+    "--out seen",
+    'vovtrack draw tracks tracks.txt --frames video.mp4 --classes "car, person" --out drawn.mp4',
+    "vovtrack draw tracks tao_track.json --gt val.json --frames tao/frames --video 7 --out "
+    "drawn.mp4",
+    "vovtrack draw states one.jpg --config configs/mini/detpro_state.py --checkpoint S.pth "
+    "--out seen",
+    "vovtrack draw states images/ --config C.py --checkpoint S.pth --out seen --score-thr 0.5",
+)
 INPUTS = {"results": "the result file", "gt": "the annotation file", "frames": "the frames"}
 
 

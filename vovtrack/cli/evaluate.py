@@ -6,17 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-HELP = "score predictions against ground truth, or compare the results of several runs"
+HELP = "score predictions against ground truth, or compare reports"
+EXAMPLES = (
+    "vovtrack evaluate --gt val.json --pred tao_track.json --out a.json --html a.html",
+    "vovtrack evaluate --benchmark mot17 --gt MOT17/train --pred results.zip --all-metrics",
+    "vovtrack evaluate a.json b.json",
+)
 INPUTS = {"files": "a report to compare", "gt": "the ground truth", "pred": "the predictions"}
 OUTPUTS = ("out", "html")
-_EPILOG = """\
-One run:     vovtrack evaluate --benchmark tao --gt val.json --pred tao_track.json --out a.json
-Several:     vovtrack evaluate a.json b.json            is b better than a, and how sure is that?
-             vovtrack evaluate --gt val.json a_track.json b_track.json
-Shards:      vovtrack evaluate --gt G --pred P --shards 4              4 processes on this machine
-             vovtrack evaluate --gt G --pred P --shards 4 --shard 0 --out part0.json   one of 4
-             vovtrack evaluate --merge part0.json part1.json part2.json part3.json --out a.json
-
+BENCHMARK_TABLE = """\
 benchmarks       ground truth                                predictions
   tao-ov, tao    TAO annotations, JSON                       TAO results, JSON or columns
   mot17, mot20,  folder or .zip of <sequence>/gt/gt.txt      folder or .zip of <sequence>.txt
@@ -32,9 +30,14 @@ JSON may also be packed as .json.gz or .zip.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _EPILOG
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="reports to compare")
+    parser.epilog = BENCHMARK_TABLE
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="reports to compare, or to join; with --gt: more predictions",
+    )
     parser.add_argument("--benchmark", default="tao-ov", metavar="NAME", help="see below")
     parser.add_argument("--gt", type=Path, metavar="PATH", help="ground truth")
     parser.add_argument("--pred", type=Path, metavar="PATH", help="predictions")
@@ -79,7 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     work = parser.add_argument_group("scale and comparison")
     work.add_argument("--shards", type=int, default=1, metavar="N", help="number of processes")
-    work.add_argument("--shard", type=int, metavar="K", help="count only shard K of N, into --out")
+    work.add_argument(
+        "--shard", type=int, metavar="K", help="count only shard K of N (from 0), into --out"
+    )
     work.add_argument("--merge", action="store_true", help="FILEs are the reports of all shards")
     work.add_argument("--resamples", type=int, default=1000, metavar="N", help="bootstrap draws")
     work.add_argument("--seed", type=int, default=0, help="seed of the bootstrap")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "write a slim weight file for inference, or ONNX graphs checked against torch"
+HELP = "write a slim weight file, or ONNX graphs checked against torch"
+EXAMPLES = (
+    "vovtrack export --slim work_dirs/mini/epoch_5.pth slim.safetensors",
+    'vovtrack export --slim epoch_5.pth slim.safetensors --float32 --note "trained on the '
+    'mini world"',
+    'vovtrack export --onnx onnx --classes "striped red star, dotted blue circle"',
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

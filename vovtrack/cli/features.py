@@ -6,7 +6,26 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-HELP = "make region proposals and the CLIP feature bank that distillation and prompts learn from"
+HELP = "propose regions and make their CLIP features"
+EXAMPLES = (
+    "vovtrack features proposals configs/mini/detector.py A.pth --ann a.json --images I --out "
+    "P.safetensors",
+    "vovtrack features extract --bank bank --ann a.json --images I --regions P.safetensors",
+    "vovtrack features verify --bank bank --ann a.json --images I",
+    "vovtrack features import features.zip --bank bank --ann a.json --regions proposals.pkl",
+    "vovtrack features proposals configs/lvis/rpn_r101_fpn_base.py R.pth --ann a.json "
+    "--images I --out P.safetensors --max-per-image 300",
+    "vovtrack features proposals configs/mini/detector.py A.pth --ann a.json --images I --out "
+    "P.safetensors --device cuda",
+    "vovtrack features extract --bank bank --ann a.json --images I --annotated base",
+    "vovtrack features extract --bank bank --ann a.json --images I --annotated all "
+    "--precision bfloat16",
+    "vovtrack features verify --bank bank --ann a.json --images I --rows-per-shard 100",
+    "vovtrack features verify --bank bank --ann a.json --images I --device cuda --seed 1",
+    "vovtrack features import features.zip --bank bank --ann a.json --regions R.safetensors",
+    "vovtrack features import features.zip --bank bank --ann a.json --regions R.pkl "
+    "--images-per-shard 500",
+)
 INPUTS = {
     "config": "the config",
     "checkpoint": "the checkpoint",

@@ -8,6 +8,21 @@ from pathlib import Path
 from vovtrack.cli.train import add_config_arguments
 
 HELP = "look into a config, its data, its cost, or the log of a run"
+EXAMPLES = (
+    "vovtrack inspect config configs/mini/ovtrack.py --keys",
+    "vovtrack inspect logs work_dirs/mini --keys loss loss_track --out curves.png",
+    "vovtrack inspect flops configs/lvis/detpro_ens_20e.py --scale 1333 800",
+    "vovtrack inspect config configs/mini/ovtrack.py",
+    "vovtrack inspect config configs/mini/ovtrack.py --cfg-options train_cfg.max_epochs=2",
+    "vovtrack inspect data configs/mini/ovtrack.py --out work_dirs/samples",
+    "vovtrack inspect data configs/mini/ovtrack.py --out work_dirs/samples --number 16 --seed 1",
+    "vovtrack inspect data configs/mini/ovtrack.py --split test --out work_dirs/samples",
+    "vovtrack inspect logs work_dirs/mini",
+    "vovtrack inspect logs work_dirs/one work_dirs/two --out curves.png",
+    "vovtrack inspect flops configs/mini/ovtrack.py",
+    "vovtrack inspect flops configs/mini/ovtrack.py --cfg-options "
+    "model.test_cfg.rpn.max_per_img=300",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

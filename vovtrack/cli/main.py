@@ -1,15 +1,15 @@
 """The ``vovtrack`` command: reads the verb, lets its module do the work, reports user errors.
 
-A verb is a module ``vovtrack/cli/<verb>.py`` with ``HELP`` (one line),
-``add_arguments(parser)`` and ``run(args) -> exit code``. Its heavy imports stand inside ``run``,
-so that ``vovtrack --help`` answers at once. ``INPUTS`` (argument: what it is) and ``OUTPUTS``
-(options) name its files to read and to write: no output may be an input or another output.
+A verb is a module ``vovtrack/cli/<verb>.py`` with ``HELP`` (one line), ``EXAMPLES`` (commands,
+three of which end its help), ``add_arguments(parser)`` and ``run(args) -> exit code``. Its heavy
+imports stand inside ``run``, so that ``vovtrack --help`` answers at once. ``INPUTS`` (argument:
+what it is) and ``OUTPUTS`` (options) name its files to read and to write: no output may be an
+input or another output.
 """
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -18,14 +18,24 @@ from types import ModuleType
 from typing import Any
 
 from vovtrack import __version__
+from vovtrack.cli.examples import show_examples
 from vovtrack.cli.process import share_cores
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, did_you_mean
 from vovtrack.files.targets import check_target, guarded_inputs, mark_input
 
-VERBS = (
-    "synth", "prepare", "train", "test", "track", "replay", "evaluate", "features", "prompts",
-    "draw", "inspect", "download", "convert", "export", "publish", "doctor",
-)  # fmt: skip
+GROUPS = {
+    "use": ("track", "draw", "replay", "evaluate"),
+    "train and test": ("train", "test", "prompts", "features", "prepare", "synth"),
+    "weights": ("download", "convert", "export", "publish"),
+    "look": ("inspect", "doctor"),
+}
+"""The verbs, as the help shows them."""
+VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
+EXAMPLES = (
+    'vovtrack track video.mp4 --classes "striped red star, dotted blue circle" --out tracked.mp4',
+    "vovtrack evaluate --gt validation.json --pred tao_track.json",
+    "vovtrack track --help",
+)
 
 
 def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
@@ -34,14 +44,28 @@ def build_parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
         prog="vovtrack", description="Open-vocabulary multi-object tracking."
     )
     parser.add_argument("--version", action="version", version=f"vovtrack {__version__}")
-    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name in verbs:
-        module = importlib.import_module(f"vovtrack.cli.{name}")
-        verb = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
+    modules = {name: importlib.import_module(f"vovtrack.cli.{name}") for name in verbs}
+    parser.epilog = _verb_list({name: module.HELP for name, module in modules.items()})
+    show_examples(parser, EXAMPLES)
+    subparsers = parser.add_subparsers(
+        dest="verb", metavar="VERB", required=True, help="one of those below"
+    )
+    for name, module in modules.items():
+        verb = subparsers.add_parser(name, description=module.HELP)
         module.add_arguments(verb)
+        show_examples(verb, module.EXAMPLES)
         options = tuple(verb._option_string_actions)
         verb.set_defaults(run=module.run, options=options, **declared_files(module))
     return parser
+
+
+def _verb_list(helps: dict[str, str]) -> str:
+    """The verbs by group: argparse itself can only list them one after the other."""
+    blocks = []
+    for group, verbs in GROUPS.items():
+        lines = [f"  {verb:<10}{helps[verb]}" for verb in verbs if verb in helps]
+        blocks.append("\n".join([f"{group}:", *lines]))
+    return "\n\n".join(blocks)
 
 
 def declared_files(module: ModuleType) -> dict[str, Any]:
@@ -62,9 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     share_cores()
     words = sys.argv[1:] if argv is None else list(argv)
     if words and not words[0].startswith("-") and words[0] not in VERBS:
-        near = difflib.get_close_matches(words[0], VERBS, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(VERBS)}."
-        _complain(f"vovtrack: unknown verb '{words[0]}'; {hint}")
+        known = f" Choose one of {', '.join(VERBS)}."
+        hint = did_you_mean(words[0], VERBS, count=1, cutoff=0.5) or known
+        _complain(f"vovtrack: There is no verb '{words[0]}'.{hint}")
         return 2
     verb = words[0] if words else ""
     try:
@@ -88,8 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _unknown_words(words: Sequence[str], options: Sequence[str]) -> str:
-    near = difflib.get_close_matches(words[0].split("=")[0], options, n=1, cutoff=0.6)
-    hint = f" Did you mean '{near[0]}'?" if near else " See --help."
+    hint = did_you_mean(words[0].split("=")[0], options, count=1) or " See --help."
     return f"unrecognized arguments: {' '.join(words)[:200]}.{hint}"
 
 

@@ -6,6 +6,11 @@ import argparse
 from pathlib import Path
 
 HELP = "list the images of an annotation file that are missing on disk"
+EXAMPLES = (
+    "vovtrack prepare check validation.json data/tao/frames",
+    "vovtrack prepare check lvis_v1_train.json coco/train2017 --out missing.txt",
+    "vovtrack prepare check lvis_v1_val.json coco/val2017",
+)
 INPUTS = {"annotations": "the annotation file"}
 OUTPUTS = ("out",)
 

@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 HELP = "extract the frames of video files, one folder per video"
+EXAMPLES = (
+    "vovtrack prepare frames videos/ --out data/raw/mine",
+    "vovtrack prepare frames a.mp4 b.mp4 --out data/raw/mine --every 5",
+    "vovtrack prepare frames videos/ --out data/raw/mine --quality 90 --workers 4",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

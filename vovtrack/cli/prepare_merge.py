@@ -6,6 +6,13 @@ import argparse
 from pathlib import Path
 
 HELP = "add to LVIS v1 the annotations of COCO that it lacks, classes matched by synset"
+EXAMPLES = (
+    "vovtrack prepare merge lvis_v1_train.json instances_train2017.json --out merged.json",
+    "vovtrack prepare merge lvis_v1_train.json instances_train2017.json --out merged.json "
+    "--boxes-only",
+    "vovtrack prepare merge lvis_v1_train.json instances_train2017.json --out merged.json "
+    "--iou 0.8",
+)
 INPUTS = {"lvis": "the annotations of LVIS", "coco": "the annotations of COCO"}
 OUTPUTS = ("out",)
 

@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 HELP = "draw a second view of each annotated still and write them as videos of two frames"
+EXAMPLES = (
+    "vovtrack prepare pairs lvis_v1_train.json coco/train2017 --out data/pairs",
+    "vovtrack prepare pairs lvis_v1_train.json coco/train2017 --out data/pairs --background other",
+    "vovtrack prepare pairs instances.json images --out data/pairs --all --repeats 2 --seed 1",
+)
 INPUTS = {"annotations": "the annotation file"}
 
 

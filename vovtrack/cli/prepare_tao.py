@@ -6,6 +6,11 @@ import argparse
 from pathlib import Path
 
 HELP = "turn published TAO annotations into <name>_ours.json and, by synset, <name>_ours_v1.json"
+EXAMPLES = (
+    "vovtrack prepare tao train.json validation.json",
+    "vovtrack prepare tao validation.json --out data/tao/annotations",
+    "vovtrack prepare tao test.json --categories test_categories.json",
+)
 INPUTS = {"annotations": "an annotation file", "categories": "the file of categories"}
 
 

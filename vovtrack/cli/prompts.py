@@ -8,7 +8,19 @@ from pathlib import Path
 from vovtrack.cli.features import add_clip_arguments, build_clip_encoder
 from vovtrack.cli.train import add_trust_argument
 
-HELP = "learn prompts for class names on region features; encode any vocabulary with them"
+HELP = "learn prompts for class names, and encode any vocabulary with them"
+EXAMPLES = (
+    "vovtrack prompts train configs/mini/prompts.py --work-dir work_dirs/prompts",
+    "vovtrack prompts encode bin_*.pth --classes lvis_v1 --out lvis.safetensors",
+    "vovtrack prompts ensemble one.pth two.pth --out both.pth",
+    "vovtrack prompts train configs/mini/prompts.py --work-dir work_dirs/again --seed 1",
+    "vovtrack prompts train configs/lvis/prompts.py --work-dir P --cfg-options "
+    "train_cfg.max_epochs=3",
+    'vovtrack prompts encode bin_5.pth --classes "striped red star, a b" --out two.safetensors',
+    "vovtrack prompts encode bin_5.pth --classes coco --position middle --out coco.pth",
+    "vovtrack prompts ensemble one.pth two.pth --classes lvis_v1 --out both.safetensors",
+    "vovtrack prompts ensemble bin_5.pth bin_6.pth bin_7.pth --out three.pth",
+)
 INPUTS = {
     "config": "the config",
     "embeddings": "a file to put together",

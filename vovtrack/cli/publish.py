@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "send a weight file with a generated card to a model hub"
+HELP = "send a weight file with its card to a model hub"
+EXAMPLES = (
+    "vovtrack publish slim.safetensors --repo user/name",
+    "vovtrack publish slim.safetensors --repo user/name --dry-run card",
+    "vovtrack publish slim.safetensors --repo user/name --report a.json --config "
+    "configs/mini/ovtrack.py",
+)
 INPUTS = {"file": "the weight file", "report": "the report"}
 
 

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from vovtrack.cli.train import add_config_arguments
 
-HELP = "run associations on stored detections, without images or network, and compare them"
+HELP = "run trackers on stored detections and compare them"
+EXAMPLES = (
+    "vovtrack replay work_dirs/observations --tracker ovtracker iou sort bytetrack ocsort",
+    "vovtrack replay work_dirs/observations --grid model.tracker.memo_frames=10,30 --csv grid.csv",
+    "vovtrack replay work_dirs/observations --boxes 50 110 --benchmark tao-ov tao",
+)
 INPUTS = {"gt": "the annotation file"}
 OUTPUTS = ("csv",)
 

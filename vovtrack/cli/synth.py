@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "write a small synthetic world: stills, pairs, videos and clips with exact ground truth"
+HELP = "write a small synthetic world with exact ground truth"
+EXAMPLES = (
+    "vovtrack synth --out world",
+    "vovtrack synth --size tiny --seed 1 --out world --force",
+    "vovtrack synth --boxes-only --videos 988 --out boxes",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,13 @@ from vovtrack.cli.process import choose_device
 from vovtrack.cli.train import add_run_arguments
 
 HELP = "test a checkpoint on the test set of a config"
+EXAMPLES = (
+    "vovtrack test configs/mini/ovtrack.py saved_models/mini/ovtrack_mini.safetensors --out a.json",
+    "vovtrack test configs/mini/ovtrack.py work_dirs/mini --eval-options "
+    "resfile_path=results/epochs",
+    "vovtrack test configs/mini/ovtrack.py A.pth --observations work_dirs/observations "
+    "--show-dir seen",
+)
 INPUTS = {"config": "the config", "checkpoint": "the checkpoint"}
 OUTPUTS = ("out",)
 

@@ -7,6 +7,11 @@ import argparse
 from vovtrack.cli.train import add_trust_argument
 
 HELP = "track named objects in a video, a folder of frames or a camera"
+EXAMPLES = (
+    'vovtrack track video.mp4 --classes "striped red star, dotted blue circle" --out tracked.mp4',
+    "vovtrack track frames/ --json tracks.json --mot tracks.txt --batch-size 4",
+    "vovtrack track 0 --classes names.txt --out camera.mp4 --max-frames 300 --device cuda",
+)
 INPUTS = {"source": "the source", "config": "the config", "checkpoint": "the checkpoint"}
 OUTPUTS = ("out", "json", "mot")
 
@@ -39,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from vovtrack.engine.track_files import Outputs
     from vovtrack.engine.track_video import track_video
     from vovtrack.errors import InputError
+    from vovtrack.structures import Target
 
     outputs = Outputs(video=args.out, json=args.json, mot=args.mot)
     if not outputs.paths():
@@ -47,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         args.source,
         args.config,
         args.checkpoint,
-        classes=args.classes,
+        target=None if args.classes is None else Target(classes=args.classes),
         outputs=outputs,
         device=args.device,
         amp=args.amp,

@@ -8,6 +8,11 @@ from vovtrack.cli.old_flags import TRAIN, add_old_flags
 from vovtrack.cli.process import choose_device
 
 HELP = "train the model of a config"
+EXAMPLES = (
+    "vovtrack train configs/mini/ovtrack.py --work-dir work_dirs/mini --resume",
+    "vovtrack train configs/mini/ovtrack.py --cfg-options train_cfg.max_epochs=2 load_from=A.pth",
+    "vovtrack train configs/mini/detector.py --amp bf16 --seed 0 --log tensorboard",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import cv2
 from mmcv.transforms import LoadImageFromFile
 from mmengine.logging import print_log
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.files.images import check_size
 from vovtrack.registry import TRANSFORMS
 
@@ -41,8 +41,7 @@ class LoadCheckedImage(LoadImageFromFile):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_broken not in ("error", "skip"):
-            raise InputError(f"on_broken is {on_broken!r}, expected 'error' or 'skip'.")
+        one_of("on_broken", on_broken, ("error", "skip"))
         self._broken = BrokenFiles(max_broken) if on_broken == "skip" else None
 
     def transform(self, results: dict) -> dict | None:

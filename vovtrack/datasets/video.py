@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from vovtrack.datasets.video_file import Item, decode, read_facts
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.files.images import read_image
 from vovtrack.files.targets import mark_input
 
@@ -50,6 +50,7 @@ class FrameSource:
         time_base: Unit of the frames' times in seconds, None if they have none.
         pixel_aspect: Width of a pixel by its height.
         audio: File whose sound belongs to the frames, if there is any.
+        once: Whether it can be iterated only once.
         on_bad_frame: ``error`` or ``skip``.
         max_frames: Stop after so many frames.
         bad_frames: Unreadable frames that the present iteration has skipped.
@@ -64,6 +65,7 @@ class FrameSource:
     time_base: Fraction | None = None
     pixel_aspect: Fraction = Fraction(1)
     audio: Path | None = None
+    once: bool = False
     on_bad_frame: BadFramePolicy = "error"
     max_frames: int | None = None
     bad_frames: list[str] = field(default_factory=list)
@@ -116,8 +118,7 @@ def read_video(
         InputError: No such source, not a video, no frames; while iterating: an unreadable frame
             or frames of different sizes, named, or a file that ends before its header says.
     """
-    if on_bad_frame not in ("error", "skip"):
-        raise InputError(f"on_bad_frame is {on_bad_frame!r}, expected 'error' or 'skip'.")
+    one_of("on_bad_frame", on_bad_frame, ("error", "skip"))
     if max_frames is not None and max_frames < 1:
         raise InputError(f"max_frames is {max_frames}, expected 1 or more.")
     opened = _open(source)
@@ -155,7 +156,7 @@ def _open_arrays(arrays: Iterable[np.ndarray]) -> FrameSource:
     height, width = _checked_array(first, 0).shape[:2]
     if iterator is arrays:  # a generator: what was taken from it must be put back
         read = _only_once("generator", items(chain([first], iterator)))
-        return FrameSource("arrays", read, width, height)
+        return FrameSource("arrays", read, width, height, once=True)
     num_frames = len(arrays) if hasattr(arrays, "__len__") else None
     return FrameSource("arrays", lambda: items(arrays), width, height, num_frames=num_frames)
 
@@ -224,6 +225,7 @@ def _open_camera(device: int | str, name: str) -> FrameSource:
         width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
         height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         fps=capture.get(cv2.CAP_PROP_FPS) or None,
+        once=True,
     )
 
 

@@ -6,9 +6,9 @@ than :mod:`vovtrack.engine.data_configs` allows, needs the user's word: ``--trus
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from vovtrack.compat.plain_yaml import PlainLoader
 from vovtrack.engine.data_configs import OPT_IN, check_content, import_parts
 from vovtrack.engine.data_sizes import check_model, check_numbers
 from vovtrack.engine.shipped import CONFIGS, SHIPPED
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, did_you_mean
 from vovtrack.files.archives import read_json
 from vovtrack.files.targets import mark_input
 
@@ -51,9 +51,33 @@ def find_config(config_or_name: str | Path) -> Path:
     if name.endswith(".py") and Path(name).stem in known:
         place = known[Path(name).stem].relative_to(SHIPPED)
         raise InputError(f"There is no config '{name}'; here it is '{place}'.")
-    near = difflib.get_close_matches(Path(name).stem, known, n=3, cutoff=0.4)
-    hint = f" Near matches: {', '.join(near)}." if near else ""
+    hint = did_you_mean(Path(name).stem, known, cutoff=0.4)
     raise InputError(f"There is no config '{name}'.{hint}")
+
+
+_UNREADABLE = (
+    OSError, ValueError, SyntaxError, ConfigParsingError, ImportError,
+    TypeError, KeyError, NameError,
+)  # fmt: skip
+_MISFITS = "unexpected keyword argument|missing .*required|is not in the .* registry|Failed to get"
+"""What a registry says of a config that does not fit the class that it names."""
+
+
+@contextmanager
+def misfits_told(cfg: Config) -> Iterator[None]:
+    """Turn what a registry says of an unfit part of a config into a sentence.
+
+    Raises:
+        InputError: A part has an unknown type or key, or lacks one. Other errors pass: they are
+            those of the part itself.
+    """
+    try:
+        yield
+    except (TypeError, KeyError, RuntimeError) as error:
+        if re.search(_MISFITS, str(error), re.DOTALL) is None:
+            raise
+        reason = " ".join(str(error.args[0]).split())[:300].rstrip(".")
+        raise InputError(f"Config '{cfg.filename}' does not fit its parts: {reason}.") from error
 
 
 def read_config(path: str | Path, trust_config: bool = False) -> Config:
@@ -95,8 +119,8 @@ def _read(path: Path, trust_config: bool, files: Iterator[int]) -> Config:
         raise
     except RecursionError:
         raise InputError(f"Config '{path}' cannot be read: nested too deeply.") from None
-    except (OSError, ValueError, SyntaxError, ConfigParsingError, ImportError) as error:
-        raise InputError(f"Config '{path}' cannot be read: {error}.") from None
+    except _UNREADABLE as error:
+        raise InputError(f"Config '{path}' cannot be read: {error}.") from error
 
 
 def _read_data(path: Path, trust_config: bool, files: Iterator[int]) -> Config:

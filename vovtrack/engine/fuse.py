@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from vovtrack.engine.weights.checkpoint import bare_model
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.registry import HOOKS
 
 AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -45,8 +45,7 @@ def mix_precision(model: nn.Module, amp: str) -> nn.Module:
     Raises:
         InputError: Another type.
     """
-    if amp not in AMP_DTYPES:
-        raise InputError(f"amp is {amp!r}, expected one of {', '.join(AMP_DTYPES)}.")
+    one_of("amp", amp, AMP_DTYPES)
     plain = model.forward
 
     def forward(*args, **kwargs):

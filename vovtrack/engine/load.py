@@ -13,7 +13,7 @@ from torch import nn
 
 from vovtrack import compat
 from vovtrack.datasets.frame_pipeline import FramePipeline
-from vovtrack.engine.configs import find_config, read_config
+from vovtrack.engine.configs import find_config, misfits_told, read_config
 from vovtrack.engine.fuse import mix_precision, prepare_for_speed
 from vovtrack.engine.online import OnlineTracker
 from vovtrack.engine.processes import own_device
@@ -60,7 +60,7 @@ def load_tracker(
         model = _load_weights(cfg, config_or_name, checkpoint)
         model = prepare_for_speed(model.eval()).to(device)
         parts["model"] = model if amp is None else mix_precision(model, amp)
-    with _scope_of(cfg):
+    with _scope_of(cfg), misfits_told(cfg):
         if parts:
             parts["pipeline"] = FramePipeline.of(cfg)
         tracker = TASK_UTILS.build(cfg.online, default_args=parts)
@@ -85,7 +85,7 @@ def build_model(cfg: Config) -> nn.Module:
 
     A runner that was built before in this process may have left another scope behind.
     """
-    with _scope_of(cfg):
+    with _scope_of(cfg), misfits_told(cfg):
         return MODELS.build(cfg.model)
 
 

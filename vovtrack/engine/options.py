@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -24,7 +23,7 @@ from mmengine.runner import Runner
 import vovtrack.engine.mmdet2_options  # noqa: F401  declares what mmdet 2.x called things
 from vovtrack import registry
 from vovtrack.engine.old_options import OLD, Pair, boolean, literal, translate
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, did_you_mean
 
 _ROOTS = {
     *(set(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}),
@@ -292,10 +291,8 @@ def _unknown(config: Config, key: str, typed: str) -> str:
             f"Option '{typed}' is now '{key}', which this config does not have: "
             "leave the option out."
         )
-    near = difflib.get_close_matches(key, [*settable, *OLD.names()], n=4, cutoff=0.6)
     same_leaf = [k for k in settable if k.split(".")[-1] == key.split(".")[-1]]
-    near += [k for k in same_leaf if k not in near][: 4 - len(near)]
-    hint = f" Near matches: {', '.join(near)}." if near else ""
+    hint = did_you_mean(key, same_leaf, cutoff=0) or did_you_mean(key, [*settable, *OLD.names()])
     return f"Unknown option '{key}': the config has no such key.{hint}"
 
 

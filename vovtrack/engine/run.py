@@ -22,7 +22,7 @@ from mmengine.runner import Runner
 
 from vovtrack import compat
 from vovtrack.engine import switches
-from vovtrack.engine.configs import find_config, read_config
+from vovtrack.engine.configs import find_config, misfits_told, read_config
 from vovtrack.engine.options import apply_options
 from vovtrack.engine.processes import reported_workers
 from vovtrack.engine.weights.checkpoint import bare_model, load_checkpoint_into, load_weights
@@ -247,7 +247,8 @@ def _build_runner(
     switches.pin_batches(cfg)
     if launcher != "none":
         _connect_processes(cfg, launcher, purpose)
-    return Runner.from_cfg(cfg)
+    with misfits_told(cfg):
+        return Runner.from_cfg(cfg)
 
 
 def _connect_processes(cfg: Config, launcher: str, purpose: Literal["train", "test"]) -> None:

@@ -13,7 +13,7 @@ from mmengine.config import Config
 import vovtrack.engine.parts  # noqa: F401  registers the hooks that switches add, and metrics
 from vovtrack.engine.options import constructor_arguments
 from vovtrack.engine.weights.checkpoint import latest_checkpoint, read_checkpoint
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.registry import METRICS
 
 TOP_CLASSES = 5
@@ -41,8 +41,7 @@ def mix_precision(cfg: Config, precision: Literal[True, "bf16", "fp16"]) -> None
     on_gpu = torch.cuda.is_available()
     if precision is True:
         precision = "fp16" if on_gpu else "bf16"
-    if precision not in ("bf16", "fp16"):
-        raise InputError(f"amp is {precision!r}, expected bf16 or fp16.")
+    one_of("amp", precision, ("bf16", "fp16"))
     if precision == "bf16":
         cfg.optim_wrapper.type = "BFloat16OptimWrapper"
         return

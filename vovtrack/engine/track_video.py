@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from threading import current_thread, main_thread
 
@@ -14,12 +14,12 @@ from tqdm import tqdm
 
 from vovtrack.datasets.video import FrameSource, TimedFrame, read_video
 from vovtrack.engine.behind import behind
+from vovtrack.engine.drive import HELD_BYTES, OwedFrames, track_frames
 from vovtrack.engine.load import load_tracker
-from vovtrack.engine.online import OnlineTracker
 from vovtrack.engine.track_files import Outputs, TrackFiles
 from vovtrack.errors import InputError
 from vovtrack.files.targets import guarded_inputs
-from vovtrack.structures import Tracks
+from vovtrack.structures import Target
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """After which a run ends with the frame that it is at."""
@@ -62,7 +62,7 @@ def track_video(
     config: str,
     checkpoint: str | None = None,
     *,
-    classes: str | list[str] | None = None,
+    target: Target | None = None,
     outputs: Outputs,
     device: str | None = None,
     amp: str | None = None,
@@ -70,21 +70,23 @@ def track_video(
     score_thr: float | None = None,
     max_frames: int | None = None,
     on_bad_frame: str = "error",
+    held_bytes: int = HELD_BYTES,
     trust_config: bool = False,
 ) -> TrackingSummary:
     """Track a video and write the results while it runs.
 
-    Decoding, network and writing overlap, some frames apart. No frame is kept; memory grows only
-    with the number of tracks, of each of which some numbers are kept.
+    Decoding, network and writing overlap, some frames apart. Memory grows only with the number of
+    tracks, of each of which some numbers are kept: frames wait for their tracks in
+    ``held_bytes``, and are read a second time where a tracker gives its tracks later than that.
 
-    Whatever ends the run, the results of the frames before are kept, see
-    :mod:`vovtrack.engine.track_files`.
+    Whatever ends the run, the results of the frames before are kept, those that the tracker still
+    owes included, see :mod:`vovtrack.engine.track_files`.
 
     Args:
         source: Video file, folder of frames, camera number or URL.
         config: Config name or path, see :func:`vovtrack.engine.load.load_tracker`.
         checkpoint: Weights; by default those of the config.
-        classes: What to track.
+        target: What to track; by default what the tracker follows by itself.
         outputs: What to write.
         device: Where to compute.
         amp: Mixed precision.
@@ -92,10 +94,11 @@ def track_video(
         score_thr: Report tracks above this score; by default the vocabulary's own threshold.
         max_frames: Stop after so many frames.
         on_bad_frame: ``error`` or ``skip``.
+        held_bytes: Memory for frames that are to be drawn and wait for their tracks.
         trust_config: Run a ``.py`` config from outside of the project.
 
     Raises:
-        InputError: Unusable source, classes, config, checkpoint or outputs: no file is written
+        InputError: Unusable source, target, config, checkpoint or outputs: no file is written
             then. Or an unreadable frame, after the results of those before it were written.
         WriteError: A disk is full.
     """
@@ -103,10 +106,15 @@ def track_video(
         raise InputError(f"The score threshold is {score_thr}, expected 0 or more and less than 1.")
     if batch_size < 1:
         raise InputError(f"The batch size is {batch_size}, expected 1 or more.")
-    with guarded_inputs():
+    with guarded_inputs(), ExitStack() as stack:
         frames = read_video(source, on_bad_frame=on_bad_frame, max_frames=max_frames)
-        tracker = load_tracker(config, checkpoint, classes, device, amp, trust_config)
+        tracker = load_tracker(config, checkpoint, None, device, amp, trust_config)
+        timed = stack.enter_context(closing(frames.timed()))
+        first = list(islice(timed, 1))
+        tracker.start(first[0][0] if first else None, target)
         threshold = tracker.draw_threshold if score_thr is None else score_thr
+        owed = OwedFrames(frames, outputs.video is not None, batch_size, held_bytes)
+        stack.callback(owed.close)
         files = TrackFiles(outputs, frames, tracker.names)
         track_ids: set[int] = set()
         failure: BaseException | None = None
@@ -114,13 +122,13 @@ def track_video(
         with _signals_noted() as signals, progress:
             try:
                 with behind(files.write) as write:
-                    for (frame, time), tracks in _track(tracker, frames.timed(), batch_size):
+                    batches = _batches(chain(first, timed), batch_size, signals)
+                    for frame, time, tracks in track_frames(
+                        tracker, batches, owed, progress.update
+                    ):
                         shown = tracks.above(threshold)
                         write(frame, time, shown)
                         track_ids.update(shown.track_ids.tolist())
-                        progress.update()
-                        if signals:
-                            break
             except BaseException as error:  # the results so far are kept, then it is raised
                 failure = error
             files.finish(_reason(failure, signals), frames.bad_frames)
@@ -180,20 +188,19 @@ def _length(frames: FrameSource, max_frames: int | None) -> int | None:
     return min(known, default=None)
 
 
-def _track(
-    tracker: OnlineTracker, frames: Iterator[TimedFrame], batch_size: int
-) -> Iterator[tuple[TimedFrame, Tracks]]:
-    """Track in batches; what was read before a failure is tracked before it is raised."""
-    failure = None
-    while failure is None:
+def _batches(
+    frames: Iterator[TimedFrame], batch_size: int, signals: list[int]
+) -> Iterator[list[TimedFrame]]:
+    """Frames in batches, until a signal is noted; those before a failure come before it."""
+    while not signals:
         batch: list[TimedFrame] = []
         try:
             for item in islice(frames, batch_size):
                 batch.append(item)
-        except InputError as error:
-            failure = error
+        except InputError:
+            if batch:
+                yield batch
+            raise
         if not batch:
-            break
-        yield from zip(batch, tracker.step_batch([frame for frame, _ in batch]), strict=True)
-    if failure is not None:
-        raise failure
+            return
+        yield batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vovtrack.errors import InputError
+from vovtrack.errors import one_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,4 @@ def world_size(size: str) -> WorldSize:
     Raises:
         InputError: ``size`` is not one of ``SIZES``.
     """
-    if size not in SIZES:
-        raise InputError(f"unknown mini world size {size!r}; choose one of {', '.join(SIZES)}")
-    return SIZES[size]
+    return SIZES[one_of("size", size, SIZES)]

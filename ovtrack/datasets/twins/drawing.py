@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as rle_masks
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 
 BACKGROUNDS = ("same", "other")
 _MAX_DRAWS = 10
@@ -55,10 +55,7 @@ class TwinRecipe:
     max_light: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.background not in BACKGROUNDS:
-            raise InputError(
-                f"background is {self.background!r}, expected one of {', '.join(BACKGROUNDS)}."
-            )
+        one_of("background", self.background, BACKGROUNDS)
         if self.min_area < 1 or self.min_twin_area < 1:
             raise InputError("The smallest areas of boxes must be 1 pixel or more.")
 

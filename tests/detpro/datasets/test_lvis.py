@@ -94,7 +94,7 @@ def test_a_truncated_file_is_named(root, tmp_path):
 
 
 def test_a_mistyped_visibility_does_not_show_novel_classes(root):
-    with pytest.raises(InputError, match="visible is 'bases', expected 'base' or 'all'"):
+    with pytest.raises(InputError, match="visible is 'bases', expected one of base, all"):
         dataset(root, visible="bases")
 
 

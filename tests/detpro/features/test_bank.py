@@ -69,7 +69,7 @@ def test_two_processes_share_the_shards(bank, regions, paths, clip, tmp_path):
 def test_what_a_kill_left_is_kept(regions, paths, clip, world, ann_file, tmp_path):
     regions.save(tmp_path / "regions.safetensors")
     command = [
-        sys.executable, "-m", "vovtrack.cli", "features", "extract", "--bank",
+        sys.executable, "-m", "vovtrack", "features", "extract", "--bank",
         str(tmp_path / "b"), "--ann", str(ann_file), "--images", str(world / "lvis/images"),
         "--regions", str(tmp_path / "regions.safetensors"), "--clip", CLIP["model"],
         "--clip-weights", CLIP["pretrained"], "--images-per-shard", "1",
@@ -246,7 +246,7 @@ def test_processes_of_torchrun_find_what_one_does(repository, world, ann_file, t
     words += ["--images", str(world / "lvis/images"), "--out"]
     assert main([*words, str(tmp_path / "one.safetensors")]) == 0
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
-    command = [*torchrun, "2", "-m", "vovtrack.cli", *words, str(tmp_path / "two.safetensors")]
+    command = [*torchrun, "2", "-m", "vovtrack", *words, str(tmp_path / "two.safetensors")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     one, two = (RegionSet.load(tmp_path / f"{n}.safetensors") for n in ("one", "two"))

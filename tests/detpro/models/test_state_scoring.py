@@ -103,7 +103,7 @@ def test_gates():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(dict(branches=("mask",)), "branches="), (dict(classes="base"), "expected 'all' or 'novel'")],
+    [(dict(branches=("mask",)), "branches="), (dict(classes="base"), "expected one of all, novel")],
 )
 def test_unknown_choices(options, message):
     with pytest.raises(InputError, match=message):

@@ -254,7 +254,7 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
     words = ["prepare", "pairs", str(stills), str(stills.parent / "images"), "--out", str(out)]
     words += ["--min-side", "15", "--min-twin-side", "8", "--workers", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "vovtrack.cli", *words],
+        [sys.executable, "-m", "vovtrack", *words],
         env=dict(os.environ, OMP_NUM_THREADS="1"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -156,7 +156,7 @@ def test_boxes_return_to_the_original_frame():
 
 @pytest.mark.parametrize("wrong", [dict(clusters="largest"), dict(coordinates="world")])
 def test_unknown_choices(repo_root, wrong):
-    with pytest.raises(InputError, match="expected 'modal' or 'each'"):
+    with pytest.raises(InputError, match="expected one of (modal, each|input, source)"):
         make(repo_root, **wrong)
 
 

@@ -38,7 +38,7 @@ def test_a_broken_opencv_is_diagnosed(tmp_path, problem, cure):
     (tmp_path / "cv2.py").write_text(f"raise ImportError({problem!r})")
     paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
     result = subprocess.run(
-        [sys.executable, "-m", "vovtrack.cli", "doctor"],
+        [sys.executable, "-m", "vovtrack", "doctor"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         capture_output=True,

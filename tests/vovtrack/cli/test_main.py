@@ -5,10 +5,17 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from vovtrack.cli.main import VERBS, build_parser, main
+from vovtrack import cli
+from vovtrack.cli.main import EXAMPLES, GROUPS, VERBS, build_parser, main
+
+
+def main_examples(text: str) -> list[str]:
+    """The commands at the end of a help."""
+    return [line.strip() for line in text.split("\nexamples:\n")[1].splitlines()]
 
 
 def test_every_verb_has_help(capsys):
@@ -16,7 +23,18 @@ def test_every_verb_has_help(capsys):
         main(["--help"])
     assert exit_.value.code == 0
     text = capsys.readouterr().out
-    assert all(f"    {verb} " in text for verb in VERBS)
+    for group, verbs in GROUPS.items():
+        listed = text.split(f"\n{group}:\n")[1].split("\n\n")[0].splitlines()
+        assert [line.split()[0] for line in listed] == list(verbs)
+        assert all(len(line) <= 88 for line in listed)
+    assert main_examples(text) == list(EXAMPLES)
+
+
+def test_every_module_of_a_verb_is_in_a_group():
+    folder = Path(cli.__file__).parent
+    modules = {p.stem for p in folder.glob("*.py") if "\nHELP = " in p.read_text()}
+    assert {m for m in modules if not m.startswith("prepare_")} == set(VERBS)
+    assert len(VERBS) == len(set(VERBS))
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -29,7 +47,7 @@ def test_help_of_verb(verb, capsys):
 
 @pytest.mark.parametrize(
     ("typed", "answer"),
-    [("trak", "did you mean 'track'?"), ("evaluat", "'evaluate'"), ("xyz", "choose one of synth")],
+    [("trak", "Did you mean 'track'?"), ("evaluat", "'evaluate'"), ("xyz", "Choose one of ")],
 )
 def test_unknown_verb(typed, answer, capsys):
     assert main([typed]) == 2
@@ -42,7 +60,7 @@ def test_user_error_is_one_sentence_with_exit_code_2(repository, capsys):
     assert main(["train", "configs/ovtrack-teta/ovtrack_r50_reverse_without_inferenc.py"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("vovtrack train: There is no config")
-    assert "ovtrack_r50_reverse_without_inference" in error.split("Near matches:")[1]
+    assert "ovtrack_r50_reverse_without_inference" in error.split("Did you mean")[1]
     assert "Traceback" not in error
 
 

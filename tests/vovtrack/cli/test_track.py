@@ -256,7 +256,7 @@ def long_clip(folder, tmp_path):
 @contextmanager
 def running(source, *words, after: int):
     """``vovtrack track`` in a process of its own, once so many frames are in its JSON file."""
-    command = [sys.executable, "-m", "vovtrack.cli", "track", source, *words, "--device", "cpu"]
+    command = [sys.executable, "-m", "vovtrack", "track", source, *words, "--device", "cpu"]
     folder = Path(words[words.index("--json") + 1]).parent
     with (
         open(folder / "stdout", "w") as out,

@@ -168,7 +168,7 @@ def test_unknown_option_lists_near_matches_and_changes_nothing(config, typed, me
     with pytest.raises(InputError) as error:
         apply_options(config, [f"{typed}=1"])
     assert f"'{typed}'" in str(error.value)
-    assert meant in str(error.value).split("Near matches")[1]
+    assert meant in str(error.value).split("Did you mean")[1]
     assert config.to_dict() == before
 
 

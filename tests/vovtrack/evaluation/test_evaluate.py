@@ -113,7 +113,7 @@ def test_another_split_is_refused(edge):
 
 
 def test_an_unknown_benchmark_is_refused(edge):
-    with pytest.raises(InputError, match="no benchmark 'tao-ow'. Did you mean: tao-ov"):
+    with pytest.raises(InputError, match="no benchmark 'tao-ow'. Did you mean 'tao-ov'"):
         evaluate("tao-ow", *edge)
 
 

@@ -200,5 +200,5 @@ def test_lenient_leaves_faulty_detections_out(world):
 def test_it_has_no_shards(world):
     with pytest.raises(InputError, match="lvis is evaluated as a whole"):
         evaluate("lvis", *world[2](), shards=2)
-    with pytest.raises(InputError, match="iou_type 'x': expected one of bbox, segm"):
+    with pytest.raises(InputError, match="iou_type is 'x', expected one of bbox, segm"):
         evaluate("lvis", *world[2](), iou_type="x")

@@ -111,7 +111,7 @@ def test_presets_differ_in_what_they_forgive(originals):
     assert {name: report["protocol"]["preset"] for name, report in found.items()} == {
         name: name for name in found
     }
-    with pytest.raises(InputError, match="benchmark 'mot16': expected one of mot17"):
+    with pytest.raises(InputError, match="benchmark is 'mot16', expected one of mot17"):
         open_source(*originals, InputFaults(), benchmark="mot16")
 
 

@@ -6,7 +6,6 @@ was fetched is written to ``downloads.json`` beside the weights and checked ever
 
 from __future__ import annotations
 
-import difflib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +17,7 @@ from huggingface_hub.utils import WeakFileLock
 
 from vovtrack.engine.shipped import SYSTEMS
 from vovtrack.engine.weights.hub import SHA256, Hub, RemoteFile, list_files, transfer
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, did_you_mean
 from vovtrack.files.archives import decode_json, read_json
 from vovtrack.files.atomic import atomic_write, move
 from vovtrack.files.hashing import file_sha256
@@ -58,9 +57,8 @@ def resolve_names(names: Sequence[str]) -> list[str]:
         if name in others:
             raise InputError(f"'{name}' is not on the hub. {elsewhere()[others[name]]}.")
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            hint = f"Near names: {', '.join(near)}." if near else "See 'vovtrack download --list'."
-            raise InputError(f"There are no weights '{name}'. {hint}")
+            hint = did_you_mean(name, known, cutoff=0.4) or " See 'vovtrack download --list'."
+            raise InputError(f"There are no weights '{name}'.{hint}")
     return list(dict.fromkeys(known[name] for name in names)) or list(published())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, did_you_mean
 from vovtrack.evaluation.benchmarks.base import Source
 from vovtrack.evaluation.scores.statistics import MetricFamily
 from vovtrack.formats.faults import InputFaults
@@ -88,8 +87,8 @@ def find_benchmark(name: str) -> Benchmark:
         InputError: There is none; the message lists near ones.
     """
     if name not in BENCHMARKS:
-        near = difflib.get_close_matches(name, BENCHMARKS, n=1) or [", ".join(BENCHMARKS)]
-        raise InputError(f"There is no benchmark '{name}'. Did you mean: {near[0]}?")
+        hint = did_you_mean(name, BENCHMARKS) or f" Choose one of {', '.join(BENCHMARKS)}."
+        raise InputError(f"There is no benchmark '{name}'.{hint}")
     return BENCHMARKS[name]
 
 

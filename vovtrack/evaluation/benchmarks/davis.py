@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.evaluation.scores.masks import DAVIS, count_video, empty_columns
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
@@ -104,8 +104,7 @@ def open_source(
     Raises:
         InputError: Unusable files, an unknown task, or a sequence whose frames are missing.
     """
-    if task not in TASKS:
-        raise InputError(f"task '{task}': expected one of {', '.join(TASKS)}.")
+    one_of("task", task, TASKS)
     truth, found = MaskSequences(gt, resolution), MaskSequences(pred, resolution)
     for name in sorted(set(found.names()) - set(truth.names())):
         problems.report(pred, name, "the ground truth has no such sequence")

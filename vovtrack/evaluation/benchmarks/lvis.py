@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vovtrack.errors import InputError
+from vovtrack.errors import one_of
 from vovtrack.evaluation.reports.report import Scores
 from vovtrack.evaluation.scores.lvis_ap import MAX_DETECTIONS, lvis_scores
 from vovtrack.files.hashing import file_sha256
@@ -54,8 +54,7 @@ def open_source(
     Raises:
         InputError: Unusable files or an unknown ``iou_type``.
     """
-    if iou_type not in IOU_TYPES:
-        raise InputError(f"iou_type '{iou_type}': expected one of {', '.join(IOU_TYPES)}.")
+    one_of("iou_type", iou_type, IOU_TYPES)
     content = read_ground_truth(gt, masks=iou_type == "segm")
     read = read_masks if iou_type == "segm" else read_boxes
     detections = read(pred, content, problems)

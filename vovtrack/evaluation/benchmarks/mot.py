@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.evaluation.oracle import correct
 from vovtrack.evaluation.scores import hota
 from vovtrack.evaluation.scores.boxes import BoxTable
@@ -132,8 +132,7 @@ def open_source(
         InputError: See :mod:`vovtrack.formats.mot_challenge`; also an unknown benchmark, or a
             sequence map that names sequences without ground truth.
     """
-    if benchmark not in DISTRACTORS:
-        raise InputError(f"benchmark '{benchmark}': expected one of {', '.join(DISTRACTORS)}.")
+    one_of("benchmark", benchmark, DISTRACTORS)
     folders = find_sequences(gt)
     chosen = _chosen(folders, gt, seqmap)
     sequences = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vovtrack.errors import InputError
+from vovtrack.errors import one_of
 from vovtrack.evaluation.scores.single_object import (
     GOT10K,
     PRESETS,
@@ -92,12 +92,8 @@ def open_source(
     Raises:
         InputError: Unusable files, or an unknown preset or box format.
     """
-    for name, value, known in (
-        ("preset", preset, PRESETS),
-        ("box_format", box_format, BOX_FORMATS),
-    ):
-        if value not in known:
-            raise InputError(f"{name} '{value}': expected one of {', '.join(known)}.")
+    one_of("preset", preset, PRESETS)
+    one_of("box_format", box_format, BOX_FORMATS)
     sequences = read_ground_truth(gt)
     predictions = read_predictions(pred, sequences, problems, box_format == "xyxy")
     return SotSource(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.evaluation.benchmarks.tao_tables import (
     Images,
     Predictions,
@@ -222,8 +222,7 @@ def _track_data(
     problems: InputFaults,
     pred: Path,
 ) -> TrackData:
-    if track_iou not in _TRACK_FAMILIES:
-        raise InputError(f"track_iou '{track_iou}': expected {' or '.join(_TRACK_FAMILIES)}.")
+    one_of("track_iou", track_iou, _TRACK_FAMILIES)
     rows = annotations["annotations"]
     place, _ = images.find(np.array([row["image_id"] for row in rows], dtype=np.int64))
     areas = np.array([row.get("area", row["bbox"][2] * row["bbox"][3]) for row in rows], float)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.evaluation.scores.points import (
     MODES,
     RADII,
@@ -76,8 +76,7 @@ def open_source(gt: Path, pred: Path, problems: InputFaults, *, mode: str = "fir
         InputError: Unusable files, an unknown mode, or predictions whose shape does not fit the
             queries.
     """
-    if mode not in MODES:
-        raise InputError(f"mode '{mode}': expected one of {', '.join(MODES)}.")
+    one_of("mode", mode, MODES)
     truth, found = read_truth(gt), read_tracks(pred)
     for name in sorted(set(found) - set(truth)):
         problems.report(pred, f"video '{name}'", "the ground truth has no such video")

@@ -56,7 +56,7 @@ def evaluation_page(
         for name, report in zip(names, reports, strict=True)
     ]
     data = dict(reports=parts, comparison=comparison, media=dict(media or {}))
-    style, script = (_read(f"evaluation_page.{kind}") for kind in ("css", "js"))
+    style, script = (_read(f"page.{kind}") for kind in ("css", "js"))
     policy = (
         f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; "
         "base-uri 'none'; form-action 'none'"

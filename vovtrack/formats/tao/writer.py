@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.files.atomic import atomic_write
 from vovtrack.formats.checks import is_id
 from vovtrack.formats.tao.columns import (
@@ -74,8 +74,7 @@ def vote_track_categories(
     Raises:
         InputError: ``by`` is something else.
     """
-    if by not in ("count", "score"):
-        raise InputError(f"A category vote is by 'count' or 'score', not {by!r}.")
+    one_of("by", by, ("count", "score"))
     rows = list(rows)
     votes: dict[tuple[int, int], dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in rows:

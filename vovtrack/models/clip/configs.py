@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 from typing import Any
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, did_you_mean
 
 _PREPROCESS = ("mean", "std", "interpolation", "resize_mode")
 
@@ -40,9 +39,8 @@ def named_model_config(name: str) -> dict[str, Any]:
 
     settings = open_clip.get_model_config(name)
     if settings is None:
-        near = difflib.get_close_matches(name, open_clip.list_models(), n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see open_clip.list_models()"
-        raise InputError(f"open_clip has no model {name!r}; {hint}")
+        hint = did_you_mean(name, open_clip.list_models()) or " See open_clip.list_models()."
+        raise InputError(f"open_clip has no model {name!r}.{hint}")
     return settings
 
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.files.checkpoints import check_checkpoint_file
 from vovtrack.files.hashing import file_sha256
 from vovtrack.models.clip.configs import (
@@ -157,11 +157,7 @@ class ClipEncoder:
         device: str = "cpu",
         image_dtype: str = "float32",
     ) -> None:
-        if image_dtype not in IMAGE_DTYPES:
-            raise InputError(
-                f"image_dtype is {image_dtype!r}, expected one of {', '.join(IMAGE_DTYPES)}"
-            )
-        self.image_dtype = image_dtype
+        self.image_dtype = one_of("image_dtype", image_dtype, IMAGE_DTYPES)
         self.model = str(model)
         self.pretrained = str(pretrained)
         self.templates = resolve_templates(templates)

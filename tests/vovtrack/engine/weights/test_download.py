@@ -82,7 +82,7 @@ def test_a_killed_download_goes_on(content, tmp_path):
     big = content * 64  # 25 MB; the hub's client keeps pieces of 10 MB
     with FakeHub(files={REMOTE: big}, cuts=[15 << 20], stall=5.0) as hub:
         words = ["download", "ovtrack_pair", "--to", str(tmp_path), "--repo", hub.repo]
-        command = [sys.executable, "-m", "vovtrack.cli", *words, "--endpoint", hub.endpoint]
+        command = [sys.executable, "-m", "vovtrack", *words, "--endpoint", hub.endpoint]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         deadline = time.time() + 60
         while hub.served < 15 << 20 and time.time() < deadline:
@@ -100,7 +100,7 @@ def test_a_killed_download_goes_on(content, tmp_path):
 def test_two_at_once(content, tmp_path):
     with FakeHub(files={REMOTE: content}) as hub:
         words = ["download", "ovtrack_pair", "--to", str(tmp_path), "--repo", hub.repo]
-        command = [sys.executable, "-m", "vovtrack.cli", *words, "--endpoint", hub.endpoint]
+        command = [sys.executable, "-m", "vovtrack", *words, "--endpoint", hub.endpoint]
         both = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
         assert [process.wait() for process in both] == [0, 0]
     assert (tmp_path / KEY).read_bytes() == content
@@ -170,7 +170,7 @@ def test_no_answer_at_all(tmp_path):
 def test_unknown_names():
     assert resolve_names([]) == list(published())
     assert resolve_names(["ovtrack_pair.pth", KEY]) == [KEY]
-    with pytest.raises(InputError, match="no weights 'ovtrack_pear'. Near names: ovtrack_pair"):
+    with pytest.raises(InputError, match="no weights 'ovtrack_pear'. Did you mean 'ovtrack_pair"):
         resolve_names(["ovtrack_pear"])
 
 
@@ -251,7 +251,7 @@ def test_a_mirror_in_the_environment_is_used(server, content, tmp_path):
     environment = {**os.environ, "HF_ENDPOINT": server.endpoint}
     words = ["download", "ovtrack_pair", "--to", str(tmp_path), "--repo", server.repo]
     done = subprocess.run(
-        [sys.executable, "-m", "vovtrack.cli", *words], env=environment, capture_output=True
+        [sys.executable, "-m", "vovtrack", *words], env=environment, capture_output=True
     )
     assert done.returncode == 0 and (tmp_path / KEY).read_bytes() == content
 

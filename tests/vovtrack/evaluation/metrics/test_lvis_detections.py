@@ -103,7 +103,7 @@ PROCESS = """
 import sys, torch
 sys.path[:0] = sys.argv[1:3]
 from mmengine.dist import get_rank
-from test_metrics_lvis import metric, perfect
+from test_lvis_detections import metric, perfect
 from pathlib import Path
 torch.distributed.init_process_group("gloo")
 ann_file, out = Path(sys.argv[3]), Path(sys.argv[4])

@@ -166,5 +166,5 @@ def test_faulty_masks_are_named(folders, change, reason):
 
 
 def test_unknown_task(folders):
-    with pytest.raises(InputError, match="task 'x': expected one of semi-supervised"):
+    with pytest.raises(InputError, match="task is 'x', expected one of semi-supervised"):
         evaluate("davis", *folders, task="x")

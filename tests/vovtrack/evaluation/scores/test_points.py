@@ -199,7 +199,7 @@ def test_faulty_files_are_named(files, change, reason):
 
 def test_other_faults(files):
     gt, pred, _, _ = files
-    with pytest.raises(InputError, match="mode 'last': expected one of first, strided"):
+    with pytest.raises(InputError, match="mode is 'last', expected one of first, strided"):
         evaluate("tapvid", gt, pred, mode="last")
     gt.write_bytes(gt.read_bytes()[:100])
     with pytest.raises(InputError, match=r"gt\.npz: damaged, or not an \.npz file"):

@@ -135,7 +135,7 @@ def test_faulty_files_are_named(folders, change, reason):
 
 def test_other_faults(folders, tmp_path):
     gt, pred, _ = folders
-    with pytest.raises(InputError, match="preset 'vot': expected one of otb, uav"):
+    with pytest.raises(InputError, match="preset is 'vot', expected one of otb, uav"):
         evaluate("sot", gt, pred, preset="vot")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="found no <sequence>/groundtruth.txt"):

@@ -123,5 +123,5 @@ def test_tracks_of_several_categories_are_refused_or_left_out(recorded):
 
 def test_unknown_thresholds(recorded):
     gt, pred = recorded("tao_small_gt"), recorded("tao_small_pred")
-    with pytest.raises(InputError, match="track_iou 'x': expected papers or coco"):
+    with pytest.raises(InputError, match="track_iou is 'x', expected one of papers, coco"):
         open_source(gt, pred, InputFaults(), track_iou="x")

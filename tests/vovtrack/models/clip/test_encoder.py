@@ -236,7 +236,7 @@ class TestRefusals:
             ClipEncoder("ViT-B-32", "openai").encode(["star"])
 
     def test_unknown_model_and_tag(self):
-        with pytest.raises(InputError, match="did you mean"):
+        with pytest.raises(InputError, match="Did you mean"):
             ClipEncoder("ViT-B-33", "openai").encode(["star"])
         with pytest.raises(InputError, match="choose one of"):
             ClipEncoder("ViT-B-32-quickgelu", "openia").encode(["star"])
