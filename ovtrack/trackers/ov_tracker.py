@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from mmengine.structures import InstanceData
 
+from vovtrack.errors import one_of
 from vovtrack.ops.assignment import greedy_assignment
 from vovtrack.ops.boxes import drop_distractors
 from vovtrack.ops.similarity import bidirectional_softmax, row_scales
@@ -43,6 +44,9 @@ class OVTracker:
         distractor_iou_thr: Detections overlapping a better one by more are dropped.
         distractor_score_thr: Only detections up to this score can be dropped.
         contrastive_thr: Minimum cosine of class embeddings in ``cosine``.
+
+    Raises:
+        InputError: An unknown mode or metric.
     """
 
     def __init__(
@@ -60,10 +64,8 @@ class OVTracker:
         distractor_score_thr: float | None = None,
         contrastive_thr: float = 0.5,
     ) -> None:
-        if mode not in ("ovtrack-teta", "ovtrack-tao"):
-            raise ValueError(f"mode must be 'ovtrack-teta' or 'ovtrack-tao', got {mode!r}.")
-        if match_metric not in ("bisoftmax", "cosine"):
-            raise ValueError(f"match_metric must be 'bisoftmax' or 'cosine', got {match_metric!r}.")
+        one_of("mode", mode, ("ovtrack-teta", "ovtrack-tao"))
+        one_of("match_metric", match_metric, ("bisoftmax", "cosine"))
         self.within_class = mode == "ovtrack-tao"
         own = dict(link=obj_score_thr, init=init_score_thr, distractor=distractor_score_thr)
         self._own_thresholds = {name: value for name, value in own.items() if value is not None}
@@ -75,7 +77,8 @@ class OVTracker:
         self.momentum_obj_score = momentum_obj_score
         self.distractor_iou_thr = distractor_iou_thr
         self.contrastive_thr = contrastive_thr
-        self.memory = TrackMemory(momentum_embed, memo_frames)
+        remembered = (*self.fields, "labels", "scores")
+        self.memory = TrackMemory(remembered, memo_frames, dict(embeds=momentum_embed))
 
     def reset(self) -> None:
         """Start a new video: no tracks, ids from 0."""
@@ -121,13 +124,13 @@ class OVTracker:
 
     def _match_scores(self, found: dict[str, np.ndarray]) -> np.ndarray:
         embeds, memory = found["embeds"], self.memory
-        logits = embeds @ memory.embeds.T
+        logits = embeds @ memory["embeds"].T
         cosine = logits * row_scales(embeds)[:, None]
-        cosine *= row_scales(memory.embeds)
+        cosine *= row_scales(memory["embeds"])
         if self.match_metric == "cosine":
-            return cosine * (found["cls_embeds"] @ memory.cls_embeds.T > self.contrastive_thr)
+            return cosine * (found["cls_embeds"] @ memory["cls_embeds"].T > self.contrastive_thr)
         if self.within_class:
-            same = found["labels"][:, None] == memory.labels[None, :]
+            same = found["labels"][:, None] == memory["labels"][None, :]
             logits[~same] = -np.inf
             cosine *= same
         scores = bidirectional_softmax(logits)
@@ -138,7 +141,7 @@ class OVTracker:
 
     def _smooth_scores(self, scores: np.ndarray, rows: np.ndarray) -> None:
         matched, rate = rows >= 0, self.momentum_obj_score
-        old = self.memory.scores[rows[matched]]
+        old = self.memory["scores"][rows[matched]]
         scores[matched] = rate * scores[matched] + (1 - rate) * old
 
     def _assign_ids(
@@ -150,7 +153,7 @@ class OVTracker:
         ids = np.full_like(rows, -1)
         ids[matched] = memory.ids[rows[matched]]
         ids[born] = memory.issue_ids(int(born.sum()))
-        columns = {name: found[name] for name in memory.FIELDS if name in found}
+        columns = {name: found[name] for name in memory.fields}
         memory.update(rows[matched], frame_id, **{k: v[matched] for k, v in columns.items()})
         memory.append(ids[born], frame_id, **{k: v[born] for k, v in columns.items()})
         return ids

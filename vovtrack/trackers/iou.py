@@ -29,7 +29,7 @@ class IoUTracker:
 
     def __init__(self, iou_thr: float = 0.3, memo_frames: int = 10) -> None:
         self.iou_thr = iou_thr
-        self.memory = TrackMemory(update_rate=1.0, memo_frames=memo_frames)
+        self.memory = TrackMemory(("bboxes",), memo_frames)
 
     def reset(self) -> None:
         """Start a new video: no tracks, ids from 0."""
@@ -44,7 +44,7 @@ class IoUTracker:
         memory = self.memory
         rows = np.full(len(bboxes), -1)
         if len(memory) and len(bboxes):
-            ious = pairwise_iou(bboxes, memory.columns["bboxes"])
+            ious = pairwise_iou(bboxes, memory["bboxes"])
             found, columns = linear_sum_assignment(-ious)
             linked = ious[found, columns] >= self.iou_thr
             rows[found[linked]] = columns[linked]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,31 +17,36 @@ class TrackMemory:
     seen in the last ``memo_frames`` frames.
 
     Args:
-        update_rate: Weight of the new embedding in the running template.
+        fields: What is remembered of each track, for example ``("bboxes",)``; ``memory[field]`` is
+            the column of all tracks, (K, ...).
         memo_frames: A track not seen for this many frames is forgotten.
+        update_rates: Of the fields that change slowly, the weight of the new value in the running
+            mean; all others are replaced.
     """
 
-    FIELDS = ("embeds", "cls_embeds", "labels", "scores")
-
-    def __init__(self, update_rate: float, memo_frames: int) -> None:
-        self.update_rate = update_rate
+    def __init__(
+        self,
+        fields: Sequence[str],
+        memo_frames: int,
+        update_rates: Mapping[str, float] | None = None,
+    ) -> None:
+        self.fields = tuple(fields)
         self.memo_frames = memo_frames
+        self.update_rates = dict(update_rates or {})
         self.reset()
 
     def reset(self) -> None:
         """Forget everything; ids start at 0 again."""
         self.num_issued = 0
-        self.ids: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self.last_frames: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self.columns: dict[str, NDArray[Any]] = {}
+        self.ids = np.empty(0, dtype=np.int64)
+        self.last_frames = np.empty(0, dtype=np.int64)
+        self.columns: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getattr__(self, name: str) -> NDArray[Any]:
-        if name in TrackMemory.FIELDS:
-            return self.columns[name]
-        raise AttributeError(name)
+    def __getitem__(self, field: str) -> np.ndarray:
+        return self.columns[field]
 
     def issue_ids(self, count: int) -> NDArray[np.int64]:
         """Hand out ``count`` new consecutive track ids, (count,) int64."""
@@ -54,25 +60,26 @@ class TrackMemory:
         Args:
             rows: (K,) memory rows, each at most once.
             frame_id: Current frame.
-            **columns: New values (K, ...) by name; ``embeds`` are the templates.
+            **columns: New values (K, ...) of the fields.
         """
         if len(rows) == 0:
             return
-        for name, value in columns.items():
-            if name == "embeds":
-                value = (1 - self.update_rate) * self.columns[name][rows] + self.update_rate * value
-            self.columns[name][rows] = value
+        for field, value in columns.items():
+            rate = self.update_rates.get(field)
+            if rate is not None:
+                value = (1 - rate) * self.columns[field][rows] + rate * value
+            self.columns[field][rows] = value
         self.last_frames[rows] = frame_id
 
     def append(self, ids: NDArray[np.int64], frame_id: int, **columns: NDArray[Any]) -> None:
-        """Add new tracks (K,) with their first values (K, ...)."""
+        """Add new tracks (K,) with the first values (K, ...) of every field."""
         if len(ids) == 0:
             return
         self.ids = np.concatenate([self.ids, ids])
         self.last_frames = np.concatenate([self.last_frames, np.full_like(ids, frame_id)])
-        for name, value in columns.items():
-            known = self.columns.get(name)
-            self.columns[name] = value.copy() if known is None else np.concatenate([known, value])
+        for field in self.fields:
+            known, value = self.columns.get(field), columns[field]
+            self.columns[field] = value.copy() if known is None else np.concatenate([known, value])
 
     def forget(self, frame_id: int) -> None:
         """Drop the tracks that were last seen ``memo_frames`` or more frames ago."""

@@ -128,7 +128,7 @@ def test_class_embeddings_reach_the_tracker_that_asks_for_them(metric, repo_root
     assert ("cls_embeds" in found.observations) == asked
     assert set(found.pred_track_instances.keys()) == {"bboxes", "scores", "labels", "instances_id"}
     if asked:
-        kept = model.tracker.memory.cls_embeds
+        kept = model.tracker.memory["cls_embeds"]
         assert kept.shape == (len(found.pred_track_instances), 64)
         np.testing.assert_allclose(np.linalg.norm(kept, axis=1), 1, rtol=1e-5)
         # The same frame again: cosine and gate find every object.
