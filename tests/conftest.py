@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.places import ROOT
+
 if TYPE_CHECKING:
     import torch
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,12 +38,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that compute on a device."""
+    """Mark the tests that compute on a device, and those that read recorded outputs."""
     for item in items:
         if isinstance(item, pytest.Function):
             named = inspect.unwrap(item.function).__code__.co_names
             if "device" in item.fixturenames or "fake_cuda" in named:
                 item.add_marker("gpu")
+            if {"golden", "golden_path"} & set(item.fixturenames) or {"Case", "FOLDER"} & set(
+                named
+            ):
+                item.add_marker("golden")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import ROOT
+from tests.places import ROOT
 from vovtrack.synthetic import render_clip
 from vovtrack.visualization import VideoWriter
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import ROOT
+from tests.places import ROOT
 
 
 def check(out: Path, *words: str) -> tuple[int, list[dict]]:

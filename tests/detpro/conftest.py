@@ -10,15 +10,10 @@ import pytest
 from detpro.features.encoder import RegionEncoder
 from detpro.features.extract import extract_bank
 from detpro.features.region_set import RegionSet
+from tests.places import CLIP
 from vovtrack.formats.coco import image_paths, read_images
 from vovtrack.models.clip.encoder import ClipEncoder
 from vovtrack.structures import Vocabulary
-
-ROOT = Path(__file__).resolve().parents[2]
-CLIP = dict(
-    model=str(ROOT / "configs/mini/clip_mini.json"),
-    pretrained=str(ROOT / "saved_models/mini/clip_mini.safetensors"),
-)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.detpro.conftest import CLIP, ROOT
+from tests.places import CLIP, ROOT
 from vovtrack.models.clip.text_bank import save_text_bank
 from vovtrack.structures import Vocabulary
 

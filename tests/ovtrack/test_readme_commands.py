@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import ROOT
+from tests.places import ROOT
 from vovtrack.cli.main import main
 from vovtrack.engine.run import load_config
 from vovtrack.files.checkpoints import load_checkpoint_file

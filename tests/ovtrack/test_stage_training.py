@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests import forked
-from tests.conftest import ROOT
+from tests.places import ROOT
 from vovtrack.cli.main import main
 from vovtrack.engine import run as launch
 from vovtrack.errors import InputError

@@ -10,6 +10,8 @@ from mmengine.dataset import ClassBalancedDataset
 from detpro.datasets import OpenVocabLVISDataset
 from tests.detpro.golden import FOLDER
 
+pytestmark = pytest.mark.golden
+
 ANN_FILE = FOLDER / "lvis_base_split_ann.json"
 EXPECTED = json.loads((FOLDER / "lvis_base_split.json").read_text())
 

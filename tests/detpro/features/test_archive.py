@@ -13,7 +13,7 @@ import torch
 from detpro.datasets import LoadRegionFeatures
 from detpro.features.archive import import_bank
 from detpro.features.bank import RegionFeatureBank
-from tests.detpro.conftest import CLIP
+from tests.places import CLIP
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
 

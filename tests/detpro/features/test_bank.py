@@ -19,7 +19,7 @@ from detpro.features.bank import RegionFeatureBank, shard_is_complete
 from detpro.features.encoder import RegionEncoder
 from detpro.features.extract import extract_bank, verify_bank
 from detpro.features.region_set import RegionSet
-from tests.detpro.conftest import CLIP
+from tests.places import CLIP
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
 from vovtrack.models.clip.encoder import ClipEncoder

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from detpro.features.encoder import RegionEncoder
-from tests.detpro.conftest import CLIP
 from tests.fake_cuda import fake_cuda
+from tests.places import CLIP
 from tests.waits import Waits
 from vovtrack.models.clip.encoder import ClipEncoder
 

@@ -7,8 +7,8 @@ import torch
 
 from detpro.features.encoder import RegionEncoder
 from detpro.features.proposals import extract_proposals
-from tests.detpro.conftest import CLIP
 from tests.fake_cuda import fake_cuda
+from tests.places import CLIP
 from vovtrack.engine.load import load_model
 from vovtrack.models.clip.encoder import ClipEncoder
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.detpro.conftest import CLIP
 from tests.detpro.models.test_stages import STAGE1, STAGE2, Words, batch
 from tests.fake_cuda import REFUSED, fake_cuda
+from tests.places import CLIP
 from vovtrack.engine.run import load_config
 from vovtrack.registry import MODELS
 

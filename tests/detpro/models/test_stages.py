@@ -12,9 +12,9 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS
 from mmengine.structures import InstanceData
 
-from tests.detpro.conftest import CLIP
 from tests.detpro.golden import FOLDER
 from tests.fake_cuda import fake_cuda
+from tests.places import CLIP
 from tests.seeded import seeded_state_dict
 from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError

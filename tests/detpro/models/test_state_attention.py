@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from detpro.models import StateAttention
-from tests.detpro.conftest import CLIP
+from tests.places import CLIP
 from vovtrack.errors import InputError
 
 ENCODER = dict(type="ClipEncoder", templates="name", **CLIP)

@@ -8,8 +8,8 @@ from mmengine.optim import OptimWrapper
 
 from detpro.prompts import PromptLearner
 from detpro.prompts.ensemble import encode_names
-from tests.detpro.conftest import CLIP, ROOT
 from tests.fake_cuda import fake_cuda
+from tests.places import CLIP, ROOT
 from tests.waits import Waits
 from vovtrack.registry import MODELS
 

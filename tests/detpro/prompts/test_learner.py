@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from detpro.prompts import PromptLearner
 from detpro.prompts.context import ContextPrompts, word_embeds
 from detpro.prompts.losses import soft
-from tests.detpro.conftest import CLIP, ROOT
+from tests.places import CLIP, ROOT
 from vovtrack.models.clip.encoder import ClipEncoder
 
 VOCABULARY = str(ROOT / "configs/mini/vocabulary.json")

@@ -15,6 +15,8 @@ from detpro.prompts.losses import LOSSES, class_weights
 from tests.detpro.golden import Case, close
 from tests.seeded import seeded_state_dict
 
+pytestmark = pytest.mark.golden
+
 ASSEMBLY, LOSS, BINS = Case("prompt_assembly"), Case("prompt_losses"), Case("bin_filter")
 
 

@@ -15,7 +15,7 @@ from detpro.features.region_set import RegionSet
 from detpro.prompts import PromptLearner, RegionEmbeddingDataset, RegionNamingMetric
 from detpro.prompts.ensemble import ensemble_embeds, load_context, load_embeds
 from detpro.prompts.samples import read_samples
-from tests.detpro.conftest import CLIP, ROOT
+from tests.places import CLIP, ROOT
 from vovtrack.cli.main import main
 from vovtrack.errors import InputError
 from vovtrack.models.clip.encoder import ClipEncoder

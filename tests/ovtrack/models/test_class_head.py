@@ -8,7 +8,7 @@ import json
 import pytest
 import torch
 
-from tests.conftest import ROOT
+from tests.places import ROOT
 from vovtrack.engine import run as launch
 from vovtrack.engine.replay import track_video
 from vovtrack.formats.observations import ObservationStore

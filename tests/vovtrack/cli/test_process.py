@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from tests.conftest import ROOT
+from tests.places import ROOT
 from vovtrack.cli.main import build_parser, main
 from vovtrack.cli.process import VISIBLE, choose_device
 from vovtrack.errors import InputError

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.places import ROOT
 from vovtrack.cli.process import WAITING
 
 SPINS = re.compile(r"GOMP_SPINCOUNT = '(\d+)'")

@@ -7,7 +7,7 @@ import resource
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.places import ROOT
 from vovtrack.cli.main import main
 from vovtrack.synthetic import render_clip, write_world
 from vovtrack.visualization import VideoWriter

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from tests.conftest import ROOT
+from tests.places import ROOT
 from vovtrack.engine.configs import read_config
 from vovtrack.engine.options import apply_options, constructor_arguments
 from vovtrack.errors import InputError

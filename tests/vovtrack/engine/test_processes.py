@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
-from tests.conftest import ROOT
 from tests.fake_cuda import fake_cuda
+from tests.places import ROOT
 from vovtrack.engine.processes import gather_shares, own_device, own_share
 from vovtrack.errors import InputError
 

@@ -40,7 +40,7 @@ def online(world, tmp_path_factory):
     """Folder of a recorded test, and its metrics."""
     folder = tmp_path_factory.mktemp("r")
     with pytest.MonkeyPatch.context() as patch:
-        from tests.conftest import ROOT
+        from tests.places import ROOT
 
         patch.chdir(ROOT)
         return folder, record(world, folder)

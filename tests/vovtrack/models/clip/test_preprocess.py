@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from tests.detpro.conftest import CLIP
+from tests.places import CLIP
 from vovtrack.errors import InputError
 from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD, ClipEncoder
 from vovtrack.models.clip.preprocess import ImagePreprocess
