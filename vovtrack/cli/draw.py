@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vovtrack.cli.track import CLASSES_HELP
+
 HELP = "draw stored tracks into a video, or states into pictures"
 EXAMPLES = (
     "vovtrack draw tracks tracks.json --out drawn.mp4",
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     tracks.add_argument("--gt", type=Path, help="annotation file of TAO results")
     tracks.add_argument("--video", metavar="NAME", help="which video of TAO results, name or id")
-    tracks.add_argument("--classes", help='names of MOTChallenge class numbers: "a, b"')
+    tracks.add_argument("--classes", help=f"of MOTChallenge class numbers: {CLASSES_HELP}")
     tracks.add_argument("--out", type=Path, required=True, help="video to write (.mp4)")
     tracks.add_argument("--fps", type=float, help="frames per second (default: of the frames)")
     tracks.add_argument("--score-thr", type=float, default=0.0, help="default: all that is stored")

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checks.add_argument(
         "--classes",
         metavar="MASK",
-        help="class mask of the tracker: tao_validation, tao_test, lvis_v1 or a file; "
+        help="class mask of the tracker: tao_validation, tao_test, lvis_v1, a file or names; "
         "refused if it does not fit the ground truth; for coco, what is evaluated (coco_65)",
     )
     checks.add_argument("--split", metavar="NAME", help="refuse ground truth of another split")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vovtrack.cli.track import CLASSES_HELP
+
 HELP = "write a slim weight file, or ONNX graphs checked against torch"
 EXAMPLES = (
     "vovtrack export --slim work_dirs/mini/epoch_5.pth slim.safetensors",
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     onnx = parser.add_argument_group("with --onnx")
     onnx.add_argument("--config", default="mini", help="config of the tracker (default: mini)")
     onnx.add_argument("--checkpoint", type=Path, help="weights (default: those of the config)")
-    onnx.add_argument("--classes", help='names, "a, b" (default: vocabulary of the config)')
+    onnx.add_argument("--classes", help=f"{CLASSES_HELP} (default: of the config)")
     onnx.add_argument(
         "--trust-config", action="store_true", help="run a .py config from outside of the project"
     )

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from vovtrack.cli.features import add_clip_arguments, build_clip_encoder
+from vovtrack.cli.track import CLASSES_HELP
 from vovtrack.cli.train import add_trust_argument
 
 HELP = "learn prompts for class names, and encode any vocabulary with them"
@@ -45,13 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ensemble = verbs.add_parser("ensemble", help="put files of class embeddings together")
     ensemble.add_argument("embeddings", nargs="+", type=Path, help="files of the same classes")
     ensemble.add_argument("--out", type=Path, required=True, help=".pth or .safetensors to write")
-    ensemble.add_argument("--classes", help="vocabulary whose names are written along")
+    ensemble.add_argument("--classes", help=f"names to write along: {CLASSES_HELP}")
 
     encode = verbs.add_parser("encode", help="embed a vocabulary with learned contexts")
     encode.add_argument("contexts", nargs="+", type=Path, help="checkpoints of 'prompts train'")
     encode.add_argument(
         "--classes", required=True,
-        help="lvis_v1, coco, voc, objects365, an annotation file, a .json list, or 'a, b, c'",
+        help=CLASSES_HELP,
     )  # fmt: skip
     encode.add_argument("--out", type=Path, required=True, help=".pth or .safetensors to write")
     encode.add_argument("--position", default="end", choices=("end", "middle", "front"))

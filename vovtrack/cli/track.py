@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from vovtrack.cli.train import add_trust_argument
 
+if TYPE_CHECKING:
+    from vovtrack.structures import Target
+
+CLASSES_HELP = (
+    "'a, b', a packaged vocabulary (lvis_v1, coco, ...), a .txt file with a name per line, or an "
+    "annotation .json"
+)
 HELP = "track named objects in a video, a folder of frames or a camera"
 EXAMPLES = (
     'vovtrack track video.mp4 --classes "striped red star, dotted blue circle" --out tracked.mp4',
@@ -19,10 +27,33 @@ OUTPUTS = ("out", "json", "mot")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("source", help="video file, folder of frames, camera number or URL")
-    parser.add_argument("--classes", help='names of what to track: "a, b" (default: the config\'s)')
+    parser.add_argument(
+        "--classes", help=f"names of what to track: {CLASSES_HELP} (default: of the config)"
+    )
+    parser.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="X,Y,W,H",
+        help="an object to track, by its left, top, width and height in pixels of the first "
+        "frame; repeat it for more",
+    )
+    parser.add_argument(
+        "--points",
+        nargs="+",
+        default=[],
+        metavar="X,Y",
+        help="points to track, in pixels of the first frame; FRAME,X,Y for those of a later one",
+    )
     parser.add_argument("--config", default="mini", help="config name or path (default: mini)")
     add_trust_argument(parser)
     parser.add_argument("--checkpoint", help="weights (default: those of the config)")
+    parser.add_argument(
+        "--tracker",
+        metavar="NAME",
+        help="link detections by ovtracker, iou, sort, bytetrack, ocsort, or by the tracker of "
+        "another config (default: of the config)",
+    )
     parser.add_argument("--out", help="drawn video (.mp4)")
     parser.add_argument("--json", help="tracks as JSON, one record a frame")
     parser.add_argument("--mot", help="tracks as MOTChallenge text")
@@ -44,7 +75,6 @@ def run(args: argparse.Namespace) -> int:
     from vovtrack.engine.track_files import Outputs
     from vovtrack.engine.track_video import track_video
     from vovtrack.errors import InputError
-    from vovtrack.structures import Target
 
     outputs = Outputs(video=args.out, json=args.json, mot=args.mot)
     if not outputs.paths():
@@ -53,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         args.source,
         args.config,
         args.checkpoint,
-        target=None if args.classes is None else Target(classes=args.classes),
+        target=_target(args),
         outputs=outputs,
         device=args.device,
         amp=args.amp,
@@ -62,11 +92,40 @@ def run(args: argparse.Namespace) -> int:
         max_frames=args.max_frames,
         on_bad_frame=args.on_bad_frame,
         trust_config=args.trust_config,
+        tracker=args.tracker,
     )
     print(summary)
     if summary.num_tracks == 0:
         print(f"note: nothing scored high enough: {_why_nothing(args.config)}")
     return 128 + summary.interrupted if summary.interrupted else 0
+
+
+def _target(args: argparse.Namespace) -> Target | None:
+    """What the words ask for; None if they name nothing."""
+    import numpy as np
+
+    from vovtrack.structures import Target, Vocabulary
+
+    boxes = [_numbers(text, "--box", ("x,y,w,h",)) for text in args.box]
+    points = [_numbers(text, "--points", ("x,y", "frame,x,y")) for text in args.points]
+    target = Target(
+        classes=None if args.classes is None else Vocabulary.parse(args.classes),
+        boxes=np.array([(x, y, x + w, y + h) for x, y, w, h in boxes]) if boxes else None,
+        points=np.array([(0, *row)[-3:] for row in points]) if points else None,
+    )
+    return target if target.kinds else None
+
+
+def _numbers(text: str, option: str, forms: tuple[str, ...]) -> tuple[float, ...]:
+    from vovtrack.errors import InputError
+
+    try:
+        numbers = tuple(map(float, text.split(",")))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in [form.count(",") + 1 for form in forms]:
+        raise InputError(f"{option} is '{text}', expected numbers {' or '.join(forms)}.")
+    return numbers
 
 
 def _why_nothing(config: str) -> str:

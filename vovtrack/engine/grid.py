@@ -9,7 +9,8 @@ from itertools import product
 from pathlib import Path
 
 from vovtrack.engine.finished import read_finished, write_finished
-from vovtrack.engine.replay import find_tracker, replay
+from vovtrack.engine.packaged_trackers import find_tracker
+from vovtrack.engine.replay import replay
 from vovtrack.errors import InputError
 from vovtrack.formats.observations import ObservationStore
 from vovtrack.formats.tao.columns import columns_path

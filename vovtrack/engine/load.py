@@ -16,6 +16,7 @@ from vovtrack.datasets.frame_pipeline import FramePipeline
 from vovtrack.engine.configs import find_config, misfits_told, read_config
 from vovtrack.engine.fuse import mix_precision, prepare_for_speed
 from vovtrack.engine.online import OnlineTracker
+from vovtrack.engine.packaged_trackers import find_tracker
 from vovtrack.engine.processes import own_device
 from vovtrack.engine.shipped import SHIPPED
 from vovtrack.engine.weights.checkpoint import load_checkpoint_into
@@ -32,6 +33,7 @@ def load_tracker(
     device: str | None = None,
     amp: str | None = None,
     trust_config: bool = False,
+    tracker: str | Path | None = None,
 ) -> OnlineTracker:
     """Build the online tracker that a config names, and load its weights.
 
@@ -43,10 +45,12 @@ def load_tracker(
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; by default a GPU if there is one.
         amp: ``bf16`` or ``fp16`` for mixed precision.
         trust_config: Run a ``.py`` config from outside of the project.
+        tracker: What links the detections in place of the config's own ``model.tracker``, see
+            :func:`vovtrack.engine.packaged_trackers.find_tracker`.
 
     Raises:
         InputError: Unknown config or not one of a tracker, missing or unfit checkpoint, unusable
-            class names or device.
+            class names or device, or a ``tracker`` for a model that has none to replace.
     """
     device = own_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     cfg = read_config(find_config(config_or_name), trust_config)
@@ -55,6 +59,12 @@ def load_tracker(
             f"Config '{config_or_name}' is not one of a tracker: it has no 'online', which names "
             "the class that tracks frame by frame."
         )
+    if tracker is not None:
+        if "tracker" not in cfg.get("model", {}):
+            raise InputError(
+                f"Config '{config_or_name}' has no model.tracker that '{tracker}' could replace."
+            )
+        cfg.model.tracker = find_tracker(tracker, trust_config=trust_config)
     parts = {}
     if "model" in cfg:
         model = _load_weights(cfg, config_or_name, checkpoint)
@@ -63,10 +73,10 @@ def load_tracker(
     with _scope_of(cfg), misfits_told(cfg):
         if parts:
             parts["pipeline"] = FramePipeline.of(cfg)
-        tracker = TASK_UTILS.build(cfg.online, default_args=parts)
+        online = TASK_UTILS.build(cfg.online, default_args=parts)
     if classes is not None:
-        tracker.start(None, Target(classes=classes))
-    return tracker
+        online.start(None, Target(classes=Vocabulary.parse(classes)))
+    return online
 
 
 def _load_weights(

@@ -10,9 +10,6 @@ import torch
 from mmengine.structures import InstanceData
 from tqdm import tqdm
 
-from vovtrack.engine.configs import find_config
-from vovtrack.engine.run import load_config
-from vovtrack.engine.shipped import CONFIGS
 from vovtrack.errors import InputError
 from vovtrack.evaluation.metrics.tao_tracks import TaoTrackMetric
 from vovtrack.files.hashing import file_sha256
@@ -20,33 +17,6 @@ from vovtrack.formats.observations import ObservationStore, VideoObservations
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 from vovtrack.trackers.contract import DETECTION, Tracker, link
-
-TRACKERS = CONFIGS / "_base_" / "trackers"
-"""Configs of associations alone, which go by the names of their files."""
-
-
-def find_tracker(
-    name: str | Path, cfg_options: Sequence[str] = (), trust_config: bool = False
-) -> dict:
-    """Config of an association by its name in ``configs/_base_/trackers``, or of any config.
-
-    Args:
-        name: ``ovtracker``, ``bytetrack``, ..., or a config whose ``model.tracker`` is meant.
-        cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
-        trust_config: Run a ``.py`` config from outside of the project.
-
-    Raises:
-        InputError: There is none, or an option that it does not know.
-    """
-    known = {path.stem: path for path in sorted(TRACKERS.glob("*.py"))}
-    try:
-        path = known.get(str(name)) or find_config(name)
-    except InputError as error:
-        raise InputError(f"{error} Trackers by name: {', '.join(known)}.") from None
-    cfg = load_config(path, cfg_options=cfg_options, trust_config=trust_config)
-    if "tracker" not in cfg.get("model", {}):
-        raise InputError(f"Config '{name}' has no model.tracker.")
-    return cfg.model.tracker.to_dict()
 
 
 def replay(

@@ -72,6 +72,7 @@ def track_video(
     on_bad_frame: str = "error",
     held_bytes: int = HELD_BYTES,
     trust_config: bool = False,
+    tracker: str | None = None,
 ) -> TrackingSummary:
     """Track a video and write the results while it runs.
 
@@ -96,6 +97,8 @@ def track_video(
         on_bad_frame: ``error`` or ``skip``.
         held_bytes: Memory for frames that are to be drawn and wait for their tracks.
         trust_config: Run a ``.py`` config from outside of the project.
+        tracker: What links the detections in place of the config's own tracker, see
+            :func:`vovtrack.engine.load.load_tracker`.
 
     Raises:
         InputError: Unusable source, target, config, checkpoint or outputs: no file is written
@@ -108,14 +111,16 @@ def track_video(
         raise InputError(f"The batch size is {batch_size}, expected 1 or more.")
     with guarded_inputs(), ExitStack() as stack:
         frames = read_video(source, on_bad_frame=on_bad_frame, max_frames=max_frames)
-        tracker = load_tracker(config, checkpoint, None, device, amp, trust_config)
+        if target is not None:
+            target.check_inside(frames.width, frames.height)
+        online = load_tracker(config, checkpoint, None, device, amp, trust_config, tracker)
         timed = stack.enter_context(closing(frames.timed()))
         first = list(islice(timed, 1))
-        tracker.start(first[0][0] if first else None, target)
-        threshold = tracker.draw_threshold if score_thr is None else score_thr
+        online.start(first[0][0] if first else None, target)
+        threshold = online.draw_threshold if score_thr is None else score_thr
         owed = OwedFrames(frames, outputs.video is not None, batch_size, held_bytes)
         stack.callback(owed.close)
-        files = TrackFiles(outputs, frames, tracker.names)
+        files = TrackFiles(outputs, frames, online.names)
         track_ids: set[int] = set()
         failure: BaseException | None = None
         progress = tqdm(total=_length(frames, max_frames), unit="frame")
@@ -123,9 +128,7 @@ def track_video(
             try:
                 with behind(files.write) as write:
                     batches = _batches(chain(first, timed), batch_size, signals)
-                    for frame, time, tracks in track_frames(
-                        tracker, batches, owed, progress.update
-                    ):
+                    for frame, time, tracks in track_frames(online, batches, owed, progress.update):
                         shown = tracks.above(threshold)
                         write(frame, time, shown)
                         track_ids.update(shown.track_ids.tolist())

@@ -59,6 +59,31 @@ class Target:
                 raise InputError(f"{tracker} {usable}; it cannot use {kind} as its target.")
         return self
 
+    def check_inside(self, width: int, height: int) -> None:
+        """Check that boxes and points lie in frames of a size; boxes may stick out.
+
+        Args:
+            width: Of a frame in pixels.
+            height: Of a frame in pixels.
+
+        Raises:
+            InputError: One lies outside.
+        """
+        size = np.array([width, height])
+        if self.boxes is not None:
+            out = ((self.boxes[:, :2] >= size) | (self.boxes[:, 2:] <= 0)).any(axis=1)
+            _check_none(self.boxes[out], "box (x1, y1, x2, y2)", width, height)
+        if self.points is not None:
+            places = self.points[:, 1:]
+            out = ((places >= size) | (places < 0)).any(axis=1)
+            _check_none(self.points[out], "point (frame, x, y)", width, height)
+
+
+def _check_none(rows: NDArray[np.float32], what: str, width: int, height: int) -> None:
+    if len(rows):
+        shown = ", ".join(f"{value:g}" for value in rows[0])
+        raise InputError(f"The {what} {shown} lies outside of frames of {width}x{height} pixels.")
+
 
 def _boxes(values: ArrayLike) -> NDArray[np.float32]:
     boxes = _rows(values, (4,), "boxes, (x1, y1, x2, y2)")

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from detpro.models import ProbabilityScores, RepeatedSoftmaxScores
-from vovtrack.engine.replay import find_tracker
+from vovtrack.engine.packaged_trackers import find_tracker
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 from vovtrack.trackers.contract import link

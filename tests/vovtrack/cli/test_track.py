@@ -81,6 +81,22 @@ def test_a_folder_becomes_video_json_and_mot(folder, tmp_path, capsys):
     assert len(read_sequence(outputs["txt"], 160, 120, 5, vocabulary)) == len(found)
 
 
+def test_detections_are_linked_by_another_tracker(folder, tmp_path, capsys):
+    """As 'vovtrack replay --tracker' does; boxes are those of the detector."""
+    boxes = {}
+    for name in ("ovtracker", "iou", "bytetrack"):
+        path = tmp_path / f"{name}.json"
+        assert track(folder, "--json", path, "--tracker", name, "--score-thr", 0.05) == 0
+        content = json.loads(path.read_text())
+        boxes[name] = {tuple(t["bbox"]) for frame in content["frames"] for t in frame["tracks"]}
+    assert boxes["iou"] >= boxes["bytetrack"] > set() and boxes["iou"] != boxes["bytetrack"]
+    capsys.readouterr()
+    assert track(folder, "--json", tmp_path / "o.json", "--tracker", "bytetrak") == 2
+    assert "Trackers by name: bytetrack, iou, ocsort" in capsys.readouterr().err
+    assert track(folder, "--json", tmp_path / "o.json", "--box", "1,2,3,4") == 2
+    assert "follows classes; it cannot use boxes" in capsys.readouterr().err
+
+
 def test_batches_write_the_same(folder, tmp_path):
     for size in (1, 2):
         args = ("--classes", NAMES, "--json", tmp_path / f"{size}.json", "--batch-size", size)

@@ -94,7 +94,7 @@ class Offline(BrightestSpot):
 
 @pytest.fixture(autouse=True, scope="module")
 def registered():
-    parts = [BrightestSpot, Late, Offline]
+    parts = [BrightestSpot, Late, Offline, StillTargets]
     for part in parts:
         TASK_UTILS.register_module(module=part)
     yield
@@ -198,6 +198,52 @@ def test_a_source_that_runs_once_is_drawn_as_far_as_memory_reaches(tmp_path):
     outputs = Outputs(mot=str(tmp_path / "o.txt"))
     found = track_video(iter(pixels), path, outputs=outputs, trust_config=True, held_bytes=0)
     assert found.num_frames == 8
+
+
+class StillTargets(OnlineTracker):
+    """Says that what it is given to follow does not move."""
+
+    names = ("target",)
+
+    def start(self, frame: np.ndarray | None, target: Target | None = None) -> None:
+        """Take boxes, and points as boxes without extent."""
+        target = (target or Target()).only("This tracker", "boxes", "points")
+        points = np.zeros((0, 4)) if target.points is None else target.points[:, [1, 2, 1, 2]]
+        boxes = np.zeros((0, 4)) if target.boxes is None else target.boxes
+        self.boxes, self.frame_id = np.concatenate([boxes, points]), -1
+
+    def step(self, frame: np.ndarray) -> Tracks:
+        """The same again."""
+        self.frame_id += 1
+        ids = np.arange(len(self.boxes))
+        scores = np.ones(len(ids), np.float32)
+        return Tracks(self.frame_id, self.boxes, ids, np.zeros_like(ids), scores, self.names)
+
+
+def test_boxes_and_points_are_said_on_the_command_line(clip, tmp_path, capsys):
+    words = ["--config", config(tmp_path, type="StillTargets"), "--trust-config"]
+    words += ["--on-bad-frame", "skip", "--max-frames", "1", "--mot", str(tmp_path / "o.txt")]
+    words += ["--out", str(tmp_path / "o.mp4"), "--device", "cpu"]
+    target = ["--box", "1,2,3,4", "--box", "5,5,10,10.5", "--points", "7,8", "2,9,10"]
+    assert main(["track", str(clip), *words, *target]) == 0
+    rows = [line.split(",")[2:6] for line in (tmp_path / "o.txt").read_text().splitlines()]
+    assert [[float(cell) for cell in row] for row in rows] == [
+        [1, 2, 3, 4],
+        [5, 5, 10, 10.5],
+        [7, 8, 0, 0],
+        [9, 10, 0, 0],
+    ]
+    for wrong, message in (
+        (["--box", "1,2,3"], "--box is '1,2,3', expected numbers x,y,w,h"),
+        (["--box", "1,2,0,4"], "has no extent"),
+        (["--box", "64,2,3,4"], "lies outside of frames of 64x48"),
+        (["--points", "1,a"], "expected numbers x,y or frame,x,y"),
+        (["--points", "0.5,1,1"], "whole numbers"),
+        (["--classes", "a", "--box", "1,2,3,4"], "follows boxes or points; it cannot use classes"),
+        (["--tracker", "iou"], "has no model.tracker that 'iou' could replace"),
+    ):
+        assert main(["track", str(clip), *words, *wrong]) == 2
+        assert message in capsys.readouterr().err
 
 
 class Forgetful(Late):

@@ -9,7 +9,8 @@ import pytest
 
 from vovtrack.cli.main import main
 from vovtrack.engine import run as launch
-from vovtrack.engine.replay import find_tracker, replay
+from vovtrack.engine.packaged_trackers import find_tracker
+from vovtrack.engine.replay import replay
 from vovtrack.errors import InputError
 from vovtrack.formats.observations import ObservationStore
 

@@ -49,3 +49,21 @@ def test_a_kind_that_a_tracker_cannot_use_is_refused():
         target.only("This tracker", "boxes", "points")
     with pytest.raises(InputError, match="chooses its objects itself"):
         target.only("This tracker")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(boxes=[[100, 0, 120, 10]]),
+        Target(boxes=[[0, 0, 9, 9], [-9, 0, 0, 9]]),
+        Target(points=[[100, 5]]),
+        Target(points=[[2, 5, -1]]),
+    ],
+)
+def test_what_lies_outside_of_the_frames_is_refused(target):
+    with pytest.raises(InputError, match="lies outside of frames of 100x50 pixels"):
+        target.check_inside(100, 50)
+
+
+def test_boxes_may_stick_out_of_the_frames():
+    Target(boxes=[[-5, -5, 105, 3]], points=[[7, 99, 49]]).check_inside(100, 50)

@@ -47,7 +47,7 @@ def open_source(
         gt: COCO annotation JSON.
         pred: Result JSON.
         problems: What happens to detections that cannot be evaluated.
-        classes: What is evaluated, and which classes are novel, see :meth:`Vocabulary.load`
+        classes: What is evaluated, and which classes are novel, see :meth:`Vocabulary.parse`
             (``coco_65`` is the split of open-vocabulary COCO); default: all classes of the file.
         iou_type: ``bbox`` or ``segm``.
 
@@ -55,7 +55,7 @@ def open_source(
         InputError: Unusable files, an unknown ``iou_type``, or classes that the file lacks.
     """
     source = lvis.open_source(gt, pred, problems, iou_type=iou_type)
-    vocabulary = Vocabulary.load(classes or gt)
+    vocabulary = Vocabulary.load(gt) if classes is None else Vocabulary.parse(classes)
     known = {category["id"] for category in source.content["categories"]}
     foreign = [name for name, i in zip(vocabulary.names, vocabulary.category_ids, strict=True)
                if i not in known]  # fmt: skip

@@ -149,7 +149,7 @@ def open_source(
         track_iou: Also compute the AP of tracks, at the thresholds of ``papers`` (0.5, 0.75) or
             ``coco`` (0.5 to 0.95).
         max_detections: Keep that many boxes of highest score per image; default: all.
-        classes: The class mask of the tracker, see :meth:`Vocabulary.load`; default: not checked.
+        classes: The class mask of the tracker, see :meth:`Vocabulary.parse`; default: not checked.
         split: ``train``, ``val`` or ``test``; default: not checked.
 
     Raises:
@@ -291,7 +291,7 @@ def _class_mask(
     classes: str | Sequence[str], vocabulary: Vocabulary, present: np.ndarray, gt: Path
 ) -> Vocabulary:
     """The class mask, once it is known to hold every class that has ground truth."""
-    mask = Vocabulary.load(classes)
+    mask = Vocabulary.parse(classes)
     needed = np.array(vocabulary.category_ids)[present]
     foreign = needed[~np.isin(needed, mask.category_ids)]
     if len(foreign):

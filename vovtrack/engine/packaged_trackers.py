@@ -1,0 +1,38 @@
+"""Trackers by name: the part of a model that links detections, exchanged for another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vovtrack.engine.configs import find_config
+from vovtrack.engine.run import load_config
+from vovtrack.engine.shipped import CONFIGS
+from vovtrack.errors import InputError
+
+TRACKERS = CONFIGS / "_base_" / "trackers"
+"""Configs of trackers alone, which go by the names of their files."""
+
+
+def find_tracker(
+    name: str | Path, cfg_options: Sequence[str] = (), trust_config: bool = False
+) -> dict:
+    """Config of a tracker by its name in ``configs/_base_/trackers``, or of any config.
+
+    Args:
+        name: ``ovtracker``, ``bytetrack``, ..., or a config whose ``model.tracker`` is meant.
+        cfg_options: ``key=value`` texts, see :mod:`vovtrack.engine.options`.
+        trust_config: Run a ``.py`` config from outside of the project.
+
+    Raises:
+        InputError: There is none, or an option that it does not know.
+    """
+    known = {path.stem: path for path in sorted(TRACKERS.glob("*.py"))}
+    try:
+        path = known.get(str(name)) or find_config(name)
+    except InputError as error:
+        raise InputError(f"{error} Trackers by name: {', '.join(known)}.") from None
+    cfg = load_config(path, cfg_options=cfg_options, trust_config=trust_config)
+    if "tracker" not in cfg.get("model", {}):
+        raise InputError(f"Config '{name}' has no model.tracker.")
+    return cfg.model.tracker.to_dict()
