@@ -1,18 +1,25 @@
-"""The pages of docs/: links lead somewhere, named code exists, no config is forgotten."""
+"""The pages of docs/: links lead somewhere, named code exists, code that is shown runs."""
 
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shlex
+import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+from forked import finish, start
+
+from vovtrack.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 PAGES += sorted(ROOT.glob("configs/*/README.md"))
+BLOCK = re.compile(r'```(\w+)(?: title="([^"]+)")?\n(.*?)```', flags=re.DOTALL)
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#([^)]*))?\)")
 
 
@@ -88,3 +95,43 @@ def test_every_config_has_its_line():
     rows = re.findall(r"^\| \[`[^`]+`\]\(\.\./([^)]+)\) \| \S.*\|$", page, flags=re.MULTILINE)
     configs = [str(path.relative_to(ROOT)) for path in ROOT.glob("configs/**/*.py")]
     assert sorted(rows) == sorted(path for path in configs if "/_base_/" not in path)
+
+
+def follow(page: Path, folder: Path) -> int:
+    """Do what a page says: write its files, run its Python in one interpreter, type its commands.
+
+    The folder stands for the repository's root; the exit code is 0 if nothing failed.
+    """
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    names = {"__name__": page.stem}
+    for language, title, code in BLOCK.findall(page.read_text()):
+        if title:
+            Path(title).parent.mkdir(parents=True, exist_ok=True)
+            Path(title).write_text(code)
+        elif language == "python":
+            exec(compile(code, str(page), "exec"), names)
+        else:
+            for command in filter(None, code.splitlines()):
+                words = shlex.split(command.removeprefix("PYTHONPATH=. "))
+                assert words[0] == "vovtrack"
+                assert main([*words[1:], *QUICK.get(words[1], ())]) == 0, command
+    return 0
+
+
+QUICK = {
+    "track": ("--max-frames", "3", "--device", "cpu"),
+    "test": ("test_dataloader.num_workers=0", "test_dataloader.persistent_workers=False"),
+}
+"""Words that make the commands of a page small."""
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/extend").glob("*.md")), ids=lambda p: p.stem)
+def test_the_page_does_what_it_says(page, world, tmp_path):
+    for name in ("configs", "saved_models"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "work_dirs").mkdir()
+    (tmp_path / "work_dirs/world").symlink_to(world)
+    finish(start(follow, page, tmp_path))
+    results = {path.name for path in (tmp_path / "work_dirs").iterdir()} - {"world"}
+    assert results or page.stem == "system"

@@ -21,7 +21,8 @@ class Benchmark:
 
     Attributes:
         name: As typed.
-        module: Module of ``vovtrack.evaluation.benchmarks`` with ``open_source``.
+        module: Module with ``open_source``, as ``importlib`` names it: ``.tao`` here, or a dotted
+            name of another package.
         headline: Metrics shown first.
         options: Arguments of ``open_source`` that belong to the name.
     """
@@ -43,7 +44,7 @@ class Benchmark:
         Raises:
             InputError: Unusable files, or an option that the benchmark does not have.
         """
-        open_source = importlib.import_module(f"{__name__}.{self.module}").open_source
+        open_source = importlib.import_module(self.module, __name__).open_source
         known = [p for p in signature(open_source).parameters.values() if p.kind == p.KEYWORD_ONLY]
         free = [p.name for p in known if p.name not in self.options]
         if unknown := [name for name in options if name not in free]:
@@ -59,23 +60,23 @@ _MOT = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 BENCHMARKS = {
     benchmark.name: benchmark
     for benchmark in (
-        Benchmark("tao-ov", "tao", _TETA),
+        Benchmark("tao-ov", ".tao", _TETA),
         Benchmark(
             "tao",
-            "tao",
+            ".tao",
             (*_TETA, "TrackAP", "TrackAP50", "TrackAP75"),
             {"novel": False, "track_iou": "papers"},
         ),
         *(
-            Benchmark(name, "mot", _MOT, {"benchmark": name})
+            Benchmark(name, ".mot", _MOT, {"benchmark": name})
             for name in ("mot17", "mot20", "dancetrack", "sportsmot")
         ),
-        Benchmark("bdd100k", "bdd100k", ("mMOTA", "mIDF1", "HOTA", "TETA")),
-        Benchmark("tapvid", "tapvid", ("AJ", "delta_avg", "OA")),
-        Benchmark("sot", "sot", ("AUC", "Precision", "NormPrecision")),
-        Benchmark("davis", "davis", ("J&F", "J", "F")),
-        Benchmark("lvis", "lvis", ("AP", "AP50", "APr", "APc", "APf")),
-        Benchmark("coco", "coco", ("AP", "AP50", "AP75")),
+        Benchmark("bdd100k", ".bdd100k", ("mMOTA", "mIDF1", "HOTA", "TETA")),
+        Benchmark("tapvid", ".tapvid", ("AJ", "delta_avg", "OA")),
+        Benchmark("sot", ".sot", ("AUC", "Precision", "NormPrecision")),
+        Benchmark("davis", ".davis", ("J&F", "J", "F")),
+        Benchmark("lvis", ".lvis", ("AP", "AP50", "APr", "APc", "APf")),
+        Benchmark("coco", ".coco", ("AP", "AP50", "AP75")),
     )
 }
 
@@ -98,26 +99,27 @@ def find_family(name: str) -> MetricFamily:
     Raises:
         InputError: There is none of that name.
     """
-    if name not in _FAMILIES:
+    if name not in FAMILIES:
         raise InputError(f"Counts of an unknown metric '{name}'; made by a newer version?")
-    module, constant = _FAMILIES[name]
-    return getattr(importlib.import_module(f"vovtrack.evaluation.{module}"), constant)
+    module, constant = FAMILIES[name]
+    return getattr(importlib.import_module(module, __name__), constant)
 
 
-_FAMILIES: dict[str, tuple[str, str]] = {
-    "teta": ("scores.teta", "TETA"),
-    "track_ap": ("scores.track_ap", "TRACK_AP"),
-    "track_ap_coco": ("scores.track_ap", "TRACK_AP_COCO"),
-    "hota": ("scores.hota", "HOTA"),
-    "clear": ("scores.clear", "CLEAR"),
-    "identity": ("scores.identity", "IDENTITY"),
-    "tapvid": ("scores.points", "TAPVID"),
-    "sot": ("scores.single_object", "SOT"),
-    "got10k": ("scores.single_object", "GOT10K"),
-    "davis": ("scores.masks", "DAVIS"),
-    "bdd_mot": ("benchmarks.bdd100k", "BDD_MOT"),
-    "bdd_hota": ("benchmarks.bdd100k", "BDD_HOTA"),
-    "bdd_teta": ("benchmarks.bdd100k", "BDD_TETA"),
+FAMILIES: dict[str, tuple[str, str]] = {
+    "teta": ("..scores.teta", "TETA"),
+    "track_ap": ("..scores.track_ap", "TRACK_AP"),
+    "track_ap_coco": ("..scores.track_ap", "TRACK_AP_COCO"),
+    "hota": ("..scores.hota", "HOTA"),
+    "clear": ("..scores.clear", "CLEAR"),
+    "identity": ("..scores.identity", "IDENTITY"),
+    "tapvid": ("..scores.points", "TAPVID"),
+    "sot": ("..scores.single_object", "SOT"),
+    "got10k": ("..scores.single_object", "GOT10K"),
+    "davis": ("..scores.masks", "DAVIS"),
+    "bdd_mot": (".bdd100k", "BDD_MOT"),
+    "bdd_hota": (".bdd100k", "BDD_HOTA"),
+    "bdd_teta": (".bdd100k", "BDD_TETA"),
 }
+"""Module and constant of each metric family, by the name that its counts carry."""
 
-__all__ = ["BENCHMARKS", "Benchmark", "Source", "find_benchmark", "find_family"]
+__all__ = ["BENCHMARKS", "FAMILIES", "Benchmark", "Source", "find_benchmark", "find_family"]
