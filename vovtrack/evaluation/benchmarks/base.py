@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +19,7 @@ class Source(Protocol):
         sizes: (V,) number of boxes, points or masks of each video, to share out the work.
         families: Names of the metric families that :meth:`count` fills. Without any, the
             benchmark is evaluated as a whole: its source has ``scores()`` instead, which returns
-            :class:`vovtrack.evaluation.reports.report.Scores`.
+            :class:`~vovtrack.evaluation.scores.statistics.Scores`.
         protocol: JSON-ready facts that decide the numbers: file hashes, class mask, split,
             thresholds.
     """
@@ -34,3 +36,13 @@ class Source(Protocol):
         what counting the whole range gives, digit by digit.
         """
         ...
+
+
+def provenance(gt: Path, pred: Path, digest: Callable[[Path], str]) -> dict[str, str]:
+    """What a protocol says of the files: their paths and what ``digest`` makes of them."""
+    return {
+        "annotations": str(gt),
+        "annotations_sha256": digest(gt),
+        "predictions": str(pred),
+        "predictions_sha256": digest(pred),
+    }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from vovtrack.evaluation.benchmarks.base import provenance
 from vovtrack.evaluation.oracle import correct
 from vovtrack.evaluation.scores.boxes import BoxTable
 from vovtrack.evaluation.scores.clear import COLUMNS, count_clear
@@ -155,10 +156,7 @@ def open_source(gt: Path, pred: Path, problems: InputFaults) -> BddSource:
         sizes=np.array(sizes),
         families=(BDD_MOT.name, BDD_HOTA.name, BDD_TETA.name),
         protocol={
-            "annotations": str(gt),
-            "annotations_sha256": tree_sha256(gt),
-            "predictions": str(pred),
-            "predictions_sha256": tree_sha256(pred),
+            **provenance(gt, pred, tree_sha256),
             "videos": len(truth),
             "classes": len(CLASSES),
             "threshold": OVERLAP,

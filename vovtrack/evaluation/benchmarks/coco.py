@@ -11,8 +11,8 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks import lvis
 from vovtrack.evaluation.benchmarks.lvis import LvisSource
-from vovtrack.evaluation.reports.report import Scores
 from vovtrack.evaluation.scores.coco_ap import MAX_DETECTIONS, coco_scores
+from vovtrack.evaluation.scores.statistics import Scores
 from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tao.results import TaoResults
 from vovtrack.structures import Vocabulary

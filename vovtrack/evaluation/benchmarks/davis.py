@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError, one_of
+from vovtrack.evaluation.benchmarks.base import provenance
 from vovtrack.evaluation.scores.masks import DAVIS, count_video, empty_columns
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
@@ -122,10 +123,7 @@ def open_source(
         sizes=np.array([len(truth.frames(name)) for name in names]),
         families=(DAVIS.name,),
         protocol={
-            "annotations": str(gt),
-            "annotations_sha256": tree_sha256(gt),
-            "predictions": str(pred),
-            "predictions_sha256": tree_sha256(pred),
+            **provenance(gt, pred, tree_sha256),
             "videos": len(names),
             "task": task,
         },

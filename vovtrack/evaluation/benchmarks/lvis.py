@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import one_of
-from vovtrack.evaluation.reports.report import Scores
+from vovtrack.evaluation.benchmarks.base import provenance
 from vovtrack.evaluation.scores.lvis_ap import MAX_DETECTIONS, lvis_scores
+from vovtrack.evaluation.scores.statistics import Scores
 from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.lvis import read_boxes, read_ground_truth, read_masks
@@ -63,10 +64,7 @@ def open_source(
         sizes=np.zeros(0, dtype=np.int64),
         families=(),
         protocol={
-            "annotations": str(gt),
-            "annotations_sha256": file_sha256(gt),
-            "predictions": str(pred),
-            "predictions_sha256": file_sha256(pred),
+            **provenance(gt, pred, file_sha256),
             "images": len(content["images"]),
             "classes": len(content["categories"]),
             "detections": len(detections),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import one_of
+from vovtrack.evaluation.benchmarks.base import provenance
 from vovtrack.evaluation.scores.single_object import (
     GOT10K,
     PRESETS,
@@ -101,10 +102,7 @@ def open_source(
         sizes=np.array([len(sequence.bboxes) for sequence in sequences]),
         families=(SOT.name, GOT10K.name),
         protocol={
-            "annotations": str(gt),
-            "annotations_sha256": tree_sha256(gt),
-            "predictions": str(pred),
-            "predictions_sha256": tree_sha256(pred),
+            **provenance(gt, pred, tree_sha256),
             "videos": len(sequences),
             "frames": int(sum(len(sequence.bboxes) for sequence in sequences)),
             "preset": preset,

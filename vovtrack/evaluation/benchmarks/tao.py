@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError, one_of
+from vovtrack.evaluation.benchmarks.base import provenance
 from vovtrack.evaluation.benchmarks.tao_tables import (
     Images,
     Predictions,
@@ -161,10 +162,7 @@ def open_source(
         raise InputError(f"{gt}: the annotations have no images, so nothing can be evaluated.")
     vocabulary = from_categories(annotations["categories"], str(gt))
     protocol = {
-        "annotations": str(gt),
-        "annotations_sha256": file_sha256(gt),
-        "predictions": str(pred),
-        "predictions_sha256": file_sha256(pred),
+        **provenance(gt, pred, file_sha256),
         "split": _split(annotations, gt, split),
         "vocabulary": vocabulary.fingerprint,
         "classes": len(vocabulary),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError, one_of
+from vovtrack.evaluation.benchmarks.base import provenance
 from vovtrack.evaluation.scores.points import (
     MODES,
     RADII,
@@ -98,10 +99,7 @@ def open_source(gt: Path, pred: Path, problems: InputFaults, *, mode: str = "fir
         sizes=np.array([found[name].occluded.size for name in names]),
         families=(TAPVID.name,),
         protocol={
-            "annotations": str(gt),
-            "annotations_sha256": tree_sha256(gt),
-            "predictions": str(pred),
-            "predictions_sha256": tree_sha256(pred),
+            **provenance(gt, pred, tree_sha256),
             "videos": len(names),
             "mode": mode,
             "raster": RASTER,

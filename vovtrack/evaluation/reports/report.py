@@ -13,7 +13,6 @@ import math
 import platform
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks import Benchmark, find_benchmark, find_family
 from vovtrack.evaluation.reports.schema import fault_of
-from vovtrack.evaluation.scores.statistics import Statistics, merge
+from vovtrack.evaluation.scores.statistics import Scores, Statistics, merge
 from vovtrack.files.archives import read_json
 from vovtrack.files.atomic import atomic_write
 
@@ -70,23 +69,6 @@ def make_report(
     packed = {name: _pack(counts) for name, counts in statistics.items()}
     scores = Scores(summary, per_class, per_video, frozenset(totals))
     return assemble(benchmark, scores, protocol, dropped, packed)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Scores of a benchmark.
-
-    Attributes:
-        summary: {group: {metric: points} or None}.
-        per_class: {class: {metric: points}}, with ``group`` where classes are base or novel.
-        per_video: {video: {metric: points} or None}.
-        totals: Metrics that are counts.
-    """
-
-    summary: dict[str, Any]
-    per_class: dict[str, dict[str, Any]]
-    per_video: dict[str, Any]
-    totals: frozenset[str] = frozenset()
 
 
 def assemble(

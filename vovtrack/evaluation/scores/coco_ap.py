@@ -14,8 +14,8 @@ import hotcoco
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.reports.report import Scores
-from vovtrack.evaluation.scores.lvis_ap import box_rows, known_mean
+from vovtrack.evaluation.scores.detection_ap import box_rows, grouped_scores, known_mean
+from vovtrack.evaluation.scores.statistics import Scores
 from vovtrack.formats.tao.results import TaoResults
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR@100")
@@ -40,21 +40,13 @@ def coco_scores(
     """
     precision, recall, ids = _tables(content, detections)
     is_novel = np.isin(ids, list(novel))
-    groups = {"all": np.ones(len(ids), dtype=bool)}
-    if is_novel.any():
-        groups |= {"base": ~is_novel, "novel": is_novel}
-    present = (precision > -1).any(axis=(0, 1, 3))
-    summary = {
-        name: _averages(precision, recall, chosen) if (present & chosen).any() else None
-        for name, chosen in groups.items()
-    }
-    names = {category["id"]: category["name"] for category in content["categories"]}
-    per_class = {}
-    for k in np.flatnonzero(present):
-        scores = _averages(precision, recall, np.arange(len(ids)) == k)
-        group = {} if len(groups) == 1 else {"group": "novel" if is_novel[k] else "base"}
-        per_class[names[ids[k]]] = scores | group
-    return Scores(summary, per_class, {})
+    return grouped_scores(
+        content,
+        ids,
+        (precision > -1).any(axis=(0, 1, 3)),
+        is_novel if is_novel.any() else None,
+        lambda chosen: _averages(precision, recall, chosen),
+    )
 
 
 def _tables(

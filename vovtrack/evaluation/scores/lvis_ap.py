@@ -14,7 +14,8 @@ import hotcoco
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.reports.report import Scores
+from vovtrack.evaluation.scores.detection_ap import box_rows, grouped_scores, known_mean
+from vovtrack.evaluation.scores.statistics import Scores
 from vovtrack.formats.tao.results import TaoResults
 
 METRICS = (
@@ -42,25 +43,14 @@ def lvis_scores(
     precision, recall, ids = _tables(content, detections)
     frequency = {c["id"]: c.get("frequency") for c in content["categories"]}
     frequencies = np.array([frequency[i] or "" for i in ids])
-    present = (precision > -1).any(axis=(0, 1, 3))
-    everything = np.ones(len(ids), dtype=bool)
-    groups = {"all": everything}
-    if set(frequencies) & set(_FREQUENCIES):
-        groups |= {"base": frequencies != "r", "novel": frequencies == "r"}
-    summary = {
-        name: _averages(precision, recall, chosen, frequencies)
-        if (present & chosen).any()
-        else None
-        for name, chosen in groups.items()
-    }
-    names = {category["id"]: category["name"] for category in content["categories"]}
-    per_class = {}
-    for k in np.flatnonzero(present):
-        chosen = np.arange(len(ids)) == k
-        scores = _averages(precision, recall, chosen, frequencies)
-        group = {} if len(groups) == 1 else {"group": "novel" if frequencies[k] == "r" else "base"}
-        per_class[names[ids[k]]] = scores | group
-    return Scores(summary, per_class, {})
+    told_apart = set(frequencies) & set(_FREQUENCIES)
+    return grouped_scores(
+        content,
+        ids,
+        (precision > -1).any(axis=(0, 1, 3)),
+        frequencies == "r" if told_apart else None,
+        lambda chosen: _averages(precision, recall, chosen, frequencies),
+    )
 
 
 def _tables(
@@ -81,11 +71,6 @@ def _tables(
     return tables["precision"][..., 0], tables["recall"][..., 0], list(evaluation.params.cat_ids)
 
 
-def box_rows(boxes: TaoResults) -> np.ndarray:
-    """Boxes as the library takes them fastest: image, x, y, w, h, score, category; (N, 7)."""
-    return np.column_stack([boxes.image_ids, boxes.bboxes, boxes.scores, boxes.category_ids])
-
-
 def _averages(
     precision: np.ndarray, recall: np.ndarray, chosen: np.ndarray, frequencies: np.ndarray
 ) -> dict[str, float]:
@@ -102,9 +87,3 @@ def _averages(
     for word in _FREQUENCIES:
         found[f"AP{word}"] = known_mean(precision[:, :, chosen & (frequencies == word), 0])
     return {metric: found[metric] for metric in METRICS}
-
-
-def known_mean(values: np.ndarray) -> float:
-    """Mean in points of the entries that exist (-1 marks the others); NaN without any."""
-    known = values[values > -1]
-    return 100 * float(known.mean()) if len(known) else float("nan")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -231,3 +232,20 @@ def _row_weights(statistics: Statistics, video_weights: np.ndarray | None) -> np
     if video_weights is None:
         return np.ones(len(statistics))
     return np.asarray(video_weights, dtype=np.float64)[statistics.video]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a benchmark.
+
+    Attributes:
+        summary: {group: {metric: points} or None}.
+        per_class: {class: {metric: points}}, with ``group`` where classes are base or novel.
+        per_video: {video: {metric: points} or None}.
+        totals: Metrics that are counts.
+    """
+
+    summary: dict[str, Any]
+    per_class: dict[str, dict[str, Any]]
+    per_video: dict[str, Any]
+    totals: frozenset[str] = frozenset()

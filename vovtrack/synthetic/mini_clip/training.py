@@ -13,7 +13,6 @@ its word out of the captions: what remains must be recognised by itself.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
@@ -30,6 +29,7 @@ from torch import Tensor, nn
 
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
+from vovtrack.files.hashing import file_sha256
 from vovtrack.models.clip.encoder import (
     ClipEncoder,
     Tokenizer,
@@ -123,8 +123,8 @@ def train_mini_clip(
         "val_crops": len(val.labels),
         "seed": seed,
         "schedule": asdict(schedule),
-        "annotations_sha256": {name: _sha256(path) for name, path in files.items()},
-        "config_sha256": _sha256(config),
+        "annotations_sha256": {name: file_sha256(path) for name, path in files.items()},
+        "config_sha256": file_sha256(config),
     }
     write_weights(model, out_path, facts)
     return facts
@@ -336,7 +336,3 @@ def _lr_factor(step: int, steps: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
-
-
-def _sha256(path: str | Path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
