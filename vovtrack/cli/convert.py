@@ -46,12 +46,11 @@ def layouts(kind: str = AUTO) -> tuple[Layout, ...]:
     """
     from vovtrack.cli.systems import collect_systems
     from vovtrack.engine.weights.backbones import BACKBONES
-    from vovtrack.errors import InputError
+    from vovtrack.errors import one_of
 
     own = (layout for system in collect_systems() for layout in system.layouts)
     known = {layout.name: layout for layout in (*own, *BACKBONES)}
-    if kind != AUTO and kind not in known:
-        raise InputError(f"--kind {kind}: the kinds are {', '.join([AUTO, *known])}.")
+    one_of("--kind", kind, [AUTO, *known])
     return tuple(known.values()) if kind == AUTO else (known[kind],)
 
 

@@ -13,7 +13,7 @@ from vovtrack.cli.systems import collect_systems
 from vovtrack.engine import systems
 from vovtrack.engine.old_options import OLD, OldOptions
 from vovtrack.engine.shipped import CONFIGS
-from vovtrack.engine.systems import System, declare, is_own, packages, system_of
+from vovtrack.engine.systems import System, declare, is_own, packages, shipped_packages, system_of
 from vovtrack.engine.weights.export import export_onnx
 from vovtrack.errors import InputError
 
@@ -40,10 +40,10 @@ for config in {trackers!r}:
 
 @pytest.fixture
 def declared(monkeypatch):
-    """The systems of the project; what a test declares is forgotten."""
-    found = collect_systems()
-    monkeypatch.setattr(systems, "_DECLARED", dict(systems._DECLARED))
-    return found
+    """The systems of the project alone; what a test declares is forgotten."""
+    shipped = {s.package: s for s in reversed(collect_systems()) if s.package in shipped_packages()}
+    monkeypatch.setattr(systems, "_DECLARED", shipped)
+    return systems.systems()
 
 
 def test_systems_of_the_project(declared):
