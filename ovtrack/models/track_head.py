@@ -8,7 +8,7 @@ import torch
 from mmdet.models.tracking_heads import QuasiDenseEmbedHead
 from torch import Tensor
 
-from vovtrack.ops.similarity import cosine_similarity
+from ovtrack.similarity import cosine_similarity
 from vovtrack.registry import MODELS
 
 

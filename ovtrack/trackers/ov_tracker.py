@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from mmengine.structures import InstanceData
 
+from ovtrack.assignment import greedy_assignment
+from ovtrack.similarity import bidirectional_softmax, row_scales
 from vovtrack.errors import one_of
-from vovtrack.ops.assignment import greedy_assignment
 from vovtrack.ops.boxes import drop_distractors
-from vovtrack.ops.similarity import bidirectional_softmax, row_scales
 from vovtrack.registry import MODELS
 from vovtrack.structures.thresholds import ScoreThresholds
 from vovtrack.trackers.memory import TrackMemory

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ovtrack.models import PairMarginL2Loss, UnbiasedMultiPosCELoss, UnbiasedSupConLoss
+from ovtrack.similarity import cosine_similarity
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
-from vovtrack.ops.similarity import cosine_similarity
 
 
 @pytest.fixture
