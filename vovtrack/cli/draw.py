@@ -40,7 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tracks.add_argument("--gt", type=Path, help="annotation file of TAO results")
     tracks.add_argument("--video", metavar="NAME", help="which video of TAO results, name or id")
     tracks.add_argument("--classes", help=f"of MOTChallenge class numbers: {CLASSES_HELP}")
-    tracks.add_argument("--out", type=Path, required=True, help="video to write (.mp4)")
+    tracks.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="video to write (.mp4), or a picture of four frames (.png)",
+    )
     tracks.add_argument("--fps", type=float, help="frames per second (default: of the frames)")
     tracks.add_argument("--score-thr", type=float, default=0.0, help="default: all that is stored")
 
@@ -62,12 +67,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _draw_tracks(args: argparse.Namespace) -> None:
-    from vovtrack.engine.stored_tracks import draw_stored, open_tracks
+    from vovtrack.engine.stored_tracks import draw_sheet, draw_stored, open_tracks
     from vovtrack.structures import Vocabulary
 
     classes = Vocabulary.parse(args.classes).names if args.classes else ()
     stored = open_tracks(args.results, args.frames, args.gt, args.video, classes)
-    frames, tracks = draw_stored(stored, args.out, args.fps, args.score_thr)
+    if args.out.suffix.lower() == ".png":
+        frames, tracks = draw_sheet(stored, args.out, args.score_thr)
+    else:
+        frames, tracks = draw_stored(stored, args.out, args.fps, args.score_thr)
     print(f"{args.out}: {frames} frames, {tracks} tracks")
 
 

@@ -20,8 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size",
         default="small",
-        choices=["tiny", "small", "large"],
-        help="tiny: seconds, for tests; small: the quickstart (default); large: five times small",
+        choices=["tiny", "validation", "small", "large"],
+        help="tiny: seconds, for tests; validation: tiny with the validation videos of small; "
+        "small: enough to train on (default); large: five times small",
     )
     parser.add_argument("--workers", type=int, help="processes to use (default: one per CPU)")
     parser.add_argument(

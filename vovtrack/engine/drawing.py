@@ -14,7 +14,7 @@ from mmengine.structures import BaseDataElement
 from vovtrack.engine.weights.checkpoint import bare_model
 from vovtrack.files.images import read_image, write_image
 from vovtrack.registry import HOOKS
-from vovtrack.visualization import TrailMemory, draw_tracks
+from vovtrack.visualization import TrackHistory, draw_tracks
 
 
 @HOOKS.register_module()
@@ -30,7 +30,7 @@ class DrawResultsHook(Hook):
     def __init__(self, out_dir: str, score_thr: float | None = None) -> None:
         self.out_dir = Path(out_dir)
         self.score_thr = score_thr
-        self.trails = TrailMemory()
+        self.history = TrackHistory()
 
     def before_test(self, runner: Runner) -> None:
         """Ask the model for its class names and threshold."""
@@ -62,11 +62,12 @@ class DrawResultsHook(Hook):
         boxes, labels, scores = (found[name].numpy() for name in ("bboxes", "labels", "scores"))
         track_ids = found.instances_id.numpy() if tracked else None
         if tracked and sample.frame_id == 0:
-            self.trails = TrailMemory()
+            self.history = TrackHistory()
         if tracked:
-            self.trails.update(track_ids, boxes)
+            self.history.move(track_ids, boxes)
+            self.history.vote(track_ids, labels)
         frame = read_image(sample.img_path)[..., ::-1]
-        picture = draw_tracks(frame, boxes, track_ids, labels, scores, self.names, self.trails)
+        picture = draw_tracks(frame, boxes, track_ids, labels, scores, self.names, self.history)
         place = Path(os.path.relpath(sample.img_path, self.root or "/"))
         target = self.out_dir / (place.name if ".." in place.parts else place)
         write_image(target, picture)

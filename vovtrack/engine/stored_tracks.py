@@ -7,17 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from vovtrack.datasets.video import read_video
 from vovtrack.errors import InputError
 from vovtrack.files.archives import read_json
-from vovtrack.files.images import read_image
+from vovtrack.files.images import read_image, write_image
 from vovtrack.formats.mot import read_sequence
 from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.formats.tao.results import read_results
 from vovtrack.structures import Vocabulary
-from vovtrack.visualization import TrailMemory, VideoWriter, draw_tracks
+from vovtrack.visualization import TrackHistory, VideoWriter, draw_tracks
 
 DEFAULT_FPS = 25.0
 """Of a video whose frames have no rate of their own."""
@@ -90,21 +91,87 @@ def draw_stored(
     Raises:
         InputError: There are tracks in frames that the source does not have.
     """
-    trails, seen, count = TrailMemory(), set(), 0
-    nothing = (np.zeros((0, 4)), *(np.zeros(0, np.int64),) * 2, np.zeros(0))
+    rows = _above(stored.rows, score_thr)
+    history, count = _voted(rows), 0
     with VideoWriter(out, fps or stored.fps or DEFAULT_FPS) as writer:
-        for count, frame in enumerate(stored.frames, start=1):
-            columns = stored.rows.get(count - 1, nothing)
-            boxes, ids, labels, scores = (c[columns[3] >= score_thr] for c in columns)
-            trails.update(ids, boxes)
-            writer.write(draw_tracks(frame, boxes, ids, labels, scores, stored.names, trails))
-            seen.update(ids.tolist())
-        if last := [index for index in stored.rows if index >= count]:
-            raise InputError(
-                f"There are tracks in frame {max(last)}, but only {count} frames (from 0): these "
-                "are not the frames that were tracked."
-            )
-    return count, len(seen)
+        for frame, (boxes, ids, labels, scores) in _paired(stored, rows):
+            history.move(ids, boxes)
+            drawn = draw_tracks(frame, boxes, ids, labels, scores, stored.names, history)
+            writer.write(drawn)
+            count += 1
+    return count, len(history.classes)
+
+
+def draw_sheet(
+    stored: StoredVideo,
+    out: str | Path,
+    score_thr: float = 0.0,
+    count: int = 4,
+    columns: int = 2,
+    width: int = 480,
+) -> tuple[int, int]:
+    """Write one picture of frames at equal distances among those that have tracks.
+
+    Args:
+        stored: What to draw.
+        out: Picture file.
+        score_thr: Boxes with smaller scores are left out.
+        count: Frames to show, if so many have tracks.
+        columns: Frames beside each other.
+        width: Pixels of a frame; small ones are enlarged before labels are written.
+
+    Returns:
+        Numbers of frames shown and of tracks in the whole video.
+
+    Raises:
+        InputError: There are no tracks, or some in frames that the source does not have.
+    """
+    rows = _above(stored.rows, score_thr)
+    tracked = [index for index in sorted(rows) if len(rows[index][0])]
+    if not tracked:
+        raise InputError(f"There is no track above {score_thr:g}: no picture was written.")
+    places = (np.arange(count) + 0.5) * len(tracked) / count
+    chosen = {tracked[place] for place in places.astype(int)}
+    history, pictures = _voted(rows), []
+    for index, (frame, (boxes, ids, labels, scores)) in enumerate(_paired(stored, rows)):
+        factor = width / frame.shape[1]
+        history.move(ids, boxes * factor)
+        if index in chosen:
+            size = (width, round(frame.shape[0] * factor))
+            large = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
+            found = (boxes * factor, ids, labels, scores)
+            pictures.append(draw_tracks(large, *found, stored.names, history))
+    pictures += [np.full_like(pictures[0], 255)] * (-len(pictures) % columns)
+    rows_of = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
+    write_image(out, np.concatenate([np.concatenate(row, axis=1) for row in rows_of]))
+    return len(chosen), len(history.classes)
+
+
+def _above(rows: Rows, score_thr: float) -> Rows:
+    return {i: tuple(c[columns[3] >= score_thr] for c in columns) for i, columns in rows.items()}
+
+
+def _voted(rows: Rows) -> TrackHistory:
+    """A history that knows all classes of the tracks from the first frame on."""
+    history = TrackHistory()
+    for _, ids, labels, _ in rows.values():
+        history.vote(ids, labels)
+    return history
+
+
+def _paired(
+    stored: StoredVideo, rows: Rows
+) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]]:
+    """Frames with the columns of their tracks; refused after the last if tracks are left."""
+    nothing = (np.zeros((0, 4)), *(np.zeros(0, np.int64),) * 2, np.zeros(0))
+    count = 0
+    for count, frame in enumerate(stored.frames, start=1):
+        yield frame, rows.get(count - 1, nothing)
+    if last := [index for index in stored.rows if index >= count]:
+        raise InputError(
+            f"There are tracks in frame {max(last)}, but only {count} frames (from 0): these "
+            "are not the frames that were tracked."
+        )
 
 
 def _arrays(rows: dict[int, list[tuple]]) -> Rows:

@@ -20,7 +20,7 @@ from vovtrack.datasets.video import FrameSource
 from vovtrack.errors import WriteError
 from vovtrack.files.streams import abandoned_partials, open_stream
 from vovtrack.structures import Tracks
-from vovtrack.visualization import TrailMemory, VideoWriter, draw_tracks
+from vovtrack.visualization import TrackHistory, VideoWriter, draw_tracks
 
 DEFAULT_FPS = 25.0
 """Of a drawn video whose source has no rate of its own (folders of frames)."""
@@ -151,13 +151,14 @@ class DrawnVideo:
             audio=frames.audio,
         )
         self.unfinished, self.notes = self.video.unfinished, self.video.notes
-        self.trails = TrailMemory()
+        self.history = TrackHistory()
 
     def write(self, frame: np.ndarray, time: float | None, tracks: Tracks) -> None:
         """Draw one frame."""
-        self.trails.update(tracks.track_ids, tracks.bboxes)
+        self.history.move(tracks.track_ids, tracks.bboxes)
+        self.history.vote(tracks.track_ids, tracks.labels)
         columns = (tracks.bboxes, tracks.track_ids, tracks.labels, tracks.scores)
-        drawn = draw_tracks(frame, *columns, names=tracks.names, trails=self.trails)
+        drawn = draw_tracks(frame, *columns, names=tracks.names, history=self.history)
         self.video.write(drawn, time)
 
     def finish(self, reason: str | None, bad_frames: Sequence[str]) -> None:

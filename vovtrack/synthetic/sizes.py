@@ -42,6 +42,7 @@ class WorldSize:
 
 SIZES = {
     "tiny": WorldSize(12, 6, 6, 2, 3, 13, 4, 2, 14, 1),
+    "validation": WorldSize(12, 6, 6, 2, 24, 45, 4, 2, 14, 1),
     "small": WorldSize(900, 400, 400, 12, 24, 45, 4, 24, 28, 12),
     "large": WorldSize(4500, 500, 2000, 60, 120, 45, 4, 120, 28, 60),
 }

@@ -1,7 +1,7 @@
 """Drawing tracks, and writing what was drawn."""
 
-from vovtrack.visualization.draw import TrailMemory, draw_tracks
+from vovtrack.visualization.draw import TrackHistory, draw_tracks
 from vovtrack.visualization.palette import track_color
 from vovtrack.visualization.video_writer import VideoWriter
 
-__all__ = ["TrailMemory", "VideoWriter", "draw_tracks", "track_color"]
+__all__ = ["TrackHistory", "VideoWriter", "draw_tracks", "track_color"]

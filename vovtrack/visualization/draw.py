@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from vovtrack.visualization.labels import REFERENCE_SIDE, LabelStyle, place_labels, write_label
 from vovtrack.visualization.palette import state_color, track_color
 
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-REFERENCE_SIDE = 720
-"""Short side in pixels at which lines are 2 pixels wide and letters about 14 pixels high."""
 
-
-class TrailMemory:
-    """Where each living track was in the last frames.
+class TrackHistory:
+    """What drawing remembers of each track: where it was, and which classes it has had.
 
     Args:
-        length: Points kept per track; a track not seen for as many frames is dropped.
+        length: Points kept per track; the points of a track not seen for as many frames are
+            dropped, its classes are kept.
     """
 
     def __init__(self, length: int = 30) -> None:
         self.length = length
         self.num_frames = 0
         self.points: dict[int, deque[tuple[int, float, float]]] = {}
+        self.classes: dict[int, Counter[int]] = {}
+        self.places: dict[int, int] = {}
 
-    def update(self, track_ids: np.ndarray, bboxes: np.ndarray) -> None:
+    def move(self, track_ids: np.ndarray, bboxes: np.ndarray) -> None:
         """Add the bottom centres of ``bboxes`` (n, 4), pixels, of one frame."""
         self.num_frames += 1
         for track_id, (x1, _, x2, y2) in zip(track_ids.tolist(), bboxes.tolist(), strict=True):
@@ -36,7 +36,17 @@ class TrailMemory:
         oldest = self.num_frames - self.length
         self.points = {k: v for k, v in self.points.items() if v[-1][0] > oldest}
 
-    def of(self, track_id: int) -> np.ndarray:
+    def vote(self, track_ids: np.ndarray, labels: np.ndarray) -> None:
+        """Count the classes ``labels`` (n,) that tracks have in a frame, or in several."""
+        for track_id, label in zip(track_ids.tolist(), labels.tolist(), strict=True):
+            self.classes.setdefault(track_id, Counter())[label] += 1
+
+    def label_of(self, track_id: int, label: int) -> int:
+        """The class that a track has had most often, of equals the earlier; else ``label``."""
+        counts = self.classes.get(track_id)
+        return max(counts, key=counts.__getitem__) if counts else label
+
+    def trail(self, track_id: int) -> np.ndarray:
         """(k, 2) points of a track, oldest first, pixels."""
         points = [point[1:] for point in self.points.get(track_id, ())]
         return np.array(points, dtype=np.float32).reshape(-1, 2)
@@ -49,9 +59,11 @@ def draw_tracks(
     labels: np.ndarray,
     scores: np.ndarray | None,
     names: Sequence[str],
-    trails: TrailMemory | None = None,
+    history: TrackHistory | None = None,
 ) -> np.ndarray:
     """Draw boxes in the colour of their identity, with class, id and score.
+
+    Labels lie beside the boxes, where they hide least of other boxes and labels.
 
     Args:
         frame: (H, W, 3) uint8 RGB; it is not changed.
@@ -60,27 +72,57 @@ def draw_tracks(
         labels: (n,), index ``names``.
         scores: (n,); None draws boxes in the given order.
         names: Class names.
-        trails: Draw where the tracks came from.
+        history: Draw where the tracks came from, and the classes that they have had most often.
 
     Returns:
         A new frame.
     """
     canvas = frame.copy()
-    unit = min(frame.shape[:2]) / REFERENCE_SIDE
-    thickness = max(1, round(2 * unit))
+    thickness = _thickness(frame)
     # Weak detections first, so that strong ones end up on top.
-    order = range(len(bboxes)) if scores is None else np.argsort(scores, kind="stable")
+    order = np.arange(len(bboxes)) if scores is None else np.argsort(scores, kind="stable")
+    history = history if track_ids is not None else None
+    colors = [track_color(int(i)) for i in (labels if track_ids is None else track_ids)]
     for i in order:
-        color = track_color(int(labels[i] if track_ids is None else track_ids[i]))
-        if trails is not None and track_ids is not None:
-            _draw_trail(canvas, trails.of(int(track_ids[i])), color, thickness)
+        if history is not None:
+            _draw_trail(canvas, history.trail(int(track_ids[i])), colors[i], thickness)
         x1, y1, x2, y2 = (int(round(float(v))) for v in bboxes[i])
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
-        text = names[labels[i]]
-        text += "" if track_ids is None else f" #{track_ids[i]}"
-        text += "" if scores is None else f" {scores[i]:.2f}"
-        _draw_label(canvas, text, (x1, y1), color, max(0.35, 0.6 * unit), thickness)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[i], thickness)
+    style = LabelStyle.of_frame(*frame.shape[:2])
+    texts = []
+    for i, label in enumerate(labels.tolist()):
+        track_id = None if track_ids is None else int(track_ids[i])
+        label = label if history is None else history.label_of(track_id, label)
+        texts.append(style.text(names[label], track_id, None if scores is None else scores[i]))
+    _draw_labels(canvas, bboxes, texts, colors, order[::-1], track_ids, history)
     return canvas
+
+
+def _draw_labels(
+    canvas: np.ndarray,
+    bboxes: np.ndarray,
+    texts: Sequence[str],
+    colors: Sequence[tuple[int, int, int]],
+    order: np.ndarray,
+    track_ids: np.ndarray | None = None,
+    history: TrackHistory | None = None,
+) -> None:
+    """Write the labels of all boxes; the first of ``order`` choose their places first."""
+    style = LabelStyle.of_frame(*canvas.shape[:2])
+    sizes = np.array([style.size(texts[i]) for i in order]).reshape(-1, 2)
+    before = None
+    if history is not None:
+        before = np.array([history.places.get(int(track_ids[i]), -1) for i in order], dtype=int)
+    rectangles, places = place_labels(bboxes[order], sizes, canvas.shape[1::-1], before)
+    for i, (left, top, *_), place in zip(order, rectangles.tolist(), places.tolist(), strict=True):
+        write_label(canvas, texts[i], (left, top), colors[i], style)
+        if history is not None:
+            history.places[int(track_ids[i])] = place
+
+
+def _thickness(frame: np.ndarray) -> int:
+    """Width of lines in pixels."""
+    return max(1, round(2 * min(frame.shape[:2]) / REFERENCE_SIDE))
 
 
 def _draw_trail(
@@ -91,29 +133,6 @@ def _draw_trail(
         faded = tuple(int(c * strength + 60 * (1 - strength)) for c in color)
         ends = (tuple(map(round, map(float, p))) for p in (start, end))
         cv2.line(canvas, *ends, faded, thickness, cv2.LINE_AA)
-
-
-def _draw_label(
-    canvas: np.ndarray,
-    text: str,
-    corner: tuple[int, int],
-    color: tuple[int, int, int],
-    scale: float,
-    thickness: int,
-) -> None:
-    """Write on a filled background above the corner, or as near to it as the image allows."""
-    height, width = canvas.shape[:2]
-    weight = max(1, round(0.6 * thickness))
-    (text_width, text_height), below = cv2.getTextSize(text, FONT, scale, weight)
-    pad = 2 + thickness // 2
-    box_width, box_height = text_width + 2 * pad, text_height + below + 2 * pad
-    left = max(0, min(corner[0], width - box_width))
-    top = max(0, min(corner[1] - box_height, height - box_height))
-    cv2.rectangle(canvas, (left, top), (left + box_width, top + box_height), color, cv2.FILLED)
-    bright = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 140
-    ink = (0, 0, 0) if bright else (255, 255, 255)
-    origin = (left + pad, top + pad + text_height)
-    cv2.putText(canvas, text, origin, FONT, scale, ink, weight, cv2.LINE_AA)
 
 
 def draw_states(frame: np.ndarray, bboxes: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -128,16 +147,15 @@ def draw_states(frame: np.ndarray, bboxes: np.ndarray, weights: np.ndarray) -> n
         A new frame; each box is filled lightly, outlined, and labelled with its weight.
     """
     canvas = frame.copy()
-    unit = min(frame.shape[:2]) / REFERENCE_SIDE
-    thickness = max(1, round(2 * unit))
+    thickness = _thickness(frame)
     # Small boxes last, or large ones would hide them.
     areas = (bboxes[:, 2] - bboxes[:, 0]) * (bboxes[:, 3] - bboxes[:, 1])
-    for i in np.argsort(-areas, kind="stable"):
-        color = state_color(float(weights[i]))
+    order = np.argsort(-areas, kind="stable")
+    colors = [state_color(float(weight)) for weight in weights]
+    for i in order:
         x1, y1, x2, y2 = (int(round(float(v))) for v in bboxes[i])
         inside = canvas[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
-        inside[:] = (0.75 * inside + 0.25 * np.array(color)).astype(np.uint8)
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
-        size = max(0.35, 0.6 * unit)
-        _draw_label(canvas, f"{weights[i]:.2f}", (x1, y1), color, size, thickness)
+        inside[:] = (0.75 * inside + 0.25 * np.array(colors[i])).astype(np.uint8)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[i], thickness)
+    _draw_labels(canvas, bboxes, [f"{weight:.2f}" for weight in weights], colors, order)
     return canvas

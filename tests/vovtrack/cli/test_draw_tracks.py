@@ -10,6 +10,7 @@ import pytest
 
 from vovtrack.cli.main import main
 from vovtrack.datasets.video import read_video
+from vovtrack.files.images import read_image
 from vovtrack.visualization import VideoWriter
 
 CLASSES = ["red star", "blue circle"]
@@ -120,6 +121,40 @@ def test_what_is_missing_is_named(write, words, message, clip, tmp_path, capsys)
     words = [word.format(clip=clip) for word in words]
     assert main(["draw", "tracks", str(path), *words, "--out", str(tmp_path / "v.mp4")]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_picture_shows_four_frames_large_enough_to_read(clip, tmp_path, capsys):
+    own, out = own_json(tmp_path / "t.json", clip), tmp_path / "sheet.png"
+    assert main(["draw", "tracks", str(own), "--out", str(out)]) == 0
+    assert "4 frames, 2 tracks" in capsys.readouterr().out
+    picture = read_image(out)
+    assert picture.shape == (720, 960, 3)
+    # Frames 1, 3, 5 and 7, left to right and down: the moving object's box is four times as large.
+    for row, column, frame in ((0, 0, 1), (0, 1, 3), (1, 0, 5), (1, 1, 7)):
+        part = picture[360 * row : 360 * (row + 1), 480 * column : 480 * (column + 1)]
+        x1 = round((10 + 8 * frame) * 480 / 128)
+        edge = part[140:200, x1 - 1 : x1 + 2].astype(int)
+        assert (np.abs(edge - 90).max(-1).max(1) > 40).all()
+
+
+def test_a_picture_without_tracks_is_refused(clip, tmp_path, capsys):
+    own, out = own_json(tmp_path / "t.json", clip), tmp_path / "sheet.png"
+    assert main(["draw", "tracks", str(own), "--score-thr", "0.95", "--out", str(out)]) == 2
+    assert "There is no track above 0.95" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_stored_track_has_one_name_from_its_first_frame_on(clip, tmp_path):
+    """All its classes are known before the first frame is drawn."""
+    paths = []
+    for name, first in (("one", 1), ("other", 0)):
+        path = own_json(tmp_path / f"{name}.json", clip)
+        content = json.loads(path.read_text())
+        content["frames"][0]["tracks"][0]["class"] = CLASSES[first]
+        path.write_text(json.dumps(content))
+        assert main(["draw", "tracks", str(path), "--out", str(tmp_path / f"{name}.mp4")]) == 0
+        paths.append(tmp_path / f"{name}.mp4")
+    assert (decoded(paths[0]) == decoded(paths[1])).all()
 
 
 def test_frames_that_are_not_those_of_the_tracks(clip, tmp_path, capsys):

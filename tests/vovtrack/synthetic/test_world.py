@@ -14,6 +14,8 @@ from vovtrack.formats.coco import read_images
 from vovtrack.formats.tao.annotations import read_annotations, read_sequences
 from vovtrack.structures import Vocabulary
 from vovtrack.synthetic import class_names, render_clip, world_vocabulary, write_world
+from vovtrack.synthetic.sections import SECTIONS, recipe_of, scene_count
+from vovtrack.synthetic.sizes import SIZES
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,16 @@ def test_same_seed_same_bytes_whatever_the_workers(world, tmp_path):
     assert hashes(world) == hashes(again)
     changed = [name for name, digest in hashes(other).items() if hashes(world).get(name) == digest]
     assert not [name for name in changed if name.endswith((".jpg", ".json"))]
+
+
+def test_validation_videos_are_those_of_the_world_to_train_on():
+    small, validation = SIZES["small"], SIZES["validation"]
+    assert scene_count("tao_validation", small) == scene_count("tao_validation", validation)
+    assert recipe_of("tao_validation", small) == recipe_of("tao_validation", validation)
+    for field in ("video_frames", "stride"):
+        assert getattr(small, field) == getattr(validation, field)
+    others = [scene_count(s, validation) for s in SECTIONS if s != "tao_validation"]
+    assert sum(others) < 0.05 * sum(scene_count(s, small) for s in SECTIONS)
 
 
 def test_classes_are_held_out_compositions():

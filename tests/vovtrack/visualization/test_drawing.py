@@ -9,10 +9,10 @@ import pytest
 
 from vovtrack.datasets.video import read_video
 from vovtrack.errors import InputError
-from vovtrack.visualization import TrailMemory, VideoWriter, draw_tracks, track_color
+from vovtrack.visualization import TrackHistory, VideoWriter, draw_tracks, track_color
 
 
-def draw(frame, track_ids=(3,), trails=None, box=(20, 30, 60, 70)):
+def draw(frame, track_ids=(3,), history=None, box=(20, 30, 60, 70)):
     n = len(track_ids)
     return draw_tracks(
         frame,
@@ -21,7 +21,7 @@ def draw(frame, track_ids=(3,), trails=None, box=(20, 30, 60, 70)):
         np.zeros(n, int),
         np.full(n, 0.5, np.float32),
         ["ball"],
-        trails,
+        history,
     )
 
 
@@ -50,15 +50,15 @@ def test_nothing_to_draw_leaves_the_frame():
 
 
 def test_trails_follow_the_bottom_centre_and_are_bounded():
-    trails = TrailMemory(length=5)
+    history = TrackHistory(length=5)
     for t in range(50):
-        trails.update(np.array([1, 100 + t]), np.array([[t, 0, t + 10, 20], [0, 0, 4, 4]], float))
-    assert trails.of(1).tolist()[-1] == [54, 20]
-    assert len(trails.of(1)) == 5 and len(trails.points) == 6
-    assert len(trails.of(7)) == 0
+        history.move(np.array([1, 100 + t]), np.array([[t, 0, t + 10, 20], [0, 0, 4, 4]], float))
+    assert history.trail(1).tolist()[-1] == [54, 20]
+    assert len(history.trail(1)) == 5 and len(history.points) == 6
+    assert len(history.trail(7)) == 0
     frame = np.zeros((60, 80, 3), np.uint8)
     box = (5, 45, 15, 58)  # its label does not cover the trail
-    assert draw(frame, (1,), trails, box).sum() > draw(frame, (1,), None, box).sum()
+    assert draw(frame, (1,), history, box).sum() > draw(frame, (1,), None, box).sum()
 
 
 def test_odd_sizes_and_complete_files_only(tmp_path):
