@@ -57,5 +57,5 @@ def _images(source: Path) -> list[Path]:
     files = [source] if source.is_file() else sorted(source.glob("*")) if source.is_dir() else []
     images = [path for path in files if path.suffix.lower() in IMAGE_ENDINGS]
     if not images:
-        raise InputError(f"'{source}' is no image and no folder of images.")
+        raise InputError(f"'{source}' is neither an image nor a folder of images.")
     return images

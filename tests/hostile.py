@@ -245,7 +245,7 @@ def _other_formats(canary: Path) -> Iterator[tuple[str, bytes]]:
             archive.addfile(info, io.BytesIO(evil))
     yield "tar.pth", packed.getvalue()
     yield "empty.pth", b""
-    yield "text.pth", b"This is no checkpoint.\n" * 50
+    yield "text.pth", b"This is not a checkpoint.\n" * 50
     yield "html.pth", b"<!doctype html><title>404</title>"
     yield "wrong_magic.pth", b"\x89PNG\r\n\x1a\n" + bytes(1000)
     yield "zeros.pth", bytes(5000)

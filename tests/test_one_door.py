@@ -14,7 +14,7 @@ FREE = ("vovtrack/files/", "tools/benchmarks/", "tools/gpu_check/")
 """The door itself, programs that put what they need into temporary folders, and one that runs
 before the packages are installed."""
 OPENERS = {"open", "fdopen", "ZipFile", "File", "TarFile"}
-"""Calls that write if their mode says so; a mode that is no plain text counts as writing."""
+"""Calls that write if their mode says so; a mode that is not plain text counts as writing."""
 LIBRARIES = ("", "av", "gzip", "io", "lzma", "bz2", "zipfile", "tarfile", "h5py", "os", "codecs")
 """Modules of such calls, the builtin one included; on anything else they are methods."""
 WRITERS = {

@@ -1,4 +1,4 @@
-"""Stage 3 in the mini world with class embeddings, by which the association is gated.
+"""Stage 3 in the mini world with class embeddings, by which links are gated.
 
 A part of TETer that the released code carries and no published config uses.
 """

@@ -1,4 +1,4 @@
-"""Stage 4 in the mini world, corrected: the embedding head goes on with raw clips.
+"""Stage 4 in the mini world, corrected: the embedding head learns on from raw clips.
 
 Cycles start at the frame with fewer objects, boxes are compared in source coordinates between
 neighbouring frames, frozen means frozen, and the learning rate learns. Clips of so few objects

@@ -57,7 +57,7 @@ class RegionSet:
                 "offsets, or an image occurs twice: make the file again."
             )
         if not np.isfinite(self.bboxes).all():
-            raise InputError("Regions have coordinates that are no numbers: make the file again.")
+            raise InputError("Regions have coordinates that are not numbers: make the file again.")
 
     def __len__(self) -> int:
         return len(self.image_ids)

@@ -46,7 +46,7 @@ class ImagePairDataset(BaseDetDataset):
             of which a side is shorter.
 
     Raises:
-        InputError: Broken file, an instance without id or with one that is no whole number >= 0,
+        InputError: Broken file, an instance without id or with one that is not a whole number >= 0,
             an id twice in one image, images missing on disk, or no pair with an object in common.
     """
 
@@ -187,7 +187,7 @@ class MixedPairDataset(Dataset):
         self.metainfo = self.dataset.metainfo
 
     def full_init(self) -> None:
-        """Read the annotations, if the inner data set has not yet."""
+        """Read the annotations, if the inner dataset has not yet."""
         self.dataset.full_init()
 
     def __len__(self) -> int:

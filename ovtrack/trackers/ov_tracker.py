@@ -97,7 +97,7 @@ class OVTracker:
             frame_id: Frame index inside the video, never decreasing; gaps are allowed.
 
         Returns:
-            The detections that are no distractors, in their order, with ``instances_id`` (k,):
+            The detections that are not distractors, in their order, with ``instances_id`` (k,):
             track ids, -1 for detections too weak to start a track. CPU tensors.
         """
         found = {name: value.numpy(force=True) for name, value in instances.items()}

@@ -13,7 +13,7 @@ from vovtrack.structures import Vocabulary
 
 
 def relabel(source, target, names: str) -> None:
-    """An annotation file of the tiny world as if its objects were of another data set."""
+    """An annotation file of the tiny world as if its objects were of another dataset."""
     vocabulary = Vocabulary.load(names)
     content = json.loads(source.read_text())
     pairs = zip(vocabulary.category_ids, vocabulary.names, strict=True)

@@ -30,7 +30,7 @@ def extract_videos(
 ) -> tuple[dict[str, int], list[str]]:
     """Write each video as a folder ``out/<name>`` of ``000000.jpg``, ``000001.jpg``, ...
 
-    A folder is complete or absent, so that an interrupted run, typed again, goes on with the
+    A folder is complete or absent, so that an interrupted run, typed again, resumes with the
     videos that are not there.
 
     Args:

@@ -25,7 +25,7 @@ class LoadCheckedImage(LoadImageFromFile):
 
     Args:
         on_broken: What a file means that cannot be read: ``error``, or in training ``skip``, which
-            leaves the sample out, so that the data set draws another. Each such file is told once.
+            leaves the sample out, so that the dataset draws another. Each such file is told once.
         max_broken: How many files may be skipped, by all data workers of a process together; one
             more is an error.
         **kwargs: Of mmcv's ``LoadImageFromFile``.

@@ -139,7 +139,7 @@ def _open(source: str | Path | int | Iterable[np.ndarray]) -> FrameSource:
             return _open_file(path)
         raise InputError(f"There is no video, folder or camera '{source}'.")
     if not isinstance(source, Iterable):
-        raise InputError(f"A {type(source).__name__} is no source of frames.")
+        raise InputError(f"A {type(source).__name__} is not a source of frames.")
     return _open_arrays(source)
 
 

@@ -44,7 +44,7 @@ def decode(path: Path) -> Iterator[Item]:
     """Decode packet by packet, so that what follows a damaged packet is not lost with it.
 
     Raises:
-        InputError: The file is no video that can be read.
+        InputError: The file is not a readable video.
     """
     container, stream = _open(path)
     with container:
@@ -124,7 +124,7 @@ def _open(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError) as error:
-        raise InputError(f"'{path}' is no video that can be read: {error}.") from None
+        raise InputError(f"'{path}' is not a readable video: {error}.") from None
     stream = next(iter(container.streams.video), None)
     if stream is None or stream.codec_context is None:
         container.close()

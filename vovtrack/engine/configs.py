@@ -169,7 +169,7 @@ def _parse(path: Path) -> dict[str, Any]:
             content = yaml.load(path.read_text(encoding="utf-8"), PlainLoader)
         except yaml.YAMLError as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"Config '{path}' is no plain YAML: {reason}.") from None
+            raise InputError(f"Config '{path}' is not plain YAML: {reason}.") from None
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise InputError(f"Config '{path}' holds no mapping of names to values.")
     if variable := VARIABLE.search(path.read_text(encoding="utf-8")):

@@ -24,7 +24,7 @@ class Setting:
 
     Attributes:
         store: The observations.
-        tracker: Name of the association.
+        tracker: Name of the tracker.
         options: ``key=value`` texts that change it.
         max_boxes: Detections of each frame that it is given; None gives all.
         labels: What tells it apart in a table, by heading.

@@ -23,7 +23,7 @@ from vovtrack.registry import HOOKS
 class ContinueTestHook(Hook):
     """Lets a test that was interrupted resume with the videos it has not finished.
 
-    Results of another model, checkpoint or data set are not continued but refused. Validation
+    Results of another model, checkpoint or dataset are not continued but refused. Validation
     during training always starts anew, since its weights change.
     """
 
@@ -80,7 +80,7 @@ class SameClassesHook(Hook):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stops a training whose loss is no number any more; the last checkpoint stays the good one.
+    """Stops a training whose loss is not finite any more; the last checkpoint stays the good one.
 
     A loss in float16 may overflow once: where the optimizer has a loss scaler, that skips the
     step, and only when it has to again and again the training ends. All that a step logs comes
@@ -114,7 +114,7 @@ class FiniteLossHook(Hook):
         samples = data_batch.get("data_samples", []) if isinstance(data_batch, dict) else []
         paths = [getattr(sample, "img_path", "?") for sample in samples]
         found = (
-            f"Epoch {runner.epoch + 1}, step {batch_idx + 1}: {', '.join(broken)} is no finite "
+            f"Epoch {runner.epoch + 1}, step {batch_idx + 1}: {', '.join(broken)} is not a finite "
             f"number on {', '.join(paths[:8]) or 'this batch'}."
         )
         scaled = getattr(runner.optim_wrapper, "loss_scaler", None) is not None

@@ -27,7 +27,7 @@ AMP = "mixed precision is the switch --amp"
 
 
 def _path(*targets: str) -> Translator:
-    """Keys that take a path: typed from the working directory, today's data sets have a root."""
+    """Keys that take a path: typed from the working directory, today's datasets have a root."""
     return lambda config, key, text: [(target, os.path.abspath(text)) for target in targets]
 
 

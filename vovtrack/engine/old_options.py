@@ -62,7 +62,7 @@ def translate(config: Config, key: str, text: str) -> tuple[list[Pair], str | No
 
     Args:
         config: The config that it is for.
-        key: Its key; wrappers of data sets (``data.train.dataset.dataset``) may be left out.
+        key: Its key; wrappers of datasets (``data.train.dataset.dataset``) may be left out.
         text: Its value as typed.
 
     Returns:

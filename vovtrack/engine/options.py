@@ -113,7 +113,7 @@ def _translate_resumption(typed: list[Pair], notices: list[str]) -> list[Pair]:
 
 
 def _inside_wrappers(config: Config, key: str) -> str:
-    """The same key of the data set inside of those that wrap it (``dataset.dataset``)."""
+    """The same key of the dataset inside of those that wrap it (``dataset.dataset``)."""
     while ".dataset." in key:
         head, _, tail = key.rpartition(".dataset.")
         *path, last = key.split(".")

@@ -1,4 +1,4 @@
-"""Running an association on stored observations: no images, no network, any tracker."""
+"""Running a tracker on stored observations: no images, no network, any tracker."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def replay(
 
     Args:
         store: The observations.
-        tracker: Config of the association.
+        tracker: Config of the tracker.
         out_dir: Folder of ``tao_track.json``, ``tao_bbox.json`` and the reports.
         ann_file: Annotations; by default those the observations were recorded for.
         benchmarks: See :class:`TaoTrackMetric`.

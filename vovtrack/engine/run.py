@@ -81,7 +81,7 @@ def train(
     elif resume or cfg.get("resume"):
         switches.continue_run(cfg)
     if cfg.get("load_from") and "://" not in cfg.load_from:
-        # The runner reads it only after the data set is indexed, which may take minutes.
+        # The runner reads it only after the dataset is indexed, which may take minutes.
         _check_start(cfg.load_from)
     if amp:
         switches.mix_precision(cfg, amp)

@@ -49,7 +49,7 @@ def draw_samples(
         The written picture, number of views, and of objects in them.
 
     Raises:
-        InputError: The config has no such dataset, or its samples are no images.
+        InputError: The config has no such dataset, or its samples are not images.
     """
     loader = cfg.get(f"{split}_dataloader")
     if loader is None:
@@ -62,7 +62,7 @@ def draw_samples(
     for index in np.unique(np.linspace(0, len(dataset) - 1, number).round().astype(int)):
         item = dataset[int(index)]
         if not isinstance(item, dict) or "data_samples" not in item:
-            raise InputError(f"Samples of {type(dataset).__name__} are no images.")
+            raise InputError(f"Samples of {type(dataset).__name__} are not images.")
         images, samples = _as_list(item["inputs"]), _as_list(item["data_samples"])
         views = [
             _draw(image, sample, names, view_side)

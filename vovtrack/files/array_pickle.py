@@ -87,7 +87,7 @@ class _ArraysOnly(pickle._Unpickler):
             return _new_array
         if name == "_frombuffer" and module in ("numpy.core.numeric", "numpy._core.numeric"):
             return _from_buffer
-        raise pickle.UnpicklingError(f"it wants to run '{module}.{name}'")
+        raise pickle.UnpicklingError(f"it would execute '{module}.{name}'")
 
 
 def read_array_pickle(file: BinaryIO, path: str | Path, without: str | None = None) -> Any:

@@ -49,7 +49,7 @@ def load_checkpoint_file(
         mapped: Leave the numbers of tensors in a file of this path, until they are looked at.
 
     Raises:
-        InputError: Missing or damaged file, or one that wants to run code. The environment
+        InputError: Missing or damaged file, or one that would execute code. The environment
             variable ``VOVTRACK_TRUST_PICKLE=1`` lets such a file have its way.
     """
     with _reported(file):
@@ -117,7 +117,7 @@ def _refusal(file: Any, error: Exception) -> str:
         unsafe = found.group(1) or found.group(2)
     if unsafe:
         return (
-            f"Checkpoint '{file}' wants to run '{unsafe}' while it is loaded, which plain "
+            f"Checkpoint '{file}' would execute '{unsafe}' while it is loaded, which plain "
             "weights never need; it was not run. If you trust the file's author, set "
             f"{TRUST}=1, or save its state dict alone with that setting."
         )

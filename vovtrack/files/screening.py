@@ -51,7 +51,7 @@ def screen(
 
     Raises:
         UnsafeRequest: The pickle asks for something else.
-        pickle.UnpicklingError: It is no checkpoint, or damaged.
+        pickle.UnpicklingError: It is not a checkpoint, or it is damaged.
         zipfile.BadZipFile: An archive whose parts are packed, wrongly named or damaged.
     """
     size = file.seek(0, 2)

@@ -145,7 +145,7 @@ def missing_images(path: str | Path, root: str | Path) -> tuple[list[str], int]:
     """Names of the images of an annotation file that are not under ``root``, and how many it has.
 
     Raises:
-        InputError: The file cannot be read, or ``root`` is no folder.
+        InputError: The file cannot be read, or ``root`` is not a folder.
     """
     if not Path(root).is_dir():
         raise InputError(f"The folder of images '{root}' does not exist.")

@@ -78,7 +78,7 @@ def _coco_by_image(lvis: dict[str, Any], coco: dict[str, Any]) -> dict[int, list
 
 
 def _name(image: dict[str, Any]) -> str:
-    """The number of an image, which names it in both data sets."""
+    """The number of an image, which names it in both datasets."""
     name = image.get("file_name") or image["coco_url"]
     return PurePosixPath(name).name.rsplit("_", 1)[-1]
 

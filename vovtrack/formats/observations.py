@@ -1,4 +1,4 @@
-"""Observations: what a detector saw in each frame, kept so that any association can be run on it.
+"""Observations: what a detector saw in each frame, kept so that any tracker can be run on it.
 
 A store is a folder. ``observations.json`` says what it is bound to: the run, the classes, the
 annotation file. ``<video id>.safetensors`` holds the detections of one video, complete or absent;
@@ -49,7 +49,7 @@ class ObservationHeader:
     Attributes:
         run: What produced it (checkpoint, config, data), any text.
         names: Class names; labels are positions in them.
-        category_ids: Data set id of each class.
+        category_ids: Dataset id of each class.
         novel: Which classes are novel.
         ann_file: Annotation file of the videos.
         annotations_sha256: Its hash.
@@ -131,7 +131,7 @@ class ObservationStore:
 
     @classmethod
     def start(cls, folder: str | Path, header: ObservationHeader) -> ObservationStore:
-        """Begin a store, or go on with one of the same run.
+        """Begin a store, or continue one of the same run.
 
         Raises:
             InputError: The folder holds the observations of another run.

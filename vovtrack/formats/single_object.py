@@ -31,8 +31,8 @@ class SotSequence:
     Attributes:
         name: Its name.
         bboxes: (T, 4) float64 ``(x, y, w, h)``; NaN where there is no box.
-        visible: (T,) bool, all True where the data set does not say.
-        size: (width, height) of the images, or None where the data set does not say.
+        visible: (T,) bool, all True where the dataset does not say.
+        size: (width, height) of the images, or None where the dataset does not say.
     """
 
     name: str

@@ -5,7 +5,7 @@ image and the right and bottom edges are exclusive, so that width is ``x2 - x1``
 meant, the network input or the original, is part of the name or the docstring. Files that store
 ``(x, y, w, h)`` are converted where they are read and written, in ``vovtrack.formats``.
 
-**Labels** index the :class:`Vocabulary` in use and count from 0. The category ids of a data set
+**Labels** index the :class:`Vocabulary` in use and count from 0. The category ids of a dataset
 appear in ``vovtrack.formats`` only.
 
 **Track ids** are >= 0 and unique inside one video; -1 means "no track".

@@ -77,8 +77,8 @@ class TrackSequence:
         labels: (N,) int64, positions in ``vocabulary``.
         scores: (N,) float32.
         vocabulary: The classes the labels speak of.
-        video_id: Id of the video in its data set, if it has one.
-        image_ids: (num_frames,) int64, data set id of each frame's image, if there are any.
+        video_id: Id of the video in its dataset, if it has one.
+        image_ids: (num_frames,) int64, dataset id of each frame's image, if there are any.
 
     Raises:
         InputError: Wrong shape or type, a value that is not finite, a frame or label out of range,

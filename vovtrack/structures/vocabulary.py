@@ -1,4 +1,4 @@
-"""The list of classes a model, a data set or a result speaks of."""
+"""The list of classes a model, a dataset or a result speaks of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vovtrack.errors import InputError
 
 TRANSFER = ("coco", "coco_65", "voc", "objects365")
-"""Detection data sets that a detector of LVIS is tested on without training."""
+"""Detection datasets that a detector of LVIS is tested on without training."""
 BUILT_IN = ("lvis_v1", "tao_validation", "tao_test", *TRANSFER)
 FUSION_MASKS = ("novel", "released", "none")
 _Item = TypeVar("_Item", bound=Hashable)
@@ -32,7 +32,7 @@ MAX_NAME = 500
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """An ordered list of class names with their data set ids and their base/novel split.
+    """An ordered list of class names with their dataset ids and their base/novel split.
 
     A label is a position in this list. In LVIS v1 **novel** are the 337 rare classes and **base**
     the 866 frequent and common ones; open-vocabulary TAO keeps that split on the 296 classes of
@@ -50,7 +50,7 @@ class Vocabulary:
 
     Attributes:
         names: Class names, C of them, unique.
-        category_ids: Data set id of each class, unique.
+        category_ids: Dataset id of each class, unique.
         novel: (C,) bool, True for novel classes.
         released: (C,) bool, the released fusion mask, or None where none was published.
 
@@ -100,7 +100,7 @@ class Vocabulary:
         return {category_id: label for label, category_id in enumerate(self.category_ids)}
 
     def label_of(self, category_id: int) -> int:
-        """Label of a data set category id.
+        """Label of a dataset category id.
 
         Raises:
             InputError: The vocabulary has no such category.

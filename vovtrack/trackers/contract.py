@@ -1,4 +1,4 @@
-"""One frame through an association, the same for a running model and for stored observations."""
+"""One frame through a tracker, the same for a running model and for stored observations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DETECTION = ("bboxes", "scores", "labels")
 
 
 class Tracker(Protocol):
-    """What an association rule must be able to do.
+    """What a tracker must be able to do.
 
     Attributes:
         fields: What it is to be given of detections besides ``bboxes``, ``scores`` and ``labels``.

@@ -1,3 +1,3 @@
-"""OVTrack and VOVTrack: quasi-dense association on DetPro's detector."""
+"""OVTrack and VOVTrack: quasi-dense tracking on DetPro's detector."""
 
 custom_imports = dict(imports=["ovtrack"])

@@ -1,4 +1,4 @@
-"""A data set of pairs from a data set of stills: twins are drawn, written and annotated.
+"""A dataset of pairs from a dataset of stills: twins are drawn, written and annotated.
 
 The result is a CocoVID file with each still as a video of one frame, and each still that shows an
 object large enough once more as a video of two frames, itself and its twin.
@@ -69,7 +69,7 @@ def prepare_pairs(
 ) -> dict[str, int]:
     """Make a twin of each still and write ``annotations.json`` and the folder ``twins``.
 
-    A run that was killed goes on where it stopped: finished twins stand in ``twins.jsonl``. The
+    A killed run resumes where it stopped: finished twins stand in ``twins.jsonl``. The
     result depends on the arguments alone, not on interruptions or the number of workers.
 
     Args:

@@ -164,7 +164,7 @@ def test_a_released_file(released, names, legacy):
         ((torch.ones(2, 3), torch.ones(2), torch.ones(2)), "vocabulary of 3 classes"),
         ((torch.ones(2, 3), torch.ones(2).long(), torch.tensor([0.5, np.nan])), "overlaps"),
         ((torch.ones(2, 3), torch.ones(2).long(), torch.tensor([0.5, 3])), "overlaps"),
-        ((print, 1, 2), "wants to run 'builtins.print'"),
+        ((print, 1, 2), "would execute 'builtins.print'"),
     ],
 )
 def test_other_files(released, names, content, message):

@@ -38,7 +38,7 @@ def world(tmp_path_factory) -> Path:
 
 
 def stage_3(world: Path, suffix: str = "", on_broken: str = "error", **inner):
-    """The data set of a config, on the files of the world."""
+    """The dataset of a config, on the files of the world."""
     with DefaultScope.overwrite_default_scope("mmdet"):
         data = load_config(CONFIG.format(suffix)).train_dataloader.dataset
         data.mix.img_scale = (160, 120)

@@ -1,4 +1,4 @@
-"""A head of class embeddings: it trains with the pairs and gates the association."""
+"""A head of class embeddings: it trains with the pairs and gates the links."""
 
 from __future__ import annotations
 

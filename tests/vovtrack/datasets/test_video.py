@@ -239,7 +239,7 @@ def test_real_videos(realdata, name):
     [
         (lambda p: p / "nothing.mp4", "no video, folder or camera"),
         (lambda p: p, "holds no images"),
-        (lambda p: (p / "a.mp4").write_text("text") and p / "a.mp4", "no video that can be read"),
+        (lambda p: (p / "a.mp4").write_text("text") and p / "a.mp4", "not a readable video"),
         (lambda p: [], "empty"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A loss that is no number ends the training, unless a loss scaler skips the step."""
+"""A loss that is not finite ends the training, unless a loss scaler skips the step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def after(outputs: dict) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_the_sample_is_named(value):
-    with pytest.raises(InputError, match=r"Epoch 3, step 7: loss_cycle is no .* a.jpg, b.jpg"):
+    with pytest.raises(
+        InputError, match=r"Epoch 3, step 7: loss_cycle is not a finite .* a.jpg, b.jpg"
+    ):
         after(dict(loss=torch.tensor(1.0), loss_cycle=torch.tensor(value)))
 
 
@@ -117,7 +119,7 @@ def test_the_scaler_skips_a_step_that_overflows(tmp_path):
     assert model.weight.item() == pytest.approx(0.8), "two steps of three"
     assert wrapper.loss_scaler.get_scale() == 8
     log = next(tmp_path.glob("*/*.log")).read_text()
-    assert "step 2: loss, objects is no finite number on 1.jpg. The loss scaler skips" in log
+    assert "step 2: loss, objects is not a finite number on 1.jpg. The loss scaler skips" in log
     assert (tmp_path / "epoch_1.pth").is_file()
 
 
@@ -162,5 +164,5 @@ def test_a_training_stops_and_keeps_its_checkpoint(repository, tmp_path, capsys)
     ]  # fmt: skip
     assert main([*words, "--cfg-options", *options]) == 2
     error = capsys.readouterr().err
-    assert "is no finite number" in error and str(world) in error and "Traceback" not in error
+    assert "is not a finite number" in error and str(world) in error and "Traceback" not in error
     assert not list((tmp_path / "run").glob("epoch_*.pth"))

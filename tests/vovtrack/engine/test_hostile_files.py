@@ -75,7 +75,7 @@ def test_the_refusal_tells_what_was_found_and_the_opt_in(corpus, form):
     files, canary = corpus
     for name in hostile.calls(canary):
         path = files[0].parent / f"{form.format(name)}.pth"
-        with pytest.raises(InputError, match=rf"wants to run '{name}'.*VOVTRACK_TRUST_PICKLE=1"):
+        with pytest.raises(InputError, match=rf"would execute '{name}'.*VOVTRACK_TRUST_PICKLE=1"):
             load_weights(path)
 
 

@@ -101,7 +101,7 @@ def test_test_split_of_tao(config, tmp_path, monkeypatch):
     )
     assert config.model.vocabulary == "tao_test"
     path = str(tmp_path / "test.json")
-    assert config.test_dataloader.dataset.ann_file == path, "else joined to the data set's root"
+    assert config.test_dataloader.dataset.ann_file == path, "else joined to the dataset's root"
     assert [e.ann_file for e in config.test_evaluator] == [path] * 2
 
 

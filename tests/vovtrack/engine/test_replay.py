@@ -1,4 +1,4 @@
-"""Associations on stored detections: equal to the running model, and comparable."""
+"""Trackers on stored detections: equal to the running model, and comparable."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Source(Protocol):
         """Count videos ``first`` to ``last - 1``: {family: rows}.
 
         ``Statistics.videos`` holds just these videos. Counting two ranges and joining them gives
-        what counting the whole range gives, digit by digit.
+        bit-identical results to counting the whole range.
         """
         ...
 

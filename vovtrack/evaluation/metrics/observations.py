@@ -1,4 +1,4 @@
-"""The metric that measures nothing: it keeps what the detector saw, for replaying associations."""
+"""The metric that measures nothing: it keeps what the detector saw, for replaying trackers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StoreObservations(BaseMetric):
     """Writes the detections of a test with their embeddings, see `vovtrack.formats.observations`.
 
     The model must keep them (``model.keep_observations``). Videos are written one by one, so an
-    interrupted test goes on; several processes may share the folder.
+    interrupted test resumes; several processes may share the folder.
 
     Args:
         ann_file: TAO-style annotation file of the videos.

@@ -149,7 +149,7 @@ def read_report(path: str | Path) -> dict[str, Any]:
     """Read what :func:`write_report` wrote.
 
     Raises:
-        InputError: The file is no report of this program.
+        InputError: The file is not a report of this program.
     """
     report = read_json(path)
     if (fault := fault_of(report)) is not None:

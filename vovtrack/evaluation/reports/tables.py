@@ -20,7 +20,7 @@ def summary_rows(
 
     Returns:
         The header and one row per group (all, base, novel, overall): name, number of classes,
-        points with three decimals, counts as they are, or dashes where no class of the group has
+        points with three decimals, raw counts, or dashes where no class of the group has
         ground truth.
     """
     summary = report["summary"]

@@ -1,4 +1,4 @@
-"""Boxes of a whole data set in columns: what every tracking metric starts from."""
+"""Boxes of a whole dataset in columns: what every tracking metric starts from."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def count_sequence(
     Args:
         pred: (T, 4) predictions ``(x, y, w, h)``.
         gt: (T, 4) ground truth, possibly empty or NaN where there is no target.
-        visible: (T,) bool, all True where the data set does not say.
+        visible: (T,) bool, all True where the dataset does not say.
         preset: Conventions.
     """
     pred = prepare(pred, gt, preset.first_is_given)

@@ -98,7 +98,7 @@ class MetricFamily:
     def summary(
         self, statistics: Statistics, video_weights: np.ndarray | None = None
     ) -> dict[str, dict[str, float] | None]:
-        """Score the whole data set.
+        """Score the whole dataset.
 
         Args:
             statistics: Rows of this family.

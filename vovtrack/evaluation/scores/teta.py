@@ -80,7 +80,7 @@ def teta(
     names: tuple[str, ...],
     novel: np.ndarray | None = None,
 ) -> Statistics:
-    """Count a data set for TETA (the published "TETA50" form); ``TETA`` scores the result.
+    """Count a dataset for TETA (the published "TETA50" form); ``TETA`` scores the result.
 
     Only frames with ground truth count; predictions elsewhere are dropped. Classes without ground
     truth are left out.
@@ -114,7 +114,7 @@ def count_video(
     Args:
         gt: Ground truth of the video, sorted by time.
         dt: Predictions of the video, sorted by time.
-        category_ids: (C,) ids of the evaluated classes: those with ground truth in the data set.
+        category_ids: (C,) ids of the evaluated classes: those with ground truth in the dataset.
 
     Returns:
         (R,) position of each row's class in ``category_ids``, and the columns.

@@ -27,7 +27,7 @@ def count_video_exhaustive(
     Args:
         gt: Ground truth of the video, sorted by time.
         dt: Predictions of the video, sorted by time, also in frames without ground truth.
-        category_ids: (C,) ids of the evaluated classes, in the order of the data set.
+        category_ids: (C,) ids of the evaluated classes, in the order of the dataset.
         published: As the published program does, where no prediction belongs to the cluster of a
             class, its stray boxes *replace* the false positives that classes before it in order
             have given it in this video, instead of adding to them.

@@ -135,7 +135,7 @@ class TaoResultWriter:
         """Store the rows of one finished video; an empty list says it has no tracks.
 
         Raises:
-            InputError: A value is not finite, an id is no whole number, or a row belongs to
+            InputError: A value is not finite, an id is not a whole number, or a row belongs to
                 another video.
         """
         for row in rows:
