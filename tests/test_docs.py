@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from forked import finish, start
 
+from tests.test_layers import ROWS
 from vovtrack.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,6 +89,18 @@ def test_walks_name_code(page):
     blocks = re.findall(rf"(?:{start}).*?(?={start}|^$)", text, flags=re.DOTALL | re.MULTILINE)
     assert len(blocks) > 20
     assert [block for block in blocks if not re.search(r"\[`[\w.]+`\]\(\.\./", block)] == []
+
+
+def test_the_diagram_shows_the_layers():
+    """Rows of the picture from top to bottom are the rows that the imports obey."""
+    drawing = (ROOT / "docs/architecture.svg").read_text()
+    boxes = re.findall(r'y="(\d+)" text-anchor="middle" font-weight="bold"[^>]*>(\w+)<', drawing)
+    heights = sorted({int(height) for height, _ in boxes})
+    drawn = [{name for at, name in boxes if int(at) == height} for height in heights]
+    folders = {path.name for path in (ROOT / "vovtrack").iterdir()} | {"detpro", "ovtrack"}
+    folders = {name.removesuffix(".py") for name in folders if not name.startswith("__")}
+    rows = [{room.split(".")[-1] for room in rooms} & folders for rooms in ROWS]
+    assert drawn == [row for row in rows if row]
 
 
 def test_every_config_has_its_line():
