@@ -45,7 +45,8 @@ def softnms(
     Returns:
         (n,) int64 indices of the boxes in ``dets``.
     """
-    remaining, current, kept = torch.arange(len(boxes)), scores.clone(), []
+    remaining, current = torch.arange(len(boxes)), scores.clone()
+    kept: list[int] = []
     closed = _closed(boxes, offset)
     while len(remaining):
         best = int(current[remaining].argmax())
@@ -202,8 +203,8 @@ def modulated_deform_conv_forward(
     ``mask`` is (B, deformable_group * kernel_h * kernel_w, H', W'), ``bias`` (O,); the rest as in
     `deform_conv_forward`, with the geometry named kernel_h, stride_h, pad_h, dilation_h, ...
     """
-    bias = bias if with_bias else None
-    output.copy_(_deform_conv(_named(geometry), input, offset, weight, mask, bias))
+    added = bias if with_bias else None
+    output.copy_(_deform_conv(_named(geometry), input, offset, weight, mask, added))
 
 
 def modulated_deform_conv_backward(

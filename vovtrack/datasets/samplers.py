@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from itertools import chain
+from typing import Any, Protocol
 
 from mmengine.dist import get_dist_info
-from torch.utils.data import BatchSampler, Dataset, Sampler
+from torch.utils.data import BatchSampler, Sampler
 
 from vovtrack.registry import DATA_SAMPLERS
+
+
+class _Videos(Protocol):
+    """A dataset whose items know their video."""
+
+    def __len__(self) -> int: ...
+
+    def get_data_info(self, index: int) -> dict[str, Any]: ...
 
 
 @DATA_SAMPLERS.register_module()
@@ -23,7 +32,7 @@ class VideoSampler(Sampler[int]):
         seed: Given by the runner and not used: the order is fixed.
     """
 
-    def __init__(self, dataset: Dataset, seed: int | None = None) -> None:
+    def __init__(self, dataset: _Videos, seed: int | None = None) -> None:
         self.rank, self.world_size = get_dist_info()
         self.videos: dict[int, list[int]] = {}
         for index in range(len(dataset)):
@@ -63,6 +72,8 @@ class VideoBatchSampler(BatchSampler):
         sampler: A :class:`VideoSampler`.
         batch_size: Frames in a batch; the last one of a video may have fewer.
     """
+
+    sampler: VideoSampler
 
     def __init__(self, sampler: VideoSampler, batch_size: int) -> None:
         super().__init__(sampler, batch_size, drop_last=False)

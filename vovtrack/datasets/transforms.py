@@ -91,7 +91,7 @@ class BrokenFiles:
         """
         key = int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big") or 1
         with self._known.get_lock():
-            known = [k for k in self._known if k]
+            known = [k for k in self._known[:] if k]
             if key in known:
                 return
             if len(known) == self.limit:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -75,17 +75,21 @@ class FrameSource:
             for frame, _ in timed:
                 yield frame
 
-    def timed(self) -> Iterator[TimedFrame]:
+    def timed(self) -> Generator[TimedFrame, None, None]:
         """Frames, each with its second since the start of the video; None where it has no time."""
         self.bad_frames.clear()
         return _ahead(islice(self._good_frames(), self.max_frames))
 
     def _good_frames(self) -> Iterator[TimedFrame]:
         for place, frame, time in self.read():
-            problem = frame if isinstance(frame, str) else self._misfit(frame)
-            if problem is None:
+            if isinstance(frame, str):
+                problem = frame
+            elif misfit := self._misfit(frame):
+                problem = misfit
+            else:
                 yield frame, time
-            elif self.on_bad_frame == "skip":
+                continue
+            if self.on_bad_frame == "skip":
                 self.bad_frames.append(f"{place} {problem}")
             else:
                 raise InputError(
@@ -157,7 +161,7 @@ def _open_arrays(arrays: Iterable[np.ndarray]) -> FrameSource:
     if iterator is arrays:  # a generator: what was taken from it must be put back
         read = _only_once("generator", items(chain([first], iterator)))
         return FrameSource("arrays", read, width, height, once=True)
-    num_frames = len(arrays) if hasattr(arrays, "__len__") else None
+    num_frames = len(arrays) if isinstance(arrays, Sized) else None
     return FrameSource("arrays", lambda: items(arrays), width, height, num_frames=num_frames)
 
 
@@ -263,7 +267,7 @@ class _Failure:
 _END = object()
 
 
-def _ahead(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+def _ahead(frames: Iterable[TimedFrame]) -> Generator[TimedFrame, None, None]:
     """Iterate in a background thread, at most ``FRAMES_AHEAD`` items ahead of the consumer."""
     ready: queue.Queue = queue.Queue(maxsize=FRAMES_AHEAD)
     stopped = threading.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def read_facts(path: Path, size: tuple[int, int]) -> dict[str, Any]:
         )
 
 
-def decode(path: Path) -> Iterator[Item]:
+def decode(path: Path) -> Generator[Item, None, None]:
     """Decode packet by packet, so that what follows a damaged packet is not lost with it.
 
     Raises:
@@ -115,7 +115,7 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
 
 def _time(frame: av.VideoFrame, stream: av.VideoStream) -> float | None:
     """Second of a frame since the start of its stream."""
-    if frame.pts is None:
+    if frame.pts is None or stream.time_base is None:
         return None
     return float((frame.pts - (stream.start_time or 0)) * stream.time_base)
 

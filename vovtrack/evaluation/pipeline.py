@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.benchmarks import Source, find_benchmark, find_family
+from vovtrack.evaluation.benchmarks import Source, WholeSource, find_benchmark, find_family
 from vovtrack.evaluation.oracle import ORACLES
 from vovtrack.evaluation.reports.report import assemble, make_report, shard_report
 from vovtrack.evaluation.scores.statistics import Statistics, merge
@@ -57,7 +57,7 @@ def evaluate(
     problems = InputFaults(lenient)
     source = chosen.open(Path(gt), Path(pred), problems, **options)
     dropped = problems.listing()
-    if not source.families:
+    if isinstance(source, WholeSource):
         if shards > 1 or shard is not None or oracle:
             raise InputError(f"{benchmark} is evaluated as a whole: it has no shards or oracles.")
         return assemble(chosen, source.scores(), source.protocol, dropped, {})
@@ -150,7 +150,9 @@ def _pieces(first: int, last: int) -> list[tuple[int, int]]:
     return [(start, min(start + _PIECE, last)) for start in starts] or [(first, last)]
 
 
-def _counted(source: Source, pieces: Sequence[tuple[int, int]], workers: int):
+def _counted(
+    source: Source, pieces: Sequence[tuple[int, int]], workers: int
+) -> Iterator[dict[str, Statistics]]:
     if workers == 1:
         yield from (source.count(*piece) for piece in pieces)
         return
@@ -160,7 +162,7 @@ def _counted(source: Source, pieces: Sequence[tuple[int, int]], workers: int):
         yield from pool.map(_count_piece, pieces)
 
 
-_held: Source | None = None
+_held: Source
 
 
 def _hold(source: Source) -> None:

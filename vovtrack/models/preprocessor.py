@@ -18,9 +18,12 @@ class ImagePreprocessor(DetDataPreprocessor):
         **kwargs: Of mmdet's ``DetDataPreprocessor``: ``mean``, ``std``, ``bgr_to_rgb``, ...
     """
 
+    _channel_conversion: bool
+
     def __init__(self, non_blocking: bool = True, **kwargs) -> None:
         super().__init__(non_blocking=non_blocking, **kwargs)
-        self._turns_colours, self._channel_conversion = self._channel_conversion, False
+        self._turns_colours = self._channel_conversion
+        self._channel_conversion = False
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Move, normalise and pad images, see mmdet's ``DetDataPreprocessor``.

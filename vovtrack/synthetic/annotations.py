@@ -38,7 +38,8 @@ def categories(train: list[SceneRecord]) -> list[Json]:
 
 def lvis_file(scenes: list[SceneRecord], kinds: list[Json], size: WorldSize) -> Json:
     """Return an LVIS v1 annotation file; `file_name` is relative to ``lvis/images``."""
-    images, annotations = [], []
+    images: list[Json] = []
+    annotations: list[Json] = []
     for scene in scenes:
         for frame in scene.frames:
             images.append(_image(len(images) + 1, frame, size) | _federated(scene))

@@ -39,9 +39,9 @@ def draw_bars(rng: np.random.Generator, width: int, height: int, count: int) -> 
     Returns:
         (height, width, 4) float32: premultiplied RGB in [0, 1], then alpha.
     """
-    alpha = np.zeros((height, width), np.uint8)
+    alpha: np.ndarray = np.zeros((height, width), np.uint8)
     shade = smooth_noise(rng, width, height)[..., None] * 0.35 + 0.65
-    rgb = np.zeros((height, width, 3), np.float32)
+    rgb: np.ndarray = np.zeros((height, width, 3), np.float32)
     for _ in range(count):
         bar = np.zeros_like(alpha)
         centre = rng.uniform(0.25, 0.75, 2) * (width, height)
@@ -68,7 +68,7 @@ def smooth_noise(rng: np.random.Generator, width: int, height: int) -> np.ndarra
         total += roughness**octave * cv2.resize(
             grid, (width, height), interpolation=cv2.INTER_CUBIC
         )
-    return cv2.normalize(total, None, 0.0, 1.0, cv2.NORM_MINMAX)
+    return cv2.normalize(total, np.empty_like(total), 0.0, 1.0, cv2.NORM_MINMAX)
 
 
 def muted_colour(rng: np.random.Generator) -> np.ndarray:

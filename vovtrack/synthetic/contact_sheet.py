@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vovtrack.files.images import read_image
 from vovtrack.synthetic.appearance import draw_look, draw_sprite
 from vovtrack.synthetic.classes import Composition, compositions
 
@@ -57,7 +58,7 @@ def _class_grid() -> np.ndarray:
 
 def _class_cell(rng: np.random.Generator, composition: Composition) -> np.ndarray:
     """Draw two instances of a class over its name."""
-    cell = np.full((_CELL - 38, _CELL, 3), _PAPER, np.float32)
+    cell: np.ndarray = np.full((_CELL - 38, _CELL, 3), _PAPER, np.float32)
     side = 72
     for left in (6, _CELL - side - 6):
         sprite = draw_sprite(composition, draw_look(rng, composition))
@@ -80,7 +81,7 @@ def _stills(root: Path, columns: int = 4, count: int = 4) -> np.ndarray:
     names = {c["id"]: c["name"] for c in data["categories"]}
     tiles = []
     for image in data["images"][:count]:
-        picture = cv2.imread(str(root / "lvis/images" / image["file_name"]))[..., ::-1]
+        picture = read_image(root / "lvis/images" / image["file_name"])[..., ::-1]
         boxes = [
             (
                 a["bbox"],
@@ -99,7 +100,7 @@ def _film_strip(root: Path, columns: int = 6, count: int = 12) -> np.ndarray:
     video = data["videos"][0]["id"]
     tiles = []
     for image in [i for i in data["images"] if i["video_id"] == video][:count]:
-        picture = cv2.imread(str(root / "tao/frames" / image["file_name"]))[..., ::-1]
+        picture = read_image(root / "tao/frames" / image["file_name"])[..., ::-1]
         boxes = [
             (a["bbox"], _id_colour(a["track_id"]), str(a["track_id"]))
             for a in data["annotations"]
@@ -141,7 +142,7 @@ def _tag(
 
 def _id_colour(track_id: int) -> tuple[int, int, int]:
     """Return a bright colour; golden-angle steps keep neighbouring ids far apart."""
-    hsv = np.uint8([[[int(track_id * 0.618034 * 180) % 180, 190, 250]]])
+    hsv = np.array([[[int(track_id * 0.618034 * 180) % 180, 190, 250]]], np.uint8)
     red, green, blue = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].tolist()
     return red, green, blue
 

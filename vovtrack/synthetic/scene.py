@@ -131,7 +131,7 @@ class Scene:
     def _truth(self, frame: int) -> FrameTruth:
         zoom, shift = self._view(frame)
         shape = self.recipe.height, self.recipe.width
-        hidden = np.zeros(shape, bool)
+        hidden: np.ndarray = np.zeros(shape, bool)
         if self._bars is not None:
             hidden = self._warp_layer(self._bars[..., 3], zoom, shift) > 0.5
         seen = np.zeros((len(self.labels), *shape), bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -126,21 +127,20 @@ def scene_rng(seed: int, section: str, index: int) -> np.random.Generator:
 
 def recipe_of(section: str, size: WorldSize) -> SceneRecipe:
     """Return what the scenes of a section are made of."""
-    frame = {"width": size.width, "height": size.height}
+    recipe = partial(SceneRecipe, width=size.width, height=size.height)
     if section == "lvis_train":
-        return SceneRecipe(num_frames=1, **frame)
+        return recipe(num_frames=1)
     if section == "lvis_val":
-        return SceneRecipe(num_frames=1, novel_share=NOVEL_SHARE, **frame)
+        return recipe(num_frames=1, novel_share=NOVEL_SHARE)
     if section == "pairs_train":
-        return SceneRecipe(num_frames=_PAIR_FRAMES, lookalikes=0.4, **frame)
-    crowd = {"min_objects": 5, "max_objects": 8, "lookalikes": 0.45}
+        return recipe(num_frames=_PAIR_FRAMES, lookalikes=0.4)
+    crowded = partial(recipe, min_objects=5, max_objects=8, lookalikes=0.45)
     if section == "tao_train":
-        return SceneRecipe(num_frames=size.video_frames, **crowd, **frame)
+        return crowded(num_frames=size.video_frames)
     if section in ("tao_validation", "tao_shifted"):
-        crowd |= {"novel_share": NOVEL_SHARE, "shifted": section == "tao_shifted"}
-        return SceneRecipe(num_frames=size.video_frames, **crowd, **frame)
-    novel = NOVEL_SHARE / 2
-    return SceneRecipe(size.raw_frames, novel_share=novel, shifted=True, **crowd, **frame)
+        shifted = section == "tao_shifted"
+        return crowded(num_frames=size.video_frames, novel_share=NOVEL_SHARE, shifted=shifted)
+    return crowded(num_frames=size.raw_frames, novel_share=NOVEL_SHARE / 2, shifted=True)
 
 
 def write_scene(job: Job) -> SceneRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -29,6 +30,7 @@ class AudioCopy:
             self.close()
             return
         video = self._input.streams.video[0]
+        assert video.time_base and audio.time_base, "streams of an opened file have units of time"
         start = (video.start_time or 0) * video.time_base
         self._shift = round(start / audio.time_base)
         self._stream = container.add_stream_from_template(audio)
@@ -40,9 +42,10 @@ class AudioCopy:
 
     def until(self, second: float) -> None:
         """Copy what is heard before a second of the video."""
-        while self._next is not None and self._next.pts * self._next.time_base < second:
-            self._next.stream = self._stream
-            self._output.mux(self._next)
+        while self._next is not None and self._next[0] < second:
+            packet = self._next[1]
+            packet.stream = self._stream
+            self._output.mux(packet)
             self._next = self._read()
 
     def close(self) -> None:
@@ -50,8 +53,8 @@ class AudioCopy:
         self._next = None
         self._input.close()
 
-    def _read(self) -> av.Packet | None:
-        """The next packet, in the time of the pictures; damage ends the sound."""
+    def _read(self) -> tuple[Fraction, av.Packet] | None:
+        """The second and data of the next packet, in the time of the pictures; damage ends it."""
         with suppress(av.FFmpegError):
             for packet in self._packets:
                 if packet.pts is None or packet.dts is None:
@@ -62,5 +65,5 @@ class AudioCopy:
                 earliest = -self._warm_up * duration
                 packet.pts = max(packet.pts - self._shift, earliest)
                 packet.dts = max(packet.dts - self._shift, earliest)
-                return packet
+                return packet.pts * packet.time_base, packet
         return None

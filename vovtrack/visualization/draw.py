@@ -131,8 +131,8 @@ def _draw_trail(
     for age, (start, end) in enumerate(zip(points[:-1], points[1:], strict=True), start=1):
         strength = age / len(points)
         faded = tuple(int(c * strength + 60 * (1 - strength)) for c in color)
-        ends = (tuple(map(round, map(float, p))) for p in (start, end))
-        cv2.line(canvas, *ends, faded, thickness, cv2.LINE_AA)
+        first, last = (tuple(map(round, map(float, p))) for p in (start, end))
+        cv2.line(canvas, first, last, faded, thickness, cv2.LINE_AA)
 
 
 def draw_states(frame: np.ndarray, bboxes: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -25,4 +25,5 @@ def track_color(track_id: int) -> tuple[int, int, int]:
 def state_color(weight: float) -> tuple[int, int, int]:
     """RGB between orange (0, hard to track) and blue (1, easy); distinct to colour-blind eyes."""
     hard, easy = PALETTE[5], PALETTE[4]
-    return tuple(round(h + weight * (e - h)) for h, e in zip(hard, easy, strict=True))
+    red, green, blue = (round(h + weight * (e - h)) for h, e in zip(hard, easy, strict=True))
+    return red, green, blue

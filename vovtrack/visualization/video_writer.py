@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Literal, NamedTuple
 
 import av
 import numpy as np
@@ -18,7 +19,11 @@ from vovtrack.visualization.audio_copy import AudioCopy
 
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".avi": "avi"}
 """FFmpeg's name of the container, by suffix."""
-CODECS = {"libx264": {"rc-lookahead": "10"}, "mpeg4": {}}
+Codec = Literal["libx264", "mpeg4"]
+CODECS: dict[Codec, dict[str, str]] = {
+    "libx264": {"rc-lookahead": "10"},
+    "mpeg4": {},
+}
 """Options by name, in order of preference; not every build of FFmpeg has the first. What a coder
 looks ahead is lost when the process is killed."""
 READABLE_EVERY = 1.0
@@ -29,9 +34,17 @@ MOST_TICKS = 60_000
 """Ticks of a second that every codec can count."""
 
 
-def available_codec() -> str:
+def available_codec() -> Codec:
     """The best of ``CODECS`` that this build of FFmpeg has."""
     return next(name for name in CODECS if name in av.codecs_available)
+
+
+class _Coder(NamedTuple):
+    """What packs frames; ``size`` is the (height, width) of each."""
+
+    container: av.container.OutputContainer
+    stream: av.VideoStream
+    size: tuple[int, int]
 
 
 class VideoWriter:
@@ -82,8 +95,7 @@ class VideoWriter:
         self._last = -1
         self._draft = open_stream(path, "wb") if keep else Draft(path, "wb")
         self.unfinished = self._draft.temporary
-        self._container: av.container.OutputContainer | None = None
-        self._size: tuple[int, int] | None = None
+        self._coder: _Coder | None = None
 
     def write(self, frame: np.ndarray, time: float | None = None) -> None:
         """Append a frame.
@@ -93,38 +105,39 @@ class VideoWriter:
             time: When it is shown, seconds since the start; by default after the one before.
                 AVI knows only one rate: there times have no effect.
         """
-        if self._container is None:
-            self._start(frame)
-        if frame.shape[:2] != self._size:
-            raise InputError(f"A frame of '{self.path}' is {frame.shape[:2]}, not {self._size}.")
+        if self._coder is None:
+            self._coder = self._start(frame)
+        size = self._coder.size
+        if frame.shape[:2] != size:
+            raise InputError(f"A frame of '{self.path}' is {frame.shape[:2]}, not {size}.")
         # Half-resolution colour wants even sides.
-        odd = [(0, side % 2) for side in self._size]
+        odd = [(0, side % 2) for side in size]
         padded = np.pad(frame, (*odd, (0, 0)), mode="edge")
         shown = av.VideoFrame.from_ndarray(padded, format="rgb24")
         shown.pts, shown.time_base = self._place(time), self._tick
-        self._encode(shown)
+        self._encode(self._coder, shown)
 
     def finish(self) -> None:
         """Give the video its name; without a frame, no file is written."""
-        if self._container is None:
+        if self._coder is None:
             self.discard()
             return
-        self._encode(None)
+        self._encode(self._coder, None)
         with self._reported():
-            self._close()
+            self._close(self._coder)
         self._draft.publish()
 
     def discard(self) -> None:
         """Remove what was written."""
-        if self._container is not None:
+        if self._coder is not None:
             with suppress(OSError, av.FFmpegError):  # what a full disk could not take
-                self._close()
+                self._close(self._coder)
         self._draft.discard()
 
-    def _close(self) -> None:
+    def _close(self, coder: _Coder) -> None:
         if self._audio is not None:
             self._audio.close()
-        self._container.close()
+        coder.container.close()
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -151,8 +164,8 @@ class VideoWriter:
         self._last = max(place, self._last + 1)
         return self._last
 
-    def _start(self, frame: np.ndarray) -> None:
-        self._size = frame.shape[:2]
+    def _start(self, frame: np.ndarray) -> _Coder:
+        height, width = frame.shape[:2]
         options = {}
         if self._kind in ("mp4", "mov"):  # their index stands at the end, where no kill comes to
             microseconds = int(READABLE_EVERY * 1e6)
@@ -161,21 +174,21 @@ class VideoWriter:
             container = av.open(self._draft.file, "w", format=self._kind, options=options)
         codec = available_codec()
         stream = container.add_stream(codec, rate=self.fps, options=CODECS[codec])
-        stream.height, stream.width = (side + side % 2 for side in self._size)
+        stream.height, stream.width = height + height % 2, width + width % 2
         stream.pix_fmt = "yuv420p"
-        coder = stream.codec_context
-        coder.time_base, coder.sample_aspect_ratio = self._tick, self._pixel_aspect
-        coder.max_b_frames = 0  # they shift the times of a file that can be read when cut short
+        context = stream.codec_context
+        context.time_base, context.sample_aspect_ratio = self._tick, self._pixel_aspect
+        context.max_b_frames = 0  # they shift the times of a file that can be read when cut short
         if self._audio_source is not None:
             self._audio = AudioCopy(Path(self._audio_source), container)
             self.notes += [f"{self.path}: {self._audio.problem}"] if self._audio.problem else []
-        # Only now: an interruption before this line leaves nothing half made to finish.
-        self._container, self._stream = container, stream
+        # Kept by the caller: an interruption before leaves nothing half made to finish.
+        return _Coder(container, stream, (height, width))
 
-    def _encode(self, frame: av.VideoFrame | None) -> None:
+    def _encode(self, coder: _Coder, frame: av.VideoFrame | None) -> None:
         with self._reported():
-            for packet in self._stream.encode(frame):
-                self._container.mux(packet)
+            for packet in coder.stream.encode(frame):
+                coder.container.mux(packet)
             if self._audio is not None:
                 self._audio.until(float(self._last * self._tick + 1 / self.fps))
             if self.keep:

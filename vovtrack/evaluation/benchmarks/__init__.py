@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vovtrack.errors import InputError, did_you_mean
-from vovtrack.evaluation.benchmarks.base import Source
+from vovtrack.evaluation.benchmarks.base import Source, WholeSource
 from vovtrack.evaluation.scores.statistics import MetricFamily
 from vovtrack.formats.faults import InputFaults
 
@@ -32,7 +32,9 @@ class Benchmark:
     headline: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def open(self, gt: Path, pred: Path, problems: InputFaults, **options: Any) -> Source:
+    def open(
+        self, gt: Path, pred: Path, problems: InputFaults, **options: Any
+    ) -> Source | WholeSource:
         """Open and check the files.
 
         Args:
@@ -122,4 +124,12 @@ FAMILIES: dict[str, tuple[str, str]] = {
 }
 """Module and constant of each metric family, by the name that its counts carry."""
 
-__all__ = ["BENCHMARKS", "FAMILIES", "Benchmark", "Source", "find_benchmark", "find_family"]
+__all__ = [
+    "BENCHMARKS",
+    "FAMILIES",
+    "Benchmark",
+    "Source",
+    "WholeSource",
+    "find_benchmark",
+    "find_family",
+]

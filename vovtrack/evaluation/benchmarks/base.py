@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from vovtrack.evaluation.scores.statistics import Statistics
+from vovtrack.evaluation.scores.statistics import Scores, Statistics
 
 
 class Source(Protocol):
@@ -17,9 +17,7 @@ class Source(Protocol):
     Attributes:
         videos: V names of the videos (sequences), in the order in which they are counted.
         sizes: (V,) number of boxes, points or masks of each video, to share out the work.
-        families: Names of the metric families that :meth:`count` fills. Without any, the
-            benchmark is evaluated as a whole: its source has ``scores()`` instead, which returns
-            :class:`~vovtrack.evaluation.scores.statistics.Scores`.
+        families: Names of the metric families that :meth:`count` fills.
         protocol: JSON-ready facts that decide the numbers: file hashes, class mask, split,
             thresholds.
     """
@@ -35,6 +33,21 @@ class Source(Protocol):
         ``Statistics.videos`` holds just these videos. Counting two ranges and joining them gives
         bit-identical results to counting the whole range.
         """
+        ...
+
+
+@runtime_checkable
+class WholeSource(Protocol):
+    """Ground truth and predictions that are not counted by video, but scored all at once.
+
+    Attributes:
+        protocol: As of :class:`Source`.
+    """
+
+    protocol: dict[str, Any]
+
+    def scores(self) -> Scores:
+        """Score everything."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,23 +110,28 @@ class BddSource:
             for family in self.families
         }
 
+    def _tables(self, gt: BddVideo, dt: BddVideo, extent: int) -> tuple[BoxTable, BoxTable]:
+        """Ground truth and predictions, corrected by the oracle if there is one."""
+        truth, found = table(gt, extent), table(dt, extent)
+        if self.oracle:
+            found = correct(_counted(truth), found, self.oracle, exhaustive=True)
+        return truth, found
+
     def _count_video(self, k: int) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]:
         gt, dt = self.gt[k], self.dt[k]
         num_frames = len(gt.frames)
         # Scalabel counts the pixel under the right and bottom corner to the box.
-        wide = [table(video, extent=1) for video in (gt, dt)]
-        plain = [table(video, extent=0) for video in (gt, dt)]
-        if self.oracle:
-            for pair in (wide, plain):
-                kept = pair[0].select(pair[0].categories != IGNORE)
-                pair[1] = correct(kept, pair[1], self.oracle, exhaustive=True)
-        every_gt, every_dt = wide[0], without_ignored(*wide)
-        kept_gt = every_gt.select(every_gt.categories != IGNORE)
+        wide, plain = self._tables(gt, dt, extent=1), self._tables(gt, dt, extent=0)
+        kept_gt, every_dt = _counted(wide[0]), without_ignored(*wide)
         return {
             BDD_MOT.name: _by_class(*wide, num_frames, _count_mot),
             BDD_HOTA.name: _by_class(*plain, num_frames, _count_hota),
             BDD_TETA.name: count_video_exhaustive(kept_gt, every_dt, np.arange(len(CLASSES))),
         }
+
+
+def _counted(gt: BoxTable) -> BoxTable:
+    return gt.select(gt.categories != IGNORE)
 
 
 def open_source(gt: Path, pred: Path, problems: InputFaults) -> BddSource:
@@ -218,7 +224,12 @@ def _covered(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
     return inter / np.maximum(boxes[..., 2:].prod(axis=-1), EPS)
 
 
-def _by_class(gt: BoxTable, dt: BoxTable, num_frames: int, count) -> tuple:
+def _by_class(
+    gt: BoxTable,
+    dt: BoxTable,
+    num_frames: int,
+    count: Callable[[BoxTable, BoxTable, int], dict[str, Any]],
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """One row per class."""
     regions = gt.categories == IGNORE
     rows = []

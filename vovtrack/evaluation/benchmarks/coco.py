@@ -75,9 +75,6 @@ def open_source(
     }
     ids = np.array(vocabulary.category_ids)
     return CocoSource(
-        videos=source.videos,
-        sizes=source.sizes,
-        families=source.families,
         protocol=source.protocol | counts,
         content=content,
         detections=detections,

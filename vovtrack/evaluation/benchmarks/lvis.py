@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vovtrack.errors import one_of
 from vovtrack.evaluation.benchmarks.base import provenance
 from vovtrack.evaluation.scores.lvis_ap import MAX_DETECTIONS, lvis_scores
@@ -25,13 +23,11 @@ class LvisSource:
     """Opened detections; evaluated as a whole, since precision ranks over all images.
 
     Attributes:
+        protocol: See :class:`vovtrack.evaluation.benchmarks.base.WholeSource`.
         content: Annotations.
         detections: Results that can be evaluated: boxes in columns, or masks as dicts.
     """
 
-    videos: tuple[str, ...]
-    sizes: np.ndarray
-    families: tuple[str, ...]
     protocol: dict[str, Any]
     content: dict[str, Any]
     detections: TaoResults | list[dict[str, Any]]
@@ -60,9 +56,6 @@ def open_source(
     read = read_masks if iou_type == "segm" else read_boxes
     detections = read(pred, content, problems)
     return LvisSource(
-        videos=(),
-        sizes=np.zeros(0, dtype=np.int64),
-        families=(),
         protocol={
             **provenance(gt, pred, file_sha256),
             "images": len(content["images"]),

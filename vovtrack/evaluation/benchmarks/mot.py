@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from vovtrack.errors import InputError, one_of
@@ -100,7 +101,7 @@ class MotSource:
 
 def count_families(video: VideoFrames, num_frames: int) -> dict[str, dict[str, np.ndarray]]:
     """HOTA, CLEAR and Identity of one video: {family: {column: one row}}."""
-    counts = {
+    counts: dict[str, Mapping[str, ArrayLike]] = {
         HOTA.name: count_hota(video),
         CLEAR.name: count_clear(video, num_frames),
         IDENTITY.name: count_identity(video),

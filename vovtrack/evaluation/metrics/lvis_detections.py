@@ -162,7 +162,7 @@ class LvisDetectionMetric(BaseMetric):
         return {}
 
     def _conclude(self, size: int) -> dict[str, float]:
-        scores = {}
+        scores: dict[str, float | None] = {}
         for iou_type in self.iou_types:
             path = self.out_dir / f"{iou_type}.json"
             join_detections(path, get_world_size(), size)
@@ -198,9 +198,10 @@ class CocoDetectionMetric(LvisDetectionMetric):
 
 def _logged(summary: dict[str, dict[str, float] | None], iou_type: str) -> dict[str, float | None]:
     """Names and values of all classes, and the most telling ones of base and novel classes."""
-    found = {f"{iou_type}_{name}": value for name, value in summary["all"].items()}
+    found: dict[str, float | None] = {
+        f"{iou_type}_{name}": value for name, value in (summary["all"] or {}).items()
+    }
     for group in ("base", "novel"):
-        if summary.get(group):
-            values = summary[group]
+        if values := summary.get(group):
             found |= {f"{iou_type}_{group}_{name}": values[name] for name in GROUP_METRICS}
     return found

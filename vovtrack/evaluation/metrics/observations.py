@@ -58,6 +58,9 @@ class StoreObservations(BaseMetric):
         Raises:
             InputError: It holds the observations of another run.
         """
+        return frozenset(self._open(run).videos)
+
+    def _open(self, run: str) -> ObservationStore:
         header = ObservationHeader(
             run=run,
             names=self.vocabulary.names,
@@ -67,7 +70,7 @@ class StoreObservations(BaseMetric):
             annotations_sha256=file_sha256(self.ann_file),
         )
         self._store = ObservationStore.start(self.out_dir, header)
-        return frozenset(self._store.videos)
+        return self._store
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take the results of some consecutive frames of one video.
@@ -89,8 +92,7 @@ class StoreObservations(BaseMetric):
                 self._write_video()
 
     def _write_video(self) -> None:
-        if self._store is None:
-            self.begin("")
+        store = self._store or self._open("")
         columns = defaultdict(list)
         for sample in self._frames:
             found = sample["observations"]
@@ -101,7 +103,7 @@ class StoreObservations(BaseMetric):
         arrays["image_ids"] = np.array([sample["img_id"] for sample in self._frames], np.int64)
         arrays["counts"] = np.array([len(part) for part in columns["scores"]], np.int64)
         first = self._frames[0]
-        self._store.write(VideoObservations(first["video_id"], arrays, first["thresholds"]))
+        store.write(VideoObservations(first["video_id"], arrays, first["thresholds"]))
         self._frames = []
 
     def evaluate(self, size: int) -> dict[str, float]:

@@ -36,7 +36,7 @@ def count_clear(video: VideoFrames, num_frames: int) -> dict[str, float]:
     total_gt, total_dt = int(video.gt_counts.sum()), int(video.dt_counts.sum())
     objects = len(video.gt_counts)
     if not total_gt or not total_dt:
-        counts = dict.fromkeys(COLUMNS, 0)
+        counts: dict[str, float] = dict.fromkeys(COLUMNS, 0)
         return counts | {"fn": total_gt, "fp": total_dt, "ml": objects}
     last = np.full(objects, -1)  # track of the last match, ever
     recent = np.full(objects, -1)  # track of the match in the last frame with both sides

@@ -14,7 +14,7 @@ import hotcoco
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.scores.detection_ap import box_rows, grouped_scores, known_mean
+from vovtrack.evaluation.scores.detection_ap import grouped_scores, known_mean, library_rows
 from vovtrack.evaluation.scores.statistics import Scores
 from vovtrack.formats.tao.results import TaoResults
 
@@ -24,7 +24,7 @@ MAX_DETECTIONS = 100
 
 def coco_scores(
     content: Mapping[str, Any],
-    detections: TaoResults | Sequence[Mapping[str, Any]],
+    detections: TaoResults | Sequence[dict[str, Any]],
     novel: Collection[int] = (),
 ) -> Scores:
     """Average precision of all classes, of base and novel ones, and of each.
@@ -50,20 +50,20 @@ def coco_scores(
 
 
 def _tables(
-    content: Mapping[str, Any], detections: TaoResults | Sequence[Mapping[str, Any]]
+    content: Mapping[str, Any], detections: TaoResults | Sequence[dict[str, Any]]
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Precision (T, R, K, A), recall (T, K, A), and K category ids."""
-    boxes = isinstance(detections, TaoResults)
-    found = box_rows(detections) if boxes else list(detections)
+    kind, found = library_rows(detections)
     try:
         truth = hotcoco.COCO(dict(content))
-        evaluation = hotcoco.COCOeval(truth, truth.load_res(found), "bbox" if boxes else "segm")
+        evaluation = hotcoco.COCOeval(truth, truth.load_res(found), kind)
         evaluation.evaluate()
         evaluation.accumulate()
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise InputError(f"The detections cannot be evaluated: {error}.") from None
     most = list(evaluation.params.max_dets).index(MAX_DETECTIONS)
     tables = evaluation.eval
+    assert tables is not None, "accumulate() fills it"
     ids = list(evaluation.params.cat_ids)
     return tables["precision"][..., most], tables["recall"][..., most], ids
 

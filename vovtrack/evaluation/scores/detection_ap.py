@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,9 +11,17 @@ from vovtrack.evaluation.scores.statistics import Scores
 from vovtrack.formats.tao.results import TaoResults
 
 
-def box_rows(boxes: TaoResults) -> np.ndarray:
-    """Boxes as the library takes them fastest: image, x, y, w, h, score, category; (N, 7)."""
-    return np.column_stack([boxes.image_ids, boxes.bboxes, boxes.scores, boxes.category_ids])
+def library_rows(
+    detections: TaoResults | Sequence[dict[str, Any]],
+) -> tuple[Literal["bbox", "segm"], np.ndarray | list[dict[str, Any]]]:
+    """The kind of detections and, as the library takes it fastest, what they are.
+
+    Boxes are (N, 7): image, x, y, w, h, score, category.
+    """
+    if not isinstance(detections, TaoResults):
+        return "segm", list(detections)
+    columns = (detections.image_ids, detections.bboxes, detections.scores, detections.category_ids)
+    return "bbox", np.column_stack(columns)
 
 
 def known_mean(values: np.ndarray) -> float:
@@ -38,7 +46,7 @@ def grouped_scores(
         novel: (K,) whether a class is novel; None if classes are not told apart.
         averages: From a choice of classes (K,) to their scores in points.
     """
-    groups = {"all": np.ones(len(ids), dtype=bool)}
+    groups: dict[str, np.ndarray] = {"all": np.ones(len(ids), dtype=bool)}
     if novel is not None:
         groups |= {"base": ~novel, "novel": novel}
     summary = {

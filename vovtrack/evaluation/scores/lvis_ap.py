@@ -14,7 +14,7 @@ import hotcoco
 import numpy as np
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.scores.detection_ap import box_rows, grouped_scores, known_mean
+from vovtrack.evaluation.scores.detection_ap import grouped_scores, known_mean, library_rows
 from vovtrack.evaluation.scores.statistics import Scores
 from vovtrack.formats.tao.results import TaoResults
 
@@ -28,7 +28,7 @@ _FREQUENCIES = ("r", "c", "f")
 
 
 def lvis_scores(
-    content: Mapping[str, Any], detections: TaoResults | Sequence[Mapping[str, Any]]
+    content: Mapping[str, Any], detections: TaoResults | Sequence[dict[str, Any]]
 ) -> Scores:
     """Average precision of all classes, of base and novel ones, and of each.
 
@@ -54,20 +54,20 @@ def lvis_scores(
 
 
 def _tables(
-    content: Mapping[str, Any], detections: TaoResults | Sequence[Mapping[str, Any]]
+    content: Mapping[str, Any], detections: TaoResults | Sequence[dict[str, Any]]
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Precision (T, R, K, A), recall (T, K, A), and K category ids."""
-    boxes = isinstance(detections, TaoResults)
-    found = box_rows(detections) if boxes else list(detections)
+    kind, found = library_rows(detections)
     try:
         truth = hotcoco.LVIS(dict(content))
         kept = hotcoco.LVISResults(truth, found, MAX_DETECTIONS)
-        evaluation = hotcoco.LVISEval(truth, kept, "bbox" if boxes else "segm")
+        evaluation = hotcoco.LVISEval(truth, kept, kind)
         evaluation.evaluate()
         evaluation.accumulate()
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise InputError(f"The detections cannot be evaluated: {error}.") from None
     tables = evaluation.eval
+    assert tables is not None, "accumulate() fills it"
     return tables["precision"][..., 0], tables["recall"][..., 0], list(evaluation.params.cat_ids)
 
 

@@ -66,6 +66,7 @@ def count_points(
     gt_tracks: np.ndarray,
     pred_occluded: np.ndarray,
     pred_tracks: np.ndarray,
+    *,
     mode: str,
 ) -> dict[str, np.ndarray]:
     """Count what the scores are ratios of, for every point of one video.

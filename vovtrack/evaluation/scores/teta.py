@@ -206,6 +206,7 @@ def _cluster_matches(
     """
     gt_ids, gt_counts = dense(video.gt.tracks[gt_rows])
     dt_ids, dt_counts = dense(video.dt.tracks[dt_rows])
+    times: np.ndarray
     times, starts = np.unique(video.gt.times[gt_rows], return_index=True)
     stops = np.append(starts[1:], len(gt_rows))
     begins = np.searchsorted(video.dt.times[dt_rows], times)

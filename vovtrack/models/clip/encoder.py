@@ -78,13 +78,13 @@ def build_clip(config: str | Path) -> tuple[open_clip.CLIP, Tokenizer]:
     return model.eval(), tokenizer
 
 
-def image_side(model: torch.nn.Module) -> int:
+def image_side(model: open_clip.CLIP) -> int:
     """Return the side in pixels of the square images that a CLIP reads."""
     size = model.visual.image_size
     return int(size[0] if isinstance(size, (tuple, list)) else size)
 
 
-def encode_tokens(model: torch.nn.Module, tokens: Tensor) -> Tensor:
+def encode_tokens(model: open_clip.CLIP, tokens: Tensor) -> Tensor:
     """Encode token rows (N, L) to sentence embeddings (N, D) on the device of the model.
 
     The embeddings are not normalised. Tokens on the CPU spare a GPU the wait for their length.
@@ -164,7 +164,7 @@ class ClipEncoder:
         self.batch_size = batch_size
         self.cache = TextCache(user_cache() if cache_dir == "user" else cache_dir)
         self.device = torch.device(device)
-        self._loaded: tuple[torch.nn.Module, Tokenizer] | None = None
+        self._loaded: tuple[open_clip.CLIP, Tokenizer] | None = None
         if self._from_config and not self._from_file:
             raise InputError(
                 f"the CLIP config {self.model} needs a weight file, but pretrained is "
@@ -288,7 +288,7 @@ class ClipEncoder:
                 total[rows] += F.normalize(encode_tokens(model, tokens).float(), dim=-1)
         return F.normalize(total, dim=-1).cpu()
 
-    def load(self) -> tuple[torch.nn.Module, Tokenizer]:
+    def load(self) -> tuple[open_clip.CLIP, Tokenizer]:
         """The frozen open_clip model, on its device, and its tokenizer; read at the first call."""
         if self._loaded is None:
             with self.device:  # also where its owner is built on the meta device
@@ -298,7 +298,7 @@ class ClipEncoder:
             self._loaded = model, tokenizer
         return self._loaded
 
-    def _load_file(self) -> tuple[torch.nn.Module, Tokenizer]:
+    def _load_file(self) -> tuple[open_clip.CLIP, Tokenizer]:
         import open_clip
 
         _require_file(self.pretrained)
@@ -319,7 +319,7 @@ class ClipEncoder:
             ) from error
         return model, tokenizer
 
-    def _load_tag(self) -> tuple[torch.nn.Module, Tokenizer]:
+    def _load_tag(self) -> tuple[open_clip.CLIP, Tokenizer]:
         import open_clip
 
         check_activation(self.model, self.pretrained)

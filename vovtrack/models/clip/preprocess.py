@@ -28,6 +28,9 @@ class ImagePreprocess(nn.Module):
         InputError: Another interpolation or way of resizing, or not three numbers each.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         side: int,

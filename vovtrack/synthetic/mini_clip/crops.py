@@ -142,7 +142,7 @@ def _hue_rotation(angle: Tensor) -> Tensor:
 
 
 def _resample(images: Tensor, matrix: Tensor, size: int) -> Tensor:
-    grid = F.affine_grid(matrix, (len(images), 3, size, size), align_corners=False)
+    grid = F.affine_grid(matrix, [len(images), 3, size, size], align_corners=False)
     pixels = images.float() / 255
     return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
 

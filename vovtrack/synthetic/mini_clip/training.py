@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -39,6 +40,9 @@ from vovtrack.models.clip.encoder import (
 )
 from vovtrack.models.clip.templates import lvis_templates
 from vovtrack.synthetic.mini_clip.crops import Crops, augment, centre_view, join_crops, read_crops
+
+if TYPE_CHECKING:
+    import open_clip
 
 _WORD_TEMPLATES = ("a {} thing", "something {}", "a photo of a {} object", "{}")
 _MAX_SCALE = math.log(30)
@@ -252,7 +256,7 @@ class _CaptionLoss:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: open_clip.CLIP,
         tokenizer: Tokenizer,
         names: Sequence[str],
         schedule: ClipSchedule,

@@ -18,7 +18,7 @@ import detpro  # noqa: F401  registers the models
 import vovtrack.models  # noqa: F401
 from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError
-from vovtrack.evaluation.metrics.lvis_detections import LvisDetectionMetric
+from vovtrack.evaluation.metrics.lvis_detections import CocoDetectionMetric, LvisDetectionMetric
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 from vovtrack.synthetic import write_world
@@ -77,6 +77,17 @@ def test_half_of_the_objects_and_files_alone(ann_file, tmp_path):
     part.process({}, samples)
     assert part.evaluate(len(samples)) == {}
     assert (tmp_path / "files/bbox.json").exists()
+
+
+def test_annotations_without_a_class_to_find_give_no_numbers(ann_file, tmp_path):
+    content = json.loads(ann_file.read_text())
+    for annotation in content["annotations"]:
+        annotation["iscrowd"] = 1
+    crowds = tmp_path / "crowds.json"
+    crowds.write_text(json.dumps(content))
+    part = CocoDetectionMetric(str(crowds), str(crowds), str(tmp_path / "out"))
+    part.process({}, perfect(ann_file))
+    assert part.evaluate(len(content["images"])) == {}
 
 
 def test_memory_does_not_grow_with_the_dataset(ann_file, tmp_path):
