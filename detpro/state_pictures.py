@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from torch import nn
-
+from detpro.models import OpenVocabDetector
 from vovtrack.datasets.frame_pipeline import FramePipeline
 from vovtrack.errors import InputError
 from vovtrack.files.images import read_image, write_image
@@ -16,7 +15,7 @@ IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def draw_state_images(
-    model: nn.Module,
+    model: OpenVocabDetector,
     source: str | Path,
     out: str | Path,
     pipeline: FramePipeline,

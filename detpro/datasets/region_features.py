@@ -55,7 +55,7 @@ class LoadRegionFeatures(BaseTransform):
             raise InputError(
                 "LoadRegionFeatures needs 'proposals', the regions that are encoded online."
             )
-        self.bank = RegionFeatureBank(bank) if load_feature else None
+        self.bank = RegionFeatureBank(bank) if load_feature and bank is not None else None
         self.max_regions = max_regions
         self.on_missing = on_missing
         self.proposals = None if proposals is None else RegionSet.load(proposals)
@@ -91,6 +91,7 @@ class LoadRegionFeatures(BaseTransform):
         elif self.bank is not None and self.on_missing == "skip":
             boxes, embeds = np.zeros((0, 4), np.float32), np.zeros((0, self.bank.header.embed_dims))
         else:
+            assert self.proposals is not None, "asked for at the beginning"
             boxes, embeds = self.proposals.of(key)[0], None
         if self.max_regions is not None and len(boxes) > self.max_regions:
             rows = np.random.choice(len(boxes), self.max_regions, replace=False)

@@ -262,7 +262,7 @@ class RegionFeatureBank:
             )
         number, first, last = self._places[image_id]
         shard = self._shard(number)
-        return tuple(shard[name][first:last].copy() for name in ("bboxes", "features"))
+        return shard["bboxes"][first:last].copy(), shard["features"][first:last].copy()
 
     def boxes_of(self, image_id: int) -> tuple[np.ndarray, int]:
         """Boxes (n, 4) of an image that the bank has, and the number of the first one's row."""

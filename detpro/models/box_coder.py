@@ -45,6 +45,7 @@ class DeltaBoxCoder(DeltaXYWHBBoxCoder):
             centre = (low + high) * 0.5 + length * shift
             half = length * growth.clamp(-limit, limit).exp() * 0.5
             ends = torch.stack([centre - half, centre + half])
-            clip = self.clip_border and max_shape is not None
-            sides.append(ends.clamp(0, max_shape[axis]) if clip else ends)
+            if self.clip_border and max_shape is not None:
+                ends = ends.clamp(0, max_shape[axis])
+            sides.append(ends)
         return torch.stack([sides[0][0], sides[1][0], sides[0][1], sides[1][1]], dim=1)

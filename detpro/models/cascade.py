@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from mmdet.models.roi_heads import CascadeRoIHead
+from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
 from mmdet.models.task_modules.coders import BaseBBoxCoder
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
 from detpro.models.bbox_head import DualBranchBBoxHead
 from detpro.models.roi_head import Judgement, OpenVocabHead
@@ -29,6 +30,8 @@ class CascadeOpenVocabRoIHead(OpenVocabHead, CascadeRoIHead):
         **kwargs: Of :class:`OpenVocabHead`; ``bbox_head`` is one config, for all stages, and
             ``train_cfg`` a list with one of each.
     """
+
+    bbox_roi_extractor: nn.ModuleList | BaseRoIExtractor
 
     def __init__(
         self,
@@ -64,9 +67,8 @@ class CascadeOpenVocabRoIHead(OpenVocabHead, CascadeRoIHead):
     ) -> dict:
         """Losses of all stages, ``s0.loss_bbox`` and so on, see mmdet's ``CascadeRoIHead``."""
         losses = super().loss(x, rpn_results_list, batch_data_samples)
-        if self.distillation is not None:
-            for stage, loss in enumerate(self.distillation_losses(x, batch_data_samples)):
-                losses[f"s{stage}.kd_loss"] = loss * self.stage_loss_weights[stage]
+        for stage, loss in enumerate(self.distillation_losses(x, batch_data_samples)):
+            losses[f"s{stage}.kd_loss"] = loss * self.stage_loss_weights[stage]
         return losses
 
     def bbox_loss(self, stage: int, x: tuple[Tensor, ...], sampling_results: list) -> dict:
@@ -80,16 +82,16 @@ class CascadeOpenVocabRoIHead(OpenVocabHead, CascadeRoIHead):
         self, feats: tuple[Tensor, ...], rois: Tensor, counts: list[int], metas: list[dict]
     ) -> Judgement:
         """Regions as the last stage sees them; means over stages of probabilities and states."""
-        outputs, found, states = None, [], []
-        for stage in range(self.num_stages):
-            if outputs is not None:
-                coder = self.box_heads[stage - 1].bbox_coder
-                rois = _refine(coder, rois, outputs.bbox_pred, counts, metas)
+        outputs = self.describe(feats, rois, 0)
+        found, states = [self.class_probabilities(outputs)], [self.states(outputs)]
+        for stage in range(1, self.num_stages):
+            coder = self.box_heads[stage - 1].bbox_coder
+            rois = _refine(coder, rois, outputs.bbox_pred, counts, metas)
             outputs = self.describe(feats, rois, stage)
             found.append(self.class_probabilities(outputs))
             states.append(self.states(outputs))
-        means = [torch.stack(part).mean(dim=0) for part in (found, states)]
-        return Judgement(rois, outputs.bbox_pred, *means, outputs.text_embeds)
+        probabilities, state = (torch.stack(part).mean(dim=0) for part in (found, states))
+        return Judgement(rois, outputs.bbox_pred, probabilities, state, outputs.text_embeds)
 
 
 def _refine(

@@ -41,6 +41,10 @@ class TextBankClassifier(BaseModule):
             threshold fits lists of any length. None: only the learned background competes.
     """
 
+    vocabulary: Vocabulary
+    bank: Tensor
+    context_bank: Tensor
+
     def __init__(
         self,
         embed_dims: int = 512,
@@ -53,11 +57,10 @@ class TextBankClassifier(BaseModule):
         super().__init__(init_cfg=dict(type="Xavier", layer="Linear", distribution="uniform"))
         self.background = nn.Linear(1, embed_dims)
         self.text_bank = text_bank
-        self.text_encoder = text_encoder and MODELS.build(text_encoder)
+        self.text_encoder = MODELS.build(text_encoder) if text_encoder else None
         self.train_temperature = train_temperature
         self.test_temperature = test_temperature
         self.context = None if context is None else Vocabulary.load(context)
-        self.vocabulary: Vocabulary | None = None
         self.competitors: list[str] = []
         self._weights: dict[float, Tensor] = {}
         self.register_buffer("bank", torch.empty(0, embed_dims), persistent=False)
@@ -75,10 +78,13 @@ class TextBankClassifier(BaseModule):
             self._check_shape(embeds, vocabulary.names)
         rows = self.bank[:0] if embeds is None else F.normalize(embeds.float(), dim=1)
         self.bank = rows.to(self.background.weight.device)
-        names = () if self.context is None else self.context.names
-        self.competitors = competing_names(vocabulary.names, names)
+        self.competitors = competing_names(vocabulary.names, self._context_names)
         self.context_bank = self.bank[:0]
         self._weights.clear()
+
+    @property
+    def _context_names(self) -> tuple[str, ...]:
+        return () if self.context is None else self.context.names
 
     def class_embeds(self) -> Tensor:
         """(C + 1, D) unit rows: the vocabulary, then the background."""
@@ -88,8 +94,8 @@ class TextBankClassifier(BaseModule):
         """(X, D) unit rows of the names that compete without being reported."""
         if len(self.context_bank) != len(self.competitors):
             # All names at once: the same text for every vocabulary, so that a cache knows it.
-            rows = find_names(self.competitors, self.context.names)
-            self.context_bank = self._find_embeds(self.context.names)[rows]
+            rows = find_names(self.competitors, self._context_names)
+            self.context_bank = self._find_embeds(self._context_names)[rows]
         return self.context_bank
 
     def logits(self, embeds: Tensor, temperature: float, background: bool = True) -> Tensor:
@@ -141,7 +147,9 @@ class TextBankClassifier(BaseModule):
     def _find_embeds(self, names: Sequence[str]) -> Tensor:
         """(C, D) unit rows from the file or, if it does not know all names, from the encoder."""
         device = self.background.weight.device
-        embeds, unknown = self._file_embeds(names) if self.text_bank else (None, names)
+        embeds, unknown = (
+            self._file_embeds(self.text_bank, names) if self.text_bank else (None, names)
+        )
         if embeds is None and self.text_encoder is not None:
             embeds = self.text_encoder.to(device).encode(names)
         if embeds is None:
@@ -156,9 +164,9 @@ class TextBankClassifier(BaseModule):
         self._check_shape(embeds, names)
         return F.normalize(embeds.float(), dim=1).to(device)
 
-    def _file_embeds(self, names: Sequence[str]) -> tuple[Tensor | None, list[str]]:
+    def _file_embeds(self, path: str, names: Sequence[str]) -> tuple[Tensor | None, list[str]]:
         """Rows of the file in the order of ``names``, or None and the names that it lacks."""
-        bank = load_text_bank(self.text_bank)
+        bank = load_text_bank(path)
         if bank.names is None:
             # Nothing but the number of rows can be checked, so an encoder is safer.
             return (None, list(names)) if self.text_encoder is not None else (bank.embeds, [])

@@ -64,7 +64,9 @@ class OpenVocabDetector(TwoStageDetector):
         self.freeze, self.frozen_bn = tuple(freeze), frozen_bn
         for name in freeze:
             getattr(self, name).requires_grad_(False)
-        self.region_encoder = region_teacher and RegionEncoder(MODELS.build(region_teacher))
+        self.region_encoder = (
+            RegionEncoder(MODELS.build(region_teacher)) if region_teacher else None
+        )
         self._register_load_state_dict_pre_hook(self._convert_keys)
         self.set_classes(vocabulary)
 

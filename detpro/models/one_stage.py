@@ -46,8 +46,11 @@ class OpenVocabRoIHead(OpenVocabHead, StandardRoIHead):
         pooled = self.pool(x, rois)
         parts = (rois, pooled, *self.bbox_head.describe_text(pooled))
         counts = [len(p) for p in proposals]
-        per_image = zip(*(part.split(counts) for part in parts), metas, strict=True)
-        return [self._detect_on_demand(*image, rescale) for image in per_image]
+        per_image = zip(*(part.split(counts) for part in parts), strict=True)
+        return [
+            self._detect_on_demand(*image, meta=meta, rescale=rescale)
+            for image, meta in zip(per_image, metas, strict=True)
+        ]
 
     def _image_branch_can_wait(self) -> bool:
         head = self.bbox_head
@@ -69,6 +72,7 @@ class OpenVocabRoIHead(OpenVocabHead, StandardRoIHead):
         pooled: Tensor,
         deltas: Tensor,
         text_embeds: Tensor,
+        *,
         meta: dict,
         rescale: bool,
     ) -> InstanceData:
@@ -95,6 +99,7 @@ class OpenVocabRoIHead(OpenVocabHead, StandardRoIHead):
 
     def _score_bounds(self, text_embeds: Tensor) -> Tensor:
         """What no score of regions exceeds, (N,), by their text embeddings (N, D)."""
+        assert self.fusion is not None, "see _image_branch_can_wait"
         classifier = self.classifier
         logits = classifier.logits(text_embeds, classifier.test_temperature)
         bounds = self.fusion.bounds(logits, self.text_weights) * ROUNDING
@@ -105,8 +110,8 @@ class OpenVocabRoIHead(OpenVocabHead, StandardRoIHead):
     ) -> dict:
         """Losses of boxes, classes, masks and distillation, see mmdet's ``StandardRoIHead``."""
         losses = super().loss(x, rpn_results_list, batch_data_samples)
-        if self.distillation is not None:
-            losses["kd_loss"] = self.distillation_losses(x, batch_data_samples)[0]
+        if distilled := self.distillation_losses(x, batch_data_samples):
+            losses["kd_loss"] = distilled[0]
         return losses
 
     def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list) -> dict:

@@ -50,7 +50,8 @@ class PackedMaps(NamedTuple):
             room[..., 0, :], room[..., -1, :] = room[..., 1, :], room[..., -2, :]
             room[..., 0], room[..., -1] = room[..., 1], room[..., -2]
         origins = tuple((x + BORDER, y + BORDER) for x, y in places)
-        return cls(canvas, origins, tuple(feats[0].shape[-2:]))
+        finest = (feats[0].shape[-2], feats[0].shape[-1])
+        return cls(canvas, origins, finest)
 
 
 @MODELS.register_module()

@@ -70,6 +70,9 @@ class OpenVocabHead(BaseRoIHead):
         InputError: ``test_cfg`` has a ``score_thr``.
     """
 
+    text_weights: Tensor
+    hidden_classes: Tensor
+
     def __init__(
         self,
         classifier: dict,
@@ -89,15 +92,15 @@ class OpenVocabHead(BaseRoIHead):
                 "belong to the score rule, set model.roi_head.score_rule.detect."
             )
         self.classifier = MODELS.build(classifier)
-        self.fusion = fusion and MODELS.build(fusion)
+        self.fusion = MODELS.build(fusion) if fusion else None
         self.score_rule = MODELS.build(score_rule) if score_rule else ProbabilityScores()
         self.train_on = train_on
-        self.distillation = distillation and MODELS.build(distillation)
-        self.state_attention = state_attention and MODELS.build(state_attention)
-        self.state_scoring = state_scoring and MODELS.build(state_scoring)
+        self.distillation = MODELS.build(distillation) if distillation else None
+        self.state_attention = MODELS.build(state_attention) if state_attention else None
+        self.state_scoring = MODELS.build(state_scoring) if state_scoring else None
         self.level_map = level_map
         self.register_buffer("text_weights", torch.empty(0), persistent=False)
-        self.register_buffer("hidden_classes", torch.empty(0, dtype=bool), persistent=False)
+        self.register_buffer("hidden_classes", torch.empty(0, dtype=torch.bool), persistent=False)
 
     @property
     def box_heads(self) -> Sequence[DualBranchBBoxHead]:
@@ -276,7 +279,12 @@ class OpenVocabHead(BaseRoIHead):
         return found
 
     def distillation_losses(self, x: tuple[Tensor, ...], samples: list) -> list[Tensor]:
-        """Per stage the loss of the branch that imitates CLIP, on regions encoded before."""
+        """Per stage the loss of the branch that imitates CLIP, on regions encoded before.
+
+        Nothing without a teacher.
+        """
+        if self.distillation is None:
+            return []
         regions = [sample.regions for sample in samples]
         pooled = self.pool(x, bbox2roi([found.bboxes for found in regions]))
         teacher = torch.cat([found.embeds for found in regions])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from mmdet.models.dense_heads import RPNHead
+from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
@@ -29,7 +30,7 @@ class ProposalHead(RPNHead):
         bbox_preds: list[Tensor],
         score_factors: None = None,
         batch_img_metas: Sequence[dict] = (),
-        cfg: dict | None = None,
+        cfg: ConfigDict | None = None,
         rescale: bool = False,
         with_nms: bool = True,
     ) -> list[InstanceData]:
@@ -87,7 +88,7 @@ def _best_anchors(
     return scores, deltas, anchors[rows]
 
 
-def _suppressed(bboxes: Tensor, scores: Tensor, level: Tensor, cfg: dict) -> InstanceData:
+def _suppressed(bboxes: Tensor, scores: Tensor, level: Tensor, cfg: ConfigDict) -> InstanceData:
     """The boxes (N, 4) of one image that stay, level by level."""
     smallest = cfg.get("min_bbox_size", -1)
     large = ((bboxes[:, 2:] - bboxes[:, :2]) > smallest).all(dim=1) | (smallest < 0)

@@ -34,6 +34,8 @@ class StatePairs(nn.Module):
         InputError: A malformed pair.
     """
 
+    states: Tensor
+
     def __init__(
         self,
         text_encoder: dict,

@@ -50,9 +50,21 @@ class StateScoring(StatePairs):
         """Score these classes from now on."""
 
     def judge(self, outputs: RegionOutputs) -> Tensor:
-        """Probability (N,) that regions are in a favourable state."""
+        """Probability (N,) that regions are in a favourable state.
+
+        Raises:
+            InputError: The image branch is to be judged, and the detector has none.
+        """
         embeds = dict(text=outputs.text_embeds, image=outputs.image_embeds)
-        return torch.stack([self.probability(embeds[name]) for name in self.branches]).mean(dim=0)
+        judged = []
+        for name in self.branches:
+            if (rows := embeds[name]) is None:
+                raise InputError(
+                    f"The state scoring judges the {name} branch, which this detector does not "
+                    "have: set model.roi_head.state_scoring.branches=('text',)."
+                )
+            judged.append(self.probability(rows))
+        return torch.stack(judged).mean(dim=0)
 
     def detect(self, find: Find, probabilities: Tensor, states: Tensor) -> InstanceData:
         """Detections of one image.
@@ -80,6 +92,8 @@ class StateWeighting(StateScoring):
         InputError: An unknown choice of classes.
     """
 
+    novel: Tensor
+
     def __init__(
         self,
         scale: float = 1.0,
@@ -92,7 +106,7 @@ class StateWeighting(StateScoring):
         self.scale = scale
         self.classes = classes
         self.two_stage = two_stage
-        self.register_buffer("novel", torch.empty(0, dtype=bool), persistent=False)
+        self.register_buffer("novel", torch.empty(0, dtype=torch.bool), persistent=False)
 
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Score these classes from now on."""

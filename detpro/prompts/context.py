@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vovtrack.errors import InputError, one_of
-from vovtrack.models.clip.encoder import ClipEncoder, encode_token_embeds
+from vovtrack.models.clip.encoder import ClipEncoder, Tokenizer, encode_token_embeds
 
 PLACEHOLDER = "X"
 """A word of one token whose place a context vector takes."""
@@ -36,6 +36,10 @@ class ContextPrompts(nn.Module):
     Raises:
         InputError: No names, a name too long, or an unknown position.
     """
+
+    token_embeds: Tensor
+    order: Tensor
+    end: Tensor
 
     def __init__(
         self,
@@ -81,7 +85,7 @@ class ContextPrompts(nn.Module):
         return torch.stack(rows)
 
     def _check(
-        self, tokens: Tensor, tokenizer: object, names: Sequence[str], num_context: int
+        self, tokens: Tensor, tokenizer: Tokenizer, names: Sequence[str], num_context: int
     ) -> None:
         end = tokens.argmax(dim=1)
         last = tokens.shape[1] - 1

@@ -40,8 +40,8 @@ def bin_rows(
         Indices of base rows and of background candidates, ascending.
     """
     ious = ious.astype(np.float32)
-    low, high = np.float32(iou_range)
-    least, most = np.float32(negative_range)
+    low, high = map(np.float32, iou_range)
+    least, most = map(np.float32, negative_range)
     inside = (ious >= low) & (ious < high) & np.isin(labels, base)
     background = (ious < low) & (ious >= least) & (ious < most)
     return inside.nonzero()[0], background.nonzero()[0]
@@ -93,7 +93,7 @@ class RegionEmbeddingDataset(Dataset):
         self.metainfo = dict(classes=self.vocabulary.names)
         if data_file:
             samples = load_samples(data_file, self.vocabulary, min_iou)
-        else:
+        elif ann_file:
             samples = read_samples(banks, ann_file, self.vocabulary, visible, min_iou)
         self.source = samples.source
         if visible == "all":

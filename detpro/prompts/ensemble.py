@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from detpro.prompts.context import ContextPrompts
+from detpro.prompts.context import ContextPrompts, Position
 from detpro.prompts.learner import clean_name
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
@@ -34,7 +35,7 @@ def ensemble_embeds(banks: Sequence[Tensor]) -> Tensor:
     shapes = {tuple(bank.shape) for bank in flat}
     if len(shapes) != 1:
         raise InputError(f"Embeddings of shapes {sorted(shapes)} cannot be put together.")
-    return F.normalize(sum(F.normalize(bank, dim=1) for bank in flat), dim=1)
+    return F.normalize(reduce(torch.add, (F.normalize(bank, dim=1) for bank in flat)), dim=1)
 
 
 def load_embeds(path: str | Path) -> Tensor:
@@ -71,7 +72,7 @@ def encode_names(
     contexts: Sequence[Tensor],
     clip: ClipEncoder,
     names: Sequence[str],
-    position: str = "end",
+    position: Position = "end",
     clean: bool = True,
 ) -> Tensor:
     """Embed any names with learned contexts; several contexts are put together.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from detpro.prompts.context import ContextPrompts, word_embeds
+from detpro.prompts.context import ContextPrompts, Position, word_embeds
 from detpro.prompts.losses import prompt_loss
 from vovtrack.errors import InputError
 from vovtrack.registry import HOOKS, MODELS
@@ -53,7 +53,7 @@ class PromptLearner(BaseModel):
         clip: dict,
         vocabulary: str | Sequence[str],
         num_context: int = 8,
-        position: str = "end",
+        position: Position = "end",
         mode: str = "soft",
         temperature: float = 0.01,
         init_std: float = 0.02,
@@ -66,7 +66,9 @@ class PromptLearner(BaseModel):
         self.clip = MODELS.build(clip)
         self.loss_of = prompt_loss(mode)
         self.temperature = temperature
-        self.layout = dict(num_context=num_context, position=position, full_length=full_length)
+        self._prompts_of = partial(
+            ContextPrompts, num_context=num_context, position=position, full_length=full_length
+        )
         self.words = [clean_name(n) if clean else n for n in self.vocabulary.names]
         width = self.clip.token_dims
         if init_words is None:
@@ -90,14 +92,14 @@ class PromptLearner(BaseModel):
     @cached_property
     def prompts(self) -> ContextPrompts:
         """Sentences of all classes; CLIP is read when they are first asked for."""
-        return ContextPrompts(self.clip, self.words, **self.layout)
+        return self._prompts_of(self.clip, self.words)
 
     @cached_property
     def base_prompts(self) -> ContextPrompts:
         """Sentences of the base classes."""
         novel = self.vocabulary.novel
         base = [word for word, is_novel in zip(self.words, novel, strict=True) if not is_novel]
-        return ContextPrompts(self.clip, base, **self.layout)
+        return self._prompts_of(self.clip, base)
 
     @cached_property
     def background_prompt(self) -> ContextPrompts:
@@ -114,8 +116,8 @@ class PromptLearner(BaseModel):
         kept = self._encoded
         if kept is None or kept[0].device != context.device or not torch.equal(kept[0], context):
             embeds = F.normalize(self.prompts.encode(context), dim=1)
-            self._encoded = context.clone(), embeds
-        return self._encoded[1]
+            kept = self._encoded = context.clone(), embeds
+        return kept[1]
 
     def forward(self, inputs: Tensor, labels: Tensor | None = None, mode: str = "tensor"):
         """Classify features.
@@ -136,6 +138,7 @@ class PromptLearner(BaseModel):
         if mode == "predict":
             logits = feats @ self.class_embeds().T / self.temperature
             return [dict(probabilities=torch.softmax(logits, dim=1), labels=labels)]
+        assert labels is not None, "a loss needs labels"
         embeds = self.base_prompts.encode(self.context)
         if self.background_context is not None:
             background = self.background_prompt.encode(self.background_context)

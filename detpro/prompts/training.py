@@ -49,7 +49,10 @@ def train_bins(
             config, work_dir=folder, resume=True, seed=seed, cfg_options=[*cfg_options, bounds],
             **options,
         )  # fmt: skip
-        contexts.append(load_context(latest_checkpoint(folder)))
+        checkpoint = latest_checkpoint(folder)
+        if checkpoint is None:
+            raise InputError(f"Training left no checkpoint in '{folder}': keep the CheckpointHook.")
+        contexts.append(load_context(checkpoint))
     return _export(cfg, contexts, Path(work_dir))
 
 

@@ -231,12 +231,13 @@ def draw_pair(item: dict) -> tuple[dict, dict]:
 
 def pack_pair(views: Sequence[dict | None]) -> dict | None:
     """Join two packed views; None if one was given up or they share no object."""
-    if any(view is None for view in views):
+    kept = [view for view in views if view is not None]
+    if len(kept) < len(views):
         return None
-    key, reference = (view["data_samples"].gt_instances.instances_ids for view in views)
+    key, reference = (view["data_samples"].gt_instances.instances_ids for view in kept)
     if not set(key.tolist()) & set(reference.tolist()):
         return None
-    return {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
+    return {name: [view[name] for view in kept] for name in ("inputs", "data_samples")}
 
 
 def _identities(record: dict) -> set[int]:

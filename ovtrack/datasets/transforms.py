@@ -53,12 +53,12 @@ def _with_followers(
         stop = start + len(part["gt_bboxes_labels"])
         part["gt_bboxes_labels"] = np.arange(start, stop)
         start = stop
-    results = transform(results)
-    if results is None:
+    found = transform(results)
+    if found is None:
         return None
-    rows = results["gt_bboxes_labels"]
-    results.update({key: column[rows] for key, column in columns.items()})
-    return results
+    rows = found["gt_bboxes_labels"]
+    found.update({key: column[rows] for key, column in columns.items()})
+    return found
 
 
 def record_homography(results: dict, matrix: np.ndarray) -> None:
@@ -79,12 +79,13 @@ class TrackRandomAffine(RandomAffine):
     def transform(self, results: dict) -> dict:
         """Warp image and boxes, see mmdet."""
         if "gt_bboxes" in results:
-            results = _with_followers(super().transform, results)
+            moved = _with_followers(super().transform, results)
+            assert moved is not None, "mmdet's RandomAffine gives no image up"
         else:
-            results = super().transform(dict(results, gt_bboxes=np.zeros((0, 4), np.float32)))
-            del results["gt_bboxes"]
-        record_homography(results, self._matrix)
-        return results
+            moved = super().transform(dict(results, gt_bboxes=np.zeros((0, 4), np.float32)))
+            del moved["gt_bboxes"]
+        record_homography(moved, self._matrix)
+        return moved
 
     def _get_random_homography_matrix(self, height: int, width: int) -> np.ndarray:
         self._matrix = super()._get_random_homography_matrix(height, width)
@@ -151,13 +152,14 @@ class PairMosaic(Mosaic):
         scales = [self._scale(tile) for tile in tiles]
         identify(tiles, self.identity)
         self._pasted: list[tuple] = []
-        results = _with_followers(super().transform, results, tiles[1:])
+        mosaic = _with_followers(super().transform, results, tiles[1:])
+        assert mosaic is not None, "mmdet's Mosaic gives no image up"
         steps = [
             _scale_and_shift(scale, paste[0] - crop[0], paste[1] - crop[1])
             for scale, (paste, crop) in zip(scales, self._pasted, strict=True)
         ]
-        results["homography_matrix"] = np.stack(steps) @ np.stack(matrices)
-        return results
+        mosaic["homography_matrix"] = np.stack(steps) @ np.stack(matrices)
+        return mosaic
 
     def _scale(self, tile: dict) -> float:
         height, width = tile["img"].shape[:2]

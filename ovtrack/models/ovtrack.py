@@ -17,6 +17,7 @@ from detpro.models.detector import DETECTOR_PARTS
 from detpro.models.roi_extractor import PackedMaps
 from ovtrack.models.key_map import convert_tracker_keys
 from ovtrack.models.pairs import PairSampler
+from vovtrack.errors import InputError
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
@@ -77,7 +78,7 @@ class OVTrack(OpenVocabDetector):
         self.separate_views = separate_views
         self.keep_observations = keep_observations
         self.track_head = MODELS.build(track_head)
-        self.class_head = class_head and MODELS.build(class_head)
+        self.class_head = MODELS.build(class_head) if class_head else None
         self.tracker = MODELS.build(tracker)
         self.pair_sampler = None if pair_sampler is None else PairSampler(**pair_sampler)
         self.tracker.set_thresholds(self.score_thresholds)
@@ -108,7 +109,12 @@ class OVTrack(OpenVocabDetector):
             batch_inputs: (2B, 3, H, W), key and reference images in turn.
             batch_data_samples: 2B samples with ``gt_instances`` (``bboxes`` in network-input
                 pixels, ``labels``, ``instances_ids``).
+
+        Raises:
+            InputError: The model has no ``pair_sampler``.
         """
+        if self.pair_sampler is None:
+            raise InputError("This model only tests: set model.pair_sampler to train it on pairs.")
         views = list(self.look(batch_inputs, batch_data_samples, num_views=2))
         places = [view.images for view in views]
         proposals = in_order(places, [view.proposals for view in views])
@@ -117,17 +123,21 @@ class OVTrack(OpenVocabDetector):
         embeds = in_order(places, parts)
         losses = self.track_head.pair_loss(embeds[0::2], embeds[1::2], targets)
         if self.class_head is not None:
-            losses |= self._class_loss(views, regions, labels)
+            losses |= self._class_loss(self.class_head, views, regions, labels)
         return losses
 
     def _class_loss(
-        self, views: Sequence[View], regions: Sequence[Tensor], labels: Sequence[Tensor]
+        self,
+        head: QuasiDenseEmbedHead,
+        views: Sequence[View],
+        regions: Sequence[Tensor],
+        labels: Sequence[Tensor],
     ) -> dict[str, Tensor]:
         """Loss of class embeddings on the regions (n, 4) of each image that show an object."""
         shown = [label >= 0 for label in labels]
         embeds = [
             self._embed(
-                self.class_head,
+                head,
                 view.feats,
                 bbox2roi([regions[i][shown[i]] for i in view.images]),
             )
@@ -135,7 +145,7 @@ class OVTrack(OpenVocabDetector):
         ]
         order = [i for view in views for i in view.images]
         classes = torch.cat([labels[i][shown[i]] for i in order])
-        return self.class_head.class_loss(torch.cat(embeds), classes)
+        return head.class_loss(torch.cat(embeds), classes)
 
     def look(
         self, batch_inputs: Tensor, batch_data_samples: list, num_views: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Literal, NamedTuple
 
 import torch
@@ -91,7 +92,7 @@ class SelfSupervisedOVTrack(OVTrack):
             # Raw video says nothing about classes.
             self.class_head.requires_grad_(False)
         self.cycle_loss = MODELS.build(cycle_loss)
-        self.spatial_loss = spatial_loss and MODELS.build(spatial_loss)
+        self.spatial_loss = MODELS.build(spatial_loss) if spatial_loss else None
         self.num_clusters = num_clusters
         self.clusters = clusters
         self.coordinates = coordinates
@@ -122,15 +123,15 @@ class SelfSupervisedOVTrack(OVTrack):
             places.append(view.images)
             found.append(objects)
             embeds.append(self.embed_view(view, [instances.bboxes for instances in objects]))
-        found, embeds = in_order(places, found), in_order(places, embeds)
+        frames, rows = in_order(places, found), in_order(places, embeds)
         clips = [
             self.clip_loss(self._objects(*part))
             for part in zip(
-                _chunks(embeds, length), _chunks(found, length), _chunks(metas, length), strict=True
+                _chunks(rows, length), _chunks(frames, length), _chunks(metas, length), strict=True
             )
         ]
-        means = {name: sum(clip[name] for clip in clips) / len(clips) for name in clips[0]}
-        if not any(map(len, found)):
+        means = {n: reduce(torch.add, (clip[n] for clip in clips)) / len(clips) for n in clips[0]}
+        if not any(map(len, frames)):
             # Several processes wait for each other's gradients, so there must be some.
             means["loss_cycle"] += 0 * sum(p.sum() for p in self.track_head.parameters())
         return means

@@ -105,8 +105,10 @@ class SpatialConsistencyLoss(nn.Module):
         if not self.balanced:
             counted = positive | negative
             return (losses * counted).sum() / counted.sum().clamp(min=1)
-        halves = [(losses * half).sum() / half.sum().clamp(min=1) for half in (positive, negative)]
-        return sum(halves) / 2
+        like, unlike = (
+            (losses * half).sum() / half.sum().clamp(min=1) for half in (positive, negative)
+        )
+        return (like + unlike) / 2
 
 
 def _iou(boxes: Tensor) -> Tensor:

@@ -181,11 +181,11 @@ def _paint(
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     by_index = np.linalg.inv(half) @ matrix @ half  # OpenCV counts from the centre of pixel 0
     twin = cv2.warpPerspective(image, by_index, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    covered = cv2.warpPerspective(
+    covered: np.ndarray = cv2.warpPerspective(
         np.ones((height, width), np.uint8), by_index, (width, height), flags=cv2.INTER_NEAREST
     )
     ground = image
-    if shown is not None:
+    if shown is not None and other is not None:
         ground = cv2.resize(other, (width, height))
         covered &= cv2.dilate(shown, np.ones((15, 15), np.uint8), iterations=2)
     twin = np.where(covered[..., None] == 1, twin, ground)
