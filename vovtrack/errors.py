@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
+
+_Choice = TypeVar("_Choice", bound=str)
 
 
 class InputError(ValueError):
@@ -51,7 +54,7 @@ def did_you_mean(word: str, known: Iterable[str], count: int = 3, cutoff: float 
     return f" Did you mean {', '.join(others)} or {last}?" if others else f" Did you mean {last}?"
 
 
-def one_of(name: str, value: str, known: Iterable[str]) -> str:
+def one_of(name: str, value: _Choice, known: Iterable[str]) -> _Choice:
     """Return ``value`` if it is one of the names known.
 
     Args:

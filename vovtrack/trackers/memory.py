@@ -38,14 +38,14 @@ class TrackMemory:
     def reset(self) -> None:
         """Forget everything; ids start at 0 again."""
         self.num_issued = 0
-        self.ids = np.empty(0, dtype=np.int64)
-        self.last_frames = np.empty(0, dtype=np.int64)
-        self.columns: dict[str, np.ndarray] = {}
+        self.ids: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.last_frames: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.columns: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, field: str) -> np.ndarray:
+    def __getitem__(self, field: str) -> NDArray[Any]:
         return self.columns[field]
 
     def issue_ids(self, count: int) -> NDArray[np.int64]:
