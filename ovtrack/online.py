@@ -7,8 +7,8 @@ from threading import Lock
 
 import numpy as np
 from mmdet.structures import DetDataSample
-from torch import nn
 
+from ovtrack.models import OVTrack
 from vovtrack.datasets.frame_pipeline import FramePipeline
 from vovtrack.engine.online import OnlineTracker
 from vovtrack.errors import InputError
@@ -32,7 +32,7 @@ class OVOnlineTracker(OnlineTracker):
         pipeline: Makes the network's input from a frame.
     """
 
-    def __init__(self, model: nn.Module, pipeline: FramePipeline) -> None:
+    def __init__(self, model: OVTrack, pipeline: FramePipeline) -> None:
         self.model = model
         self.pipeline = pipeline
         self.num_frames = 0
@@ -44,7 +44,7 @@ class OVOnlineTracker(OnlineTracker):
         return self.model.vocabulary.names
 
     @property
-    def draw_threshold(self) -> float:
+    def draw_threshold(self) -> float:  # type: ignore[override]  # follows the vocabulary
         """Score above which a track is worth showing, for the vocabulary in use."""
         return self.model.score_thresholds.draw
 

@@ -26,7 +26,8 @@ def behind(call: Callable[..., None], depth: int = DEPTH) -> Iterator[Callable[.
     Yields:
         What takes its place.
     """
-    context, open_calls, failed = copy_context(), deque[Future](), []
+    context, open_calls = copy_context(), deque[Future]()
+    failed: list[bool] = []
 
     def run(*args: object) -> None:
         if failed:

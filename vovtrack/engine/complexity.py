@@ -69,7 +69,9 @@ def _watch(model: nn.Module, counter: FlopCounterMode) -> Counter[str]:
     Parts are often called by methods of their own, of which a counter of modules knows nothing: a
     part is at work while any module inside of it is.
     """
-    flops, depth, begun = Counter(), Counter(), {}
+    flops: Counter[str] = Counter()
+    depth: Counter[str] = Counter()
+    begun: dict[str, int] = {}
     for name, part in model.named_children():
 
         def enter(*_, name: str = name) -> None:

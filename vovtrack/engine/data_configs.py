@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
@@ -169,7 +169,7 @@ def walk(node: Any) -> Iterator[tuple[Any, Any]]:
 def _texts(node: Any, key: Any = "") -> Iterator[tuple[Any, str]]:
     if isinstance(node, str):
         yield key, node
-    pairs = node.items() if isinstance(node, Mapping) else ()
+    pairs: Iterable[tuple[Any, Any]] = node.items() if isinstance(node, Mapping) else ()
     if isinstance(node, list | tuple):
         pairs = ((key, child) for child in node)
     for name, child in pairs:

@@ -138,7 +138,7 @@ def _measure(path: Path, cfg: Config, part: Mapping[str, Any]) -> None:
 
 def _largest_image(cfg: Config) -> tuple[int, int]:
     """Width and height that hold any image that a pipeline of the config makes."""
-    width, height, ratio = 64, 64, 1.0
+    width, height, ratio = 64.0, 64.0, 1.0
     pipelines = {key: value for key, value in cfg.items() if key != "model"}
     for key, value in walk(pipelines):
         numbers = [n for n in _numbers(value) if n > 0]

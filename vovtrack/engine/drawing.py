@@ -63,7 +63,7 @@ class DrawResultsHook(Hook):
         track_ids = found.instances_id.numpy() if tracked else None
         if tracked and sample.frame_id == 0:
             self.history = TrackHistory()
-        if tracked:
+        if track_ids is not None:
             self.history.move(track_ids, boxes)
             self.history.vote(track_ids, labels)
         frame = read_image(sample.img_path)[..., ::-1]

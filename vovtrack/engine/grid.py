@@ -61,9 +61,8 @@ def settings(
     """
     short = [key.rpartition(".")[2] for key in grid]
     headings = short if len(set(short)) == len(short) else list(grid)
-    for store, tracker, values, boxes in product(
-        stores, trackers, product(*grid.values()), list(max_boxes) or [None]
-    ):
+    limits: list[int | None] = [*max_boxes] or [None]
+    for store, tracker, values, boxes in product(stores, trackers, product(*grid.values()), limits):
         labels = {"observations": store} if len(stores) > 1 else {}
         labels |= {"tracker": tracker, **dict(zip(headings, values, strict=True))}
         labels |= {} if boxes is None else {"boxes": str(boxes)}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
-from torch import nn
 
 from vovtrack import compat
 from vovtrack.datasets.frame_pipeline import FramePipeline
@@ -65,7 +65,7 @@ def load_tracker(
                 f"Config '{config_or_name}' has no model.tracker that '{tracker}' could replace."
             )
         cfg.model.tracker = find_tracker(tracker, trust_config=trust_config)
-    parts = {}
+    parts: dict[str, BaseModel | FramePipeline] = {}
     if "model" in cfg:
         model = _load_weights(cfg, config_or_name, checkpoint)
         model = prepare_for_speed(model.eval()).to(device)
@@ -81,7 +81,7 @@ def load_tracker(
 
 def _load_weights(
     cfg: Config, config_or_name: str | Path, checkpoint: str | Path | None
-) -> nn.Module:
+) -> BaseModel:
     checkpoint = checkpoint or cfg.get("default_checkpoint")
     if checkpoint is None:
         raise InputError(f"Config '{config_or_name}' comes without weights: give a checkpoint.")
@@ -90,7 +90,7 @@ def _load_weights(
     return model
 
 
-def build_model(cfg: Config) -> nn.Module:
+def build_model(cfg: Config) -> BaseModel:
     """Build the model of a config in the scope that its part names have.
 
     A runner that was built before in this process may have left another scope behind.
@@ -108,7 +108,7 @@ def load_model(
     checkpoint: str | Path,
     device: str = "cpu",
     trust_config: bool = False,
-) -> tuple[nn.Module, Config]:
+) -> tuple[BaseModel, Config]:
     """Build the model of any config and load its weights.
 
     Args:

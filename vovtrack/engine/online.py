@@ -69,7 +69,7 @@ class OnlineTracker(ABC):
             InputError: Not such a frame.
         """
 
-    def step_batch(self, frames: Sequence[np.ndarray]) -> list[Tracks | None]:
+    def step_batch(self, frames: Sequence[np.ndarray]) -> Sequence[Tracks | None]:
         """Take the next frames, in order; what :meth:`step` returns for each of them."""
         return [self.step(frame) for frame in frames]
 

@@ -175,12 +175,12 @@ def _set(config: Config, key: str, text: str, typed: Pair) -> None:
         raise InputError(_unknown(config, key, typed[0]))
     last = key.rpartition(".")[2]
     for container in containers:
-        place = int(last) if isinstance(container, list) else last
-        current = container[place] if isinstance(container, list) else container.get(place)
+        listed = isinstance(container, list)
+        current = container[int(last)] if listed else container.get(last)
         value = convert(option, text, current, _argument(container, last))
         if last == "type":
             _check_class(container, current, value, option)
-        container[place] = value
+        container[int(last) if listed else last] = value
 
 
 def _missing_part(config: Config, key: str) -> str | None:

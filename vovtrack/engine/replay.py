@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from mmengine.structures import InstanceData
@@ -26,7 +27,7 @@ def replay(
     ann_file: str | Path | None = None,
     *,
     benchmarks: Sequence[str] = ("tao-ov",),
-    category_vote: str | None = "count",
+    category_vote: Literal["count", "score"] | None = "count",
     format_only: bool = False,
     max_boxes: int | None = None,
     progress: bool = False,
@@ -64,7 +65,7 @@ def replay(
         category_vote=category_vote,
         format_only=format_only,
     )
-    run = dict(observations=store.content_sha256, tracker=tracker)
+    run: dict[str, Any] = dict(observations=store.content_sha256, tracker=tracker)
     run |= {} if max_boxes is None else dict(max_boxes=max_boxes)
     done = metric.begin(json.dumps(run, sort_keys=True))
     waiting = [video_id for video_id in store.videos if video_id not in done]

@@ -155,10 +155,16 @@ def share_statistics(model: nn.Module) -> None:
 def random_state() -> dict[str, Any]:
     """State of the random generators of this process, as tensors and plain numbers."""
     version, numbers, gauss = random.getstate()
-    _, keys, position, has_gauss, cached = np.random.get_state()
+    drawn = np.random.get_state(legacy=False)
+    keys, position = drawn["state"]["key"], drawn["state"]["pos"]
     state = {
         "python": [version, torch.tensor(numbers), gauss],
-        "numpy": [torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        "numpy": [
+            torch.from_numpy(keys.astype(np.int64)),
+            position,
+            drawn["has_gauss"],
+            drawn["gauss"],
+        ],
         "torch": torch.get_rng_state(),
     }
     if torch.cuda.is_available():

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
@@ -260,7 +260,7 @@ def _connect_processes(cfg: Config, launcher: str, purpose: Literal["train", "te
     Raises:
         InputError: More processes than GPUs on this machine, or Slurm on a machine without GPU.
     """
-    env_cfg: dict[str, Any] = cfg.setdefault("env_cfg", {})
+    env_cfg: ConfigDict = cfg.setdefault("env_cfg", {})
     dist_cfg = env_cfg.setdefault("dist_cfg", {})
     if purpose in env_cfg.get("process_timeout", {}):
         dist_cfg["timeout"] = env_cfg.process_timeout[purpose]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -83,7 +83,11 @@ class TrackFiles:
             for partial in abandoned_partials(path)
         ]
         self._files: list[ResultFile] = []
-        kinds = {"json": TracksJson, "mot": TracksMot, "video": DrawnVideo}
+        kinds: dict[str, Callable[[str, FrameSource, Sequence[str]], ResultFile]] = {
+            "json": TracksJson,
+            "mot": TracksMot,
+            "video": DrawnVideo,
+        }
         try:
             for kind, path in outputs.paths().items():
                 self._files.append(kinds[kind](path, frames, names))

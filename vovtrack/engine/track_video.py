@@ -12,7 +12,7 @@ from threading import current_thread, main_thread
 
 from tqdm import tqdm
 
-from vovtrack.datasets.video import FrameSource, TimedFrame, read_video
+from vovtrack.datasets.video import BadFramePolicy, FrameSource, TimedFrame, read_video
 from vovtrack.engine.behind import behind
 from vovtrack.engine.drive import HELD_BYTES, OwedFrames, track_frames
 from vovtrack.engine.load import load_tracker
@@ -69,7 +69,7 @@ def track_video(
     batch_size: int = 1,
     score_thr: float | None = None,
     max_frames: int | None = None,
-    on_bad_frame: str = "error",
+    on_bad_frame: BadFramePolicy = "error",
     held_bytes: int = HELD_BYTES,
     trust_config: bool = False,
     tracker: str | None = None,

@@ -56,6 +56,13 @@ def test_a_state_is_the_mean_of_pairs_and_branches(branches):
     assert torch.allclose(make(branches=branches).judge(found), expected, atol=1e-6)
 
 
+def test_an_image_branch_to_judge_must_be_there():
+    found = outputs()._replace(image_embeds=None)
+    assert len(make(branches=("text",)).judge(found)) == 20
+    with pytest.raises(InputError, match=r"the image branch.*branches=\('text',\)"):
+        make().judge(found)
+
+
 def test_another_vocabulary_lies_where_the_model_is():
     with fake_cuda() as device:
         rule = make(classes="novel").to(device)

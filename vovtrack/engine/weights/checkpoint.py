@@ -10,6 +10,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from mmengine.model import BaseModel
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -97,10 +98,10 @@ def load_checkpoint_into(model: nn.Module, path: str | Path) -> None:
             )
 
 
-def bare_model(model: nn.Module) -> nn.Module:
+def bare_model(model: nn.Module) -> BaseModel:
     """The model inside of what runs it: several processes, or several views of an image."""
-    while isinstance(getattr(model, "module", None), nn.Module):
-        model = model.module
+    while isinstance(inner := getattr(model, "module", None), nn.Module):
+        model = inner
     return model
 
 
@@ -146,7 +147,9 @@ def saved_checkpoints(work_dir: str | Path) -> list[Path]:
 
 
 def _step(checkpoint: Path) -> int:
-    return int(STEP.fullmatch(checkpoint.name)[1])
+    found = STEP.fullmatch(checkpoint.name)
+    assert found is not None, "checkpoints are found by this pattern"
+    return int(found[1])
 
 
 def _oldest_first(work_dir: str | Path) -> list[Path]:

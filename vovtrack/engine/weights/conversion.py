@@ -137,7 +137,9 @@ class Plan:
     def faults(self) -> list[Row]:
         """The rows that keep the conversion from being complete."""
         faulty = [r for r in self.rows if r.state in ("missing", "unexpected", "wrong shape")]
-        return [r for r in faulty if not (r.state == "missing" and r.ours.endswith(COUNTER))]
+        return [
+            r for r in faulty if not (r.state == "missing" and (r.ours or "").endswith(COUNTER))
+        ]
 
     @property
     def complete(self) -> bool:
@@ -265,7 +267,11 @@ def convert(
     weights = state_dict_of(content, source)
     layout = layouts[0] if len(layouts) == 1 else find_layout(list(weights), layouts)
     plan = plan_conversion(weights, layout, expected_shapes(layout))
-    ours = {r.ours: weights[r.source] for r in plan.rows if r.state in ("kept", "renamed")}
+    ours = {
+        row.ours: weights[row.source]
+        for row in plan.rows
+        if row.state in ("kept", "renamed") and row.ours is not None and row.source is not None
+    }
     notes = layout.notes + (layout.adapt(weights, ours) if layout.adapt else ())
     others = [key for key in content if isinstance(key, str) and key not in weights]
     card = {
@@ -293,7 +299,7 @@ def _tool() -> str:
 def _dropped(plan: Plan) -> list[dict[str, Any]]:
     reasons: dict[str, list[str]] = {}
     for row in plan.rows:
-        if row.state == "dropped":
+        if row.state == "dropped" and row.source is not None:
             reasons.setdefault(row.why, []).append(row.source)
     return [{"why": why, "count": len(k), "keys": sorted(k)} for why, k in reasons.items()]
 

@@ -194,6 +194,7 @@ def _write(graph: Graph, path: Path) -> None:
             dynamo=True,
             verbose=False,
         )
+    assert program is not None, "the exporter of dynamo returns one"
     with atomic_write(path, "wb") as file:
         file.write(program.model_proto.SerializeToString())
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 from huggingface_hub import HfApi, hf_hub_url
@@ -96,15 +96,19 @@ def list_files(hub: Hub) -> dict[str, RemoteFile]:
     what = "the list of files"
 
     def ask() -> bytes:
-        answer = Limited(io.BytesIO(), MAX_LISTING, what)
+        received = io.BytesIO()
         shown = not are_progress_bars_disabled()
         disable_progress_bars()
         try:
-            http_get(url, answer, headers=build_hf_headers())
+            http_get(
+                url,
+                Limited(received, MAX_LISTING, what),  # type: ignore[arg-type]  # it is only written to
+                headers=build_hf_headers(),
+            )
         finally:
             if shown:
                 enable_progress_bars()
-        return answer.file.getvalue()
+        return received.getvalue()
 
     answer = decode_json(patiently(hub, what, ask), url)
     try:
@@ -154,7 +158,7 @@ class Limited:
         what: What they are, for the message.
     """
 
-    def __init__(self, file: BinaryIO, limit: int, what: str) -> None:
+    def __init__(self, file: IO[bytes], limit: int, what: str) -> None:
         self.file, self.limit, self.what = file, limit, what
 
     def write(self, data: bytes) -> int:
@@ -187,7 +191,7 @@ def transfer(remote: RemoteFile, part: Path, hub: Hub) -> None:
         with append(part) as file:
             http_get(
                 url,
-                Limited(file, limit, f"'{remote.name}'"),
+                Limited(file, limit, f"'{remote.name}'"),  # type: ignore[arg-type]  # as above
                 resume_size=file.tell(),
                 headers=build_hf_headers(),
                 expected_size=remote.size,

@@ -101,7 +101,8 @@ def publish(path: str | Path, hub: Hub, card: str, folder: str | Path | None = N
 
     def send() -> None:
         api.create_repo(hub.repo, exist_ok=True)
-        for name, content in zip(names, (path, card.encode()), strict=True):
+        contents: tuple[Path | bytes, ...] = (path, card.encode())
+        for name, content in zip(names, contents, strict=True):
             api.upload_file(path_or_fileobj=content, path_in_repo=name, repo_id=hub.repo)
 
     patiently(hub, f"'{path.name}' sent", send)
