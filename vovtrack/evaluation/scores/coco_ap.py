@@ -43,7 +43,7 @@ def coco_scores(
     return grouped_scores(
         content,
         ids,
-        (precision > -1).any(axis=(0, 1, 3)),
+        np.any(precision > -1, axis=(0, 1, 3)),
         is_novel if is_novel.any() else None,
         lambda chosen: _averages(precision, recall, chosen),
     )

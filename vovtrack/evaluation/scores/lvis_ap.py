@@ -47,7 +47,7 @@ def lvis_scores(
     return grouped_scores(
         content,
         ids,
-        (precision > -1).any(axis=(0, 1, 3)),
+        np.any(precision > -1, axis=(0, 1, 3)),
         frequencies == "r" if told_apart else None,
         lambda chosen: _averages(precision, recall, chosen, frequencies),
     )
