@@ -15,9 +15,10 @@ from vovtrack.evaluation.reports.report import read_report, statistics_of
 from vovtrack.files.archives import FileTree, open_binary, read_json
 from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.files.images import read_image
-from vovtrack.formats import bdd100k, coco, lvis, mot, mot_challenge, single_object, tapvid
+from vovtrack.formats import bdd100k, coco, lvis, single_object, tapvid
 from vovtrack.formats.davis import MaskSequences
 from vovtrack.formats.faults import InputFaults
+from vovtrack.formats.mot import benchmark, sequences
 from vovtrack.formats.observations import ObservationStore
 from vovtrack.formats.tao import annotations as tao
 from vovtrack.formats.tao import columns as tao_columns
@@ -54,10 +55,10 @@ def _observed_video(path: Path) -> None:
 def _mot_folder(path: Path) -> None:
     folder = path.parents[2]
     (path.parents[1] / "seqinfo.ini").write_text("[Sequence]\nseqLength=9\n")
-    truth = mot_challenge.read_ground_truth(
-        folder, mot_challenge.find_sequences(folder), InputFaults(lenient=True)
+    truth = benchmark.read_ground_truth(
+        folder, benchmark.find_sequences(folder), InputFaults(lenient=True)
     )
-    mot_challenge.read_predictions(path.parent, truth, InputFaults(lenient=True))
+    benchmark.read_predictions(path.parent, truth, InputFaults(lenient=True))
 
 
 def _mot_length(path: Path) -> None:
@@ -65,7 +66,7 @@ def _mot_length(path: Path) -> None:
     gt.parent.mkdir(exist_ok=True)
     gt.write_text("1,1,2,3,4,5,1\n")
     folder = path.parents[1]
-    mot_challenge.read_ground_truth(folder, mot_challenge.find_sequences(folder), InputFaults())
+    benchmark.read_ground_truth(folder, benchmark.find_sequences(folder), InputFaults())
 
 
 def _single_object(path: Path) -> None:
@@ -135,10 +136,10 @@ READERS = {
     "coco": Reader("a.json", coco.read_labelled),
     "bdd100k": Reader("a.json", _bdd),
     "vocabulary": Reader("a.json", Vocabulary.load),
-    "mot": Reader("a.txt", lambda path: mot.read_sequence(path, 100, 100)),
+    "mot": Reader("a.txt", lambda path: sequences.read_sequence(path, 100, 100)),
     "mot_folder": Reader("seq/gt/gt.txt", _mot_folder),
     "mot_length": Reader("seq/seqinfo.ini", _mot_length),
-    "mot_map": Reader("a.txt", mot_challenge.read_sequence_map),
+    "mot_map": Reader("a.txt", benchmark.read_sequence_map),
     "single_object": Reader("seq.txt", _single_object),
     "occlusion": Reader("seq/full_occlusion.txt", _occlusion),
     "resolution": Reader("seq/meta_info.ini", _resolution),

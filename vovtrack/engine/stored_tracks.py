@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +11,13 @@ import numpy as np
 
 from vovtrack.datasets.video import read_video
 from vovtrack.errors import InputError
-from vovtrack.files.archives import read_json
 from vovtrack.files.images import read_image, write_image
-from vovtrack.formats.mot import read_sequence
+from vovtrack.formats.mot.sequences import read_sequence
 from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.formats.tao.results import read_results
-from vovtrack.structures import Vocabulary
-from vovtrack.visualization import TrackHistory, VideoWriter, draw_tracks
-
-DEFAULT_FPS = 25.0
-"""Of a video whose frames have no rate of their own."""
-Rows = dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
-"""Boxes (n, 4) xyxy, track ids, labels and scores (n,), by frame from 0."""
+from vovtrack.formats.track_json import read_content, sequence_of
+from vovtrack.structures import Tracks, TrackSequence, Vocabulary
+from vovtrack.visualization import DrawnVideo, TrackHistory, draw_tracks
 
 
 @dataclass(frozen=True)
@@ -31,14 +25,12 @@ class StoredVideo:
     """The tracks of one video and its frames.
 
     Attributes:
-        rows: What was tracked.
-        names: Class names.
+        tracks: What was tracked, up to the last frame with a track or longer.
         frames: The frames in order, (H, W, 3) uint8 RGB.
         fps: Frames per second, None if they have no rate.
     """
 
-    rows: Rows
-    names: Sequence[str]
+    tracks: TrackSequence
     frames: Iterable[np.ndarray]
     fps: float | None
 
@@ -91,14 +83,17 @@ def draw_stored(
     Raises:
         InputError: There are tracks in frames that the source does not have.
     """
-    rows = _above(stored.rows, score_thr)
-    history, count = _voted(rows), 0
-    with VideoWriter(out, fps or stored.fps or DEFAULT_FPS) as writer:
-        for frame, (boxes, ids, labels, scores) in _paired(stored, rows):
-            history.move(ids, boxes)
-            drawn = draw_tracks(frame, boxes, ids, labels, scores, stored.names, history)
-            writer.write(drawn)
+    kept = stored.tracks.select(stored.tracks.scores >= score_thr)
+    history, count = _voted(kept), 0
+    video = DrawnVideo(out, fps or stored.fps, history=history)
+    try:
+        for frame, tracks in _paired(stored, kept):
+            video.write(frame, tracks)
             count += 1
+    except BaseException:
+        video.discard()
+        raise
+    video.finish()
     return count, len(history.classes)
 
 
@@ -126,90 +121,55 @@ def draw_sheet(
     Raises:
         InputError: There are no tracks, or some in frames that the source does not have.
     """
-    rows = _above(stored.rows, score_thr)
-    tracked = [index for index in sorted(rows) if len(rows[index][0])]
-    if not tracked:
+    kept = stored.tracks.select(stored.tracks.scores >= score_thr)
+    tracked = np.unique(kept.frame_ids)
+    if len(tracked) == 0:
         raise InputError(f"There is no track above {score_thr:g}: no picture was written.")
     places = (np.arange(count) + 0.5) * len(tracked) / count
-    chosen = {tracked[place] for place in places.astype(int)}
-    history, pictures = _voted(rows), []
-    for index, (frame, (boxes, ids, labels, scores)) in enumerate(_paired(stored, rows)):
+    chosen = set(tracked[places.astype(int)].tolist())
+    history, pictures = _voted(kept), []
+    for frame, tracks in _paired(stored, kept):
         factor = width / frame.shape[1]
-        history.move(ids, boxes * factor)
-        if index in chosen:
+        boxes = tracks.bboxes.astype(np.float64) * factor
+        history.move(tracks.track_ids, boxes)
+        if tracks.frame_id in chosen:
             size = (width, round(frame.shape[0] * factor))
             large = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
-            found = (boxes * factor, ids, labels, scores)
-            pictures.append(draw_tracks(large, *found, stored.names, history))
+            found = (boxes, tracks.track_ids, tracks.labels, tracks.scores)
+            pictures.append(draw_tracks(large, *found, tracks.names, history))
     pictures += [np.full_like(pictures[0], 255)] * (-len(pictures) % columns)
     rows_of = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
     write_image(out, np.concatenate([np.concatenate(row, axis=1) for row in rows_of]))
     return len(chosen), len(history.classes)
 
 
-def _above(rows: Rows, score_thr: float) -> Rows:
-    return {i: tuple(c[columns[3] >= score_thr] for c in columns) for i, columns in rows.items()}
-
-
-def _voted(rows: Rows) -> TrackHistory:
+def _voted(tracks: TrackSequence) -> TrackHistory:
     """A history that knows all classes of the tracks from the first frame on."""
     history = TrackHistory()
-    for _, ids, labels, _ in rows.values():
-        history.vote(ids, labels)
+    history.vote(tracks.track_ids, tracks.labels)
     return history
 
 
-def _paired(
-    stored: StoredVideo, rows: Rows
-) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]]:
-    """Frames with the columns of their tracks; refused after the last if tracks are left."""
-    nothing = (np.zeros((0, 4)), *(np.zeros(0, np.int64),) * 2, np.zeros(0))
+def _paired(stored: StoredVideo, kept: TrackSequence) -> Iterator[tuple[np.ndarray, Tracks]]:
+    """Frames with those of their tracks that are kept; refused after the last if some are left."""
     count = 0
     for count, frame in enumerate(stored.frames, start=1):
-        yield frame, rows.get(count - 1, nothing)
-    if last := [index for index in stored.rows if index >= count]:
+        yield frame, kept.frame(count - 1)
+    if (last := stored.tracks.frame_ids.max(initial=-1)) >= count:
         raise InputError(
-            f"There are tracks in frame {max(last)}, but only {count} frames (from 0): these "
-            "are not the frames that were tracked."
+            f"There are tracks in frame {last}, but only {count} frames (from 0): these are not "
+            "the frames that were tracked."
         )
-
-
-def _arrays(rows: dict[int, list[tuple]]) -> Rows:
-    """Columns of rows (box, id, label, score) by frame."""
-    return {
-        index: (
-            np.array([row[0] for row in own], dtype=np.float64).reshape(-1, 4),
-            np.array([row[1] for row in own], dtype=np.int64),
-            np.array([row[2] for row in own], dtype=np.int64),
-            np.array([row[3] for row in own], dtype=np.float64),
-        )
-        for index, own in rows.items()
-    }
 
 
 def _own(path: Path, source: str | Path | None) -> StoredVideo:
-    content = read_json(path)
-    if not isinstance(content, dict) or not {"frames", "classes"} <= content.keys():
-        raise InputError(
-            f"'{path}' does not come from 'vovtrack track --json'. Of TAO results give --gt, too."
-        )
-    names, video = content["classes"], content.get("video", "")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"'{path}': 'classes' is not a list of names.")
+    content = read_content(path)
+    video = content.get("video", "")
     if source is None and (not isinstance(video, str) or "://" in video):
         raise InputError(f"'{path}' names no file of this machine as its video: give --frames.")
-    rows: dict[int, list[tuple]] = defaultdict(list)
-    try:
-        for frame in content["frames"]:
-            for found in frame["tracks"]:
-                rows[frame["frame_id"]].append(
-                    (found["bbox"], found["track_id"], names.index(found["class"]), found["score"])
-                )
-        columns = _arrays(rows)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"'{path}': a track lacks or misnames {error}.") from None
     frames = read_video(source or video)
-    return StoredVideo(columns, names, frames, frames.fps)
+    tracks = sequence_of(content, path, frames.width, frames.height)
+    return StoredVideo(tracks, frames, frames.fps)
 
 
 def _mot(path: Path, source: str | Path | None, classes: Sequence[str]) -> StoredVideo:
@@ -222,14 +182,7 @@ def _mot(path: Path, source: str | Path | None, classes: Sequence[str]) -> Store
     except InputError as error:
         hint = "" if classes else " If it is the class, name the classes by --classes."
         raise InputError(f"{error}{hint}") from None
-    rows = {
-        int(index): tuple(
-            column[tracks.frame_ids == index]
-            for column in (tracks.bboxes, tracks.track_ids, tracks.labels, tracks.scores)
-        )
-        for index in np.unique(tracks.frame_ids)
-    }
-    return StoredVideo(rows, tracks.vocabulary.names, frames, frames.fps)
+    return StoredVideo(tracks, frames, frames.fps)
 
 
 def _tao(path: Path, root: Path, ann_file: Path, video: str | None) -> StoredVideo:
@@ -243,15 +196,24 @@ def _tao(path: Path, root: Path, ann_file: Path, video: str | None) -> StoredVid
     places = {image["id"]: index for index, image in enumerate(images)}
     vocabulary = Vocabulary.load(ann_file)
     found = read_results(path)
-    rows: dict[int, list[tuple]] = defaultdict(list)
-    for row in np.flatnonzero(np.isin(found.image_ids, list(places))).tolist():
-        x, y, w, h = found.bboxes[row]
-        label = vocabulary.label_of(int(found.category_ids[row]))
-        rows[places[int(found.image_ids[row])]].append(
-            ((x, y, x + w, y + h), found.track_ids[row], label, found.scores[row])
-        )
+    rows = np.flatnonzero(np.isin(found.image_ids, list(places)))
+    boxes = found.bboxes[rows]
+    tracks = TrackSequence(
+        name=videos[0].get("name", str(videos[0]["id"])),
+        width=images[0]["width"],
+        height=images[0]["height"],
+        num_frames=len(images),
+        frame_ids=np.array([places[int(i)] for i in found.image_ids[rows]], dtype=np.int64),
+        bboxes=np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]),
+        track_ids=found.track_ids[rows],
+        labels=np.array(
+            [vocabulary.label_of(int(i)) for i in found.category_ids[rows]], dtype=np.int64
+        ),
+        scores=found.scores[rows],
+        vocabulary=vocabulary,
+    )
     files = [root / image["file_name"] for image in images]
-    return StoredVideo(_arrays(rows), vocabulary.names, _pictures(files), None)
+    return StoredVideo(tracks, _pictures(files), None)
 
 
 def _pictures(files: Sequence[Path]) -> Iterator[np.ndarray]:

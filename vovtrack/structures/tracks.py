@@ -117,16 +117,18 @@ class TrackSequence:
         """Return the sequence with only the given rows (indices, a mask or a slice)."""
         return replace(self, **{column: getattr(self, column)[rows] for column in _COLUMNS})
 
-    def frame(self, frame_id: int) -> TrackSequence:
-        """Return the rows of one frame; empty where the frame has no box.
-
-        Raises:
-            InputError: The video has no such frame.
-        """
-        if not 0 <= frame_id < self.num_frames:
-            raise self._error(f"frame {frame_id} is not in 0..{self.num_frames - 1}")
+    def frame(self, frame_id: int) -> Tracks:
+        """The tracks of one frame, without rows of no track; none where the frame has no box."""
         first, last = np.searchsorted(self.frame_ids, [frame_id, frame_id + 1])
-        return self.select(slice(first, last))
+        rows = np.arange(first, last)[self.track_ids[first:last] >= 0]
+        return Tracks(
+            frame_id=frame_id,
+            bboxes=self.bboxes[rows],
+            track_ids=self.track_ids[rows],
+            labels=self.labels[rows],
+            scores=self.scores[rows],
+            names=self.vocabulary.names,
+        )
 
     def _error(self, what: str) -> InputError:
         return InputError(f"Video '{self.name}': {what}.")

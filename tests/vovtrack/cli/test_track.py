@@ -20,7 +20,7 @@ import pytest
 from ovtrack.online import OVOnlineTracker
 from vovtrack.cli.main import main
 from vovtrack.datasets.video import read_video
-from vovtrack.formats.mot import read_sequence
+from vovtrack.formats.mot.sequences import read_sequence
 from vovtrack.structures import Vocabulary
 from vovtrack.synthetic import render_clip
 from vovtrack.visualization import VideoWriter

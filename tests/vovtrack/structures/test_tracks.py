@@ -31,9 +31,10 @@ def test_rows_are_sorted_by_frame_and_keep_their_order_inside():
 
 def test_frame_returns_its_rows():
     tracks = sequence()
-    assert tracks.frame(2).track_ids.tolist() == [4, 1] and len(tracks.frame(1)) == 0
-    with pytest.raises(InputError, match=r"frame 3 is not in 0\.\.2"):
-        tracks.frame(3)
+    found = tracks.frame(2)
+    assert found.track_ids.tolist() == [4, 1] and found.frame_id == 2
+    assert found.names == tracks.vocabulary.names and found.bboxes.shape == (2, 4)
+    assert len(tracks.frame(1)) == len(tracks.frame(3)) == 0
 
 
 def test_select_takes_masks():

@@ -24,14 +24,14 @@ from vovtrack.evaluation.scores.identity import IDENTITY, count_identity
 from vovtrack.evaluation.scores.matching import EPS
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.formats.faults import InputFaults
-from vovtrack.formats.mot_challenge import (
-    MotRows,
+from vovtrack.formats.mot.benchmark import (
     MotSequence,
     find_sequences,
     read_ground_truth,
     read_predictions,
     read_sequence_map,
 )
+from vovtrack.formats.mot.rows import MotRows
 
 PEDESTRIAN = 1
 LAST_CLASS = 13  # crowd
@@ -130,7 +130,7 @@ def open_source(
         seqmap: File that lists the sequences to evaluate; default: all of the ground truth.
 
     Raises:
-        InputError: See :mod:`vovtrack.formats.mot_challenge`; also an unknown benchmark, or a
+        InputError: See :mod:`vovtrack.formats.mot.benchmark`; also an unknown benchmark, or a
             sequence map that names sequences without ground truth.
     """
     one_of("benchmark", benchmark, DISTRACTORS)

@@ -26,6 +26,7 @@ from vovtrack.formats.tao.columns import (
     columns_path,
     write_columns,
 )
+from vovtrack.ops.voting import majority_class
 from vovtrack.structures import TrackSequence
 
 
@@ -80,10 +81,7 @@ def vote_track_categories(
     for row in rows:
         vote = 1 if by == "count" else row["score"]
         votes[row["video_id"], row["track_id"]][row["category_id"]] += vote
-    winner = {
-        track: min(counts, key=lambda category: (-counts[category], category))
-        for track, counts in votes.items()
-    }
+    winner = {track: majority_class(counts) for track, counts in votes.items()}
     return [{**row, "category_id": winner[row["video_id"], row["track_id"]]} for row in rows]
 
 

@@ -65,7 +65,7 @@ def test_vote_by_score_weighs_the_boxes():
     rows = [dict(video_id=1, track_id=7, category_id=c, score=s) for c, s in named]
     assert {r["category_id"] for r in vote_track_categories(rows)} == {9}
     assert {r["category_id"] for r in vote_track_categories(rows, "score")} == {3}
-    with pytest.raises(InputError, match="'count' or 'score', not 'mean'"):
+    with pytest.raises(InputError, match="is 'mean', expected one of count, score"):
         vote_track_categories(rows, "mean")
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree
 from vovtrack.formats.faults import InputFaults
-from vovtrack.formats.mot_challenge import NO_CLASS, find_sequences, read_rows
+from vovtrack.formats.mot.benchmark import find_sequences
+from vovtrack.formats.mot.rows import NO_CLASS, read_rows
 
 
 def read(folder, text: str | bytes, lenient: bool = False):

@@ -1,0 +1,1 @@
+"""MOTChallenge text: rows, whole benchmarks of them, and the tracks of single videos."""
