@@ -1,6 +1,6 @@
 r"""What stages 3 and 4 do to association on the mini world, over several seeds.
 
-Example, after 'bash tools/quickstart.sh':
+Example, after 'bash tools/quickstart.sh --train':
     for seed in 1 2 3 4; do vovtrack synth --out work_dirs/world$seed --seed $seed; done
     python tools/benchmarks/association_ablation.py --out work_dirs/association \
         --worlds work_dirs/world1 work_dirs/world2 work_dirs/world3 work_dirs/world4

@@ -1,6 +1,6 @@
 """What prompts, distillation and stage 2 do on the mini world, over several seeds.
 
-Example, after 'bash tools/quickstart.sh' and the commands of configs/lvis/README.md:
+Example, after 'bash tools/quickstart.sh --train' and the commands of configs/lvis/README.md:
     python tools/benchmarks/detpro_ablation.py --seeds 0 1 2 --out work_dirs/detpro/ablation
 
 Each cell trains from the same detector, is tested on the validation stills, and leaves a JSON file;
