@@ -17,7 +17,7 @@ CLASSES_HELP = (
 HELP = "track named objects in a video, a folder of frames or a camera"
 EXAMPLES = (
     'vovtrack track video.mp4 --classes "striped red star, dotted blue circle" --out tracked.mp4',
-    "vovtrack track frames/ --json tracks.json --mot tracks.txt --batch-size 4",
+    "vovtrack track frames/ --tracker bytetrack --json tracks.json --mot tracks.txt",
     "vovtrack track 0 --classes names.txt --out camera.mp4 --max-frames 300 --device cuda",
 )
 INPUTS = {"source": "the source", "config": "the config", "checkpoint": "the checkpoint"}
