@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vovtrack.ops.voting import majority_class
 from vovtrack.visualization.labels import REFERENCE_SIDE, LabelStyle, place_labels, write_label
 from vovtrack.visualization.palette import state_color, track_color
 
@@ -25,6 +26,7 @@ class TrackHistory:
         self.num_frames = 0
         self.points: dict[int, deque[tuple[int, float, float]]] = {}
         self.classes: dict[int, Counter[int]] = {}
+        self.shown: dict[int, int] = {}
         self.places: dict[int, int] = {}
 
     def move(self, track_ids: np.ndarray, bboxes: np.ndarray) -> None:
@@ -37,14 +39,21 @@ class TrackHistory:
         self.points = {k: v for k, v in self.points.items() if v[-1][0] > oldest}
 
     def vote(self, track_ids: np.ndarray, labels: np.ndarray) -> None:
-        """Count the classes ``labels`` (n,) that tracks have in a frame, or in several."""
+        """Count the classes ``labels`` (n,) that tracks have in a frame, or in several.
+
+        The majority is shown; it stays until another class has strictly more votes.
+        """
         for track_id, label in zip(track_ids.tolist(), labels.tolist(), strict=True):
             self.classes.setdefault(track_id, Counter())[label] += 1
+        for track_id in set(track_ids.tolist()):
+            votes = self.classes[track_id]
+            winner = majority_class(votes)
+            if votes[winner] > votes[self.shown.setdefault(track_id, winner)]:
+                self.shown[track_id] = winner
 
     def label_of(self, track_id: int, label: int) -> int:
-        """The class that a track has had most often, of equals the earlier; else ``label``."""
-        counts = self.classes.get(track_id)
-        return max(counts, key=counts.__getitem__) if counts else label
+        """The class to show of a track; ``label`` if it has no votes."""
+        return self.shown.get(track_id, label)
 
     def trail(self, track_id: int) -> np.ndarray:
         """(k, 2) points of a track, oldest first, pixels."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from vovtrack.ops.voting import majority_class
 from vovtrack.visualization import TrackHistory, draw_tracks
 from vovtrack.visualization.labels import WIDEST, LabelStyle, place_labels
 
@@ -122,12 +125,19 @@ def test_voted_names_do_not_flicker(seed):
     assert changes < int((np.diff(labels) != 0).sum())
 
 
-def test_of_equal_counts_the_earlier_class_is_shown():
+def test_of_equal_counts_the_class_shown_before_stays():
     history = TrackHistory()
-    for label, shown in zip([5, 1, 1, 5, 5], [5, 5, 1, 5, 5], strict=True):
+    for label, shown in zip([5, 1, 1, 5, 5, 1], [5, 5, 1, 1, 5, 5], strict=True):
         history.vote(np.array([0]), np.array([label]))
         assert history.label_of(0, label) == shown
     assert history.label_of(99, 3) == 3
+
+
+def test_votes_of_a_whole_video_name_a_track_as_its_json_record_does():
+    history = TrackHistory()
+    labels = np.array([5, 5, 1, 1, 7])
+    history.vote(np.zeros(5, int), labels)
+    assert history.label_of(0, 7) == majority_class(Counter(labels.tolist())) == 1
 
 
 def test_the_drawn_name_is_the_voted_one():
