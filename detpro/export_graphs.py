@@ -17,13 +17,14 @@ import json
 import torch
 from torch import Tensor, nn
 
+from detpro.models.detector import OpenVocabDetector
 from vovtrack.engine.weights.export import Export, Graph, Tensors
 
 NUM_REGIONS = 6
 
 
 class _Maps(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: OpenVocabDetector) -> None:
         super().__init__()
         self.model = model
 
@@ -34,7 +35,7 @@ class _Maps(nn.Module):
 
 
 class _Regions(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: OpenVocabDetector) -> None:
         super().__init__()
         self.head = model.roi_head.bbox_head
         self.temperature = float(model.roi_head.classifier.test_temperature)
@@ -47,7 +48,7 @@ class _Regions(nn.Module):
         return (found.bbox_pred, found.text_embeds, image, *logits)
 
 
-def export_detector(model: nn.Module, size: tuple[int, int]) -> Export:
+def export_detector(model: OpenVocabDetector, size: tuple[int, int]) -> Export:
     """The networks of a detector with inputs to try them on, and the embeddings of its classes.
 
     Args:

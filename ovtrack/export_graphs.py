@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from torch import nn
-
 from detpro.export_graphs import export_detector
+from ovtrack.models.ovtrack import OVTrack
 from vovtrack.engine.weights.export import Export, Graph
 
 
-def export_tracker(model: nn.Module, size: tuple[int, int]) -> Export:
+def export_tracker(model: OVTrack, size: tuple[int, int]) -> Export:
     """The networks of a tracker; see :func:`detpro.export_graphs.export_detector`."""
     detector = export_detector(model, size)
     regions = next(graph.inputs["regions"] for graph in detector.graphs if graph.name == "regions")

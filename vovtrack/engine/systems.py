@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
 from torch import nn
@@ -42,7 +42,7 @@ class System:
     package: str
     layouts: tuple[Layout, ...] = ()
     old_options: OldOptions = field(default_factory=OldOptions)
-    export: Callable[[nn.Module, tuple[int, int]], Export] | None = None
+    export: Callable[[Any, tuple[int, int]], Export] | None = None
 
 
 _DECLARED: dict[str, System] = {}
