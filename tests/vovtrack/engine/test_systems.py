@@ -22,7 +22,7 @@ import sys
 from mmengine.config import Config
 from vovtrack.engine.configs import read_config
 from vovtrack.engine.data_configs import TYPE_KEYS, is_known_part, walk
-from vovtrack.engine.replay import find_tracker
+from vovtrack.engine.packaged_trackers import find_tracker
 from vovtrack.registry import MODELS
 
 def unknown(config):
