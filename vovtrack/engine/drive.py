@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -38,7 +38,7 @@ class OwedFrames:
         self._limit = max(batch_size, held_bytes // (3 * source.width * source.height))
         self._times: deque[float | None] = deque()
         self._held: deque[np.ndarray] | None = deque() if drawn else None
-        self._second: Iterator[TimedFrame] | None = None
+        self._second: Generator[TimedFrame, None, None] | None = None
         self._num_taken = 0
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class OwedFrames:
         self._num_taken += 1
         time = self._times.popleft()
         if self._second is not None:
-            return self._next_again(), time
+            return self._next_of(self._second), time
         return (self._held.popleft() if self._held is not None else None), time
 
     def close(self) -> None:
@@ -81,9 +81,9 @@ class OwedFrames:
         for _ in islice(self._second, self._num_taken):
             pass
 
-    def _next_again(self) -> np.ndarray:
+    def _next_of(self, frames: Iterator[TimedFrame]) -> np.ndarray:
         try:
-            return next(self._second)[0]
+            return next(frames)[0]
         except StopIteration:
             raise InputError(
                 f"'{self._source.name}' has become shorter while it was tracked."

@@ -90,10 +90,9 @@ def draw_tracks(
     thickness = _thickness(frame)
     # Weak detections first, so that strong ones end up on top.
     order = np.arange(len(bboxes)) if scores is None else np.argsort(scores, kind="stable")
-    history = history if track_ids is not None else None
     colors = [track_color(int(i)) for i in (labels if track_ids is None else track_ids)]
     for i in order:
-        if history is not None:
+        if history is not None and track_ids is not None:
             _draw_trail(canvas, history.trail(int(track_ids[i])), colors[i], thickness)
         x1, y1, x2, y2 = (int(round(float(v))) for v in bboxes[i])
         cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[i], thickness)
@@ -101,7 +100,8 @@ def draw_tracks(
     texts = []
     for i, label in enumerate(labels.tolist()):
         track_id = None if track_ids is None else int(track_ids[i])
-        label = label if history is None else history.label_of(track_id, label)
+        if history is not None and track_id is not None:
+            label = history.label_of(track_id, label)
         texts.append(style.text(names[label], track_id, None if scores is None else scores[i]))
     _draw_labels(canvas, bboxes, texts, colors, order[::-1], track_ids, history)
     return canvas
@@ -120,12 +120,12 @@ def _draw_labels(
     style = LabelStyle.of_frame(*canvas.shape[:2])
     sizes = np.array([style.size(texts[i]) for i in order]).reshape(-1, 2)
     before = None
-    if history is not None:
+    if history is not None and track_ids is not None:
         before = np.array([history.places.get(int(track_ids[i]), -1) for i in order], dtype=int)
     rectangles, places = place_labels(bboxes[order], sizes, canvas.shape[1::-1], before)
     for i, (left, top, *_), place in zip(order, rectangles.tolist(), places.tolist(), strict=True):
         write_label(canvas, texts[i], (left, top), colors[i], style)
-        if history is not None:
+        if history is not None and track_ids is not None:
             history.places[int(track_ids[i])] = place
 
 
