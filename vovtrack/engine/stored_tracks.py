@@ -204,12 +204,12 @@ def _tao(path: Path, root: Path, ann_file: Path, video: str | None) -> StoredVid
         height=images[0]["height"],
         num_frames=len(images),
         frame_ids=np.array([places[int(i)] for i in found.image_ids[rows]], dtype=np.int64),
-        bboxes=np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]),
+        bboxes=np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]).astype(np.float32),
         track_ids=found.track_ids[rows],
         labels=np.array(
             [vocabulary.label_of(int(i)) for i in found.category_ids[rows]], dtype=np.int64
         ),
-        scores=found.scores[rows],
+        scores=found.scores[rows].astype(np.float32),
         vocabulary=vocabulary,
     )
     files = [root / image["file_name"] for image in images]

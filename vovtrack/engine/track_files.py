@@ -163,9 +163,14 @@ def _open_video(path: str, frames: FrameSource, names: Sequence[str]) -> _Result
         pixel_aspect=frames.pixel_aspect,
         audio=frames.audio,
     )
+
+    def write(frame: np.ndarray | None, time: float | None, tracks: Tracks) -> None:
+        assert frame is not None, "pixels are kept where a video is drawn"
+        video.write(frame, tracks, time)
+
     return _ResultFile(
         video.unfinished,
-        lambda frame, time, tracks: video.write(frame, tracks, time),
+        write,
         lambda reason, bad_frames: video.finish(),
         video.discard,
         video.notes,
