@@ -110,11 +110,12 @@ def test_every_config_has_its_line():
     assert sorted(rows) == sorted(path for path in configs if "/_base_/" not in path)
 
 
-def follow(page: Path, folder: Path) -> int:
+def follow(page: Path, folder: Path, languages: tuple[str, ...] = ("python", "bash")) -> int:
     """Do what a page says: write its files, run its Python in one interpreter, type its commands.
 
     The folder stands for the repository's root; the exit code is 0 if nothing failed.
     """
+    assert set(languages) <= {language for language, _, _ in BLOCK.findall(page.read_text())}
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     names = {"__name__": page.stem}
@@ -122,6 +123,8 @@ def follow(page: Path, folder: Path) -> int:
         if title:
             Path(title).parent.mkdir(parents=True, exist_ok=True)
             Path(title).write_text(code)
+        elif language not in languages:
+            continue
         elif language == "python":
             exec(compile(code, str(page), "exec"), names)
         else:
@@ -148,3 +151,10 @@ def test_the_page_does_what_it_says(page, world, tmp_path):
     finish(start(follow, page, tmp_path))
     results = {path.name for path in (tmp_path / "work_dirs").iterdir()} - {"world"}
     assert results
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_the_python_of_the_first_pages_runs(page, world, tmp_path):
+    """On a folder of frames in place of the video."""
+    (tmp_path / "video.mp4").symlink_to(world / "tao/frames/val/MiniWorld/v_0001")
+    finish(start(follow, ROOT / page, tmp_path, ("python",)))

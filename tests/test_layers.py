@@ -68,7 +68,7 @@ def violations(source: str, module: str, is_package: bool = False) -> list[str]:
     """Sentences for the imports of a source text that point up or sideways."""
     here = room_of(module)
     if here not in ROW:
-        return [f"{module}: room '{here}' stands in no row of tests/test_layers.py"]
+        return [f"{module}: room '{here}' is in no row of tests/test_layers.py"]
     found = []
     for name in imports_of(source, module, is_package):
         there = room_of(name)

@@ -86,7 +86,7 @@ def start_bank(folder: str | Path, header: BankHeader) -> None:
         if different:
             raise InputError(
                 f"'{folder}' holds a bank made with {different}: choose another folder, or "
-                "remove this one to make it anew."
+                "remove this one to make it again."
             )
         return
     with atomic_write(folder / HEADER) as file:
@@ -110,7 +110,7 @@ def read_header(folder: str | Path) -> BankHeader:
             "extract'."
         ) from None
     except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"'{path}' is damaged ({error}): make the bank anew.") from None
+        raise InputError(f"'{path}' is damaged ({error}): make the bank again.") from None
 
 
 def image_groups(image_ids: Iterable[int], size: int) -> list[list[int]]:

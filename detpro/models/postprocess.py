@@ -75,7 +75,7 @@ def best_class_nms_on_demand(
     Suppression goes by what is known, a score or its upper bound. Where all boxes that stay have
     their scores, these are the result: whatever a bound let one of them suppress has a score below
     that bound. Else the best boxes that stay without a score get theirs, twice as many in each
-    round, and it starts anew.
+    round, and it starts again.
 
     Args:
         bboxes: (N, 4) boxes.

@@ -20,7 +20,7 @@ class ProposalHead(RPNHead):
     """mmdet's RPN head (Ren et al., NeurIPS 2015), whose proposals cost one wait for the device.
 
     Layers, losses, arguments and proposals are mmdet's. That one sorts all anchors, builds them
-    anew for every batch, asks the device whether any box is too small, and in mixed precision
+    again for every batch, asks the device whether any box is too small, and in mixed precision
     rounds anchors to multiples of several pixels; here shapes are fixed, and boxes are float32.
     """
 

@@ -108,7 +108,7 @@ class PromptLearner(BaseModel):
 
     @torch.no_grad()
     def class_embeds(self) -> Tensor:
-        """Unit embeddings (C, D) of all classes, encoded anew only if the context has changed.
+        """Unit embeddings (C, D) of all classes, encoded again only if the context has changed.
 
         Every batch of a validation asks for them.
         """

@@ -24,7 +24,7 @@ class RawSnippetDataset(BaseDataset):
     """Short clips of videos that lie as folders of frames.
 
     Each folder of ``folders`` holds one sub-folder per video; frames are read in the order of
-    their names. A long video is cut into chunks, each an item, from which a clip is drawn anew
+    their names. A long video is cut into chunks, each an item, from which a clip is drawn again
     every epoch: half of its frames in a row, and after a random gap the other half in a row
     (VOVTrack, Qian et al., ICCV 2025, long-short-interval sampling), so that it shows both small
     and large changes.

@@ -30,7 +30,7 @@ def train(config: str, world: Path, work_dir: Path, *more: str) -> None:
 
 
 def validated(work_dir: Path) -> list[int]:
-    """Epochs whose metrics stand in the log of scalars."""
+    """Epochs whose metrics are in the log of scalars."""
     rows = [
         json.loads(line)
         for path in work_dir.glob("*/vis_data/scalars.json")

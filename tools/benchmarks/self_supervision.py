@@ -139,7 +139,7 @@ def main() -> None:
 
     embeds = clip(args.frames, args.detections, args.dims)
     ours = with_gradients(CycleConsistencyLoss(), embeds)
-    for shared, how in ((False, "cosines of each walk anew"), (True, "cosines once per pair")):
+    for shared, how in ((False, "cosines of each walk again"), (True, "cosines once per pair")):
         looped = with_gradients(partial(looped_cycle_loss, share_cosines=shared), embeds)
         name = f"cycle loss, {args.frames} x {args.detections}, {how}"
         compare(name, looped, ours, args.repeats)

@@ -38,7 +38,7 @@ BadFramePolicy = Literal["error", "skip"]
 class FrameSource:
     """A source of frames; iterating yields RGB uint8 arrays (H, W, 3), all of one size.
 
-    Files, folders and lists start anew at each iteration; cameras and generators run only once.
+    Files, folders and lists start again at each iteration; cameras and generators run only once.
 
     Attributes:
         name: What the user gave.
@@ -234,7 +234,7 @@ def _open_camera(device: int | str, name: str) -> FrameSource:
 
 
 def _only_once(name: str, items: Iterator[Item]) -> Callable[[], Iterator[Item]]:
-    """Let a source that cannot start anew refuse a second reading instead of being empty."""
+    """Let a source that cannot start again refuse a second reading instead of being empty."""
     unread = [items]
 
     def read() -> Iterator[Item]:

@@ -182,7 +182,7 @@ def _num_parts() -> int:
 
 @cache
 def _own_parts(_num_parts: int) -> frozenset[str]:
-    """Names of this project's parts; anew when something was registered."""
+    """Names of this project's parts; again when something was registered."""
     return frozenset(
         name
         for registry in registries()

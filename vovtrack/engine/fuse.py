@@ -60,7 +60,7 @@ def mix_precision(model: nn.Module, amp: str) -> nn.Module:
 def compile_features(model: nn.Module) -> nn.Module:
     """Let ``torch.compile`` translate backbone and neck, when they are first called.
 
-    A second size of images makes it translate anew, for any size.
+    A second size of images makes it translate again, for any size.
 
     Args:
         model: A model with a ``backbone`` and perhaps a ``neck``; it is changed in place.

@@ -24,7 +24,7 @@ class ContinueTestHook(Hook):
     """Lets a test that was interrupted resume with the videos it has not finished.
 
     Results of another model, checkpoint or dataset are not continued but refused. Validation
-    during training always starts anew, since its weights change.
+    during training always starts again, since its weights change.
     """
 
     def before_test(self, runner: Runner) -> None:

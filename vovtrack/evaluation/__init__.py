@@ -1,6 +1,6 @@
 """Metrics: pure functions from ground truth and predictions to numbers, and their tables.
 
-The mmengine adapters stand in :mod:`vovtrack.evaluation.metrics`; nothing else needs torch.
+The mmengine adapters are in :mod:`vovtrack.evaluation.metrics`; nothing else needs torch.
 """
 
 from vovtrack.evaluation.pipeline import evaluate

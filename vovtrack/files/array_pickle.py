@@ -117,7 +117,7 @@ def read_array_pickle(file: BinaryIO, path: str | Path, without: str | None = No
 
 
 class _Plain:
-    """Replaces raw arrays by arrays; every container may stand in one place only.
+    """Replaces raw arrays by arrays; every container may occur in one place only.
 
     Args:
         without: See :func:`read_array_pickle`.
@@ -137,7 +137,7 @@ class _Plain:
         if not isinstance(value, dict | list | tuple) or not value:
             return value
         if id(value) in self._seen:
-            raise pickle.UnpicklingError("a list or dict stands in several places")
+            raise pickle.UnpicklingError("a list or dict occurs in several places")
         self._seen.add(id(value))
         if isinstance(value, dict):
             return {key: self.of(item) for key, item in value.items() if key != self._without}

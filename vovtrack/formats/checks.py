@@ -1,4 +1,4 @@
-"""Whether values of a stranger's file are what they should be."""
+"""Whether values of an untrusted file are what they should be."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def merge_coco(
         masks: Keep ``segmentation``.
 
     Returns:
-        Annotations in LVIS's form, numbered anew from 1, and how many of COCO were ``added``, were
+        Annotations in LVIS's form, renumbered from 1, and how many of COCO were ``added``, were
         ``known``, ``denied`` (their class is declared absent), or are ``elsewhere`` (of images or
         classes that LVIS does not annotate).
     """

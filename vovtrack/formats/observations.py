@@ -182,7 +182,9 @@ class ObservationStore:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         missing = [name for name in REQUIRED if name not in arrays]
         if missing:
-            raise InputError(f"'{path}' has no array '{missing[0]}': record the observations anew.")
+            raise InputError(
+                f"'{path}' has no array '{missing[0]}': record the observations again."
+            )
         video = VideoObservations(video_id, arrays, facts["thresholds"])
         if video.content_sha256 != facts["content_sha256"]:
             raise InputError(
@@ -232,9 +234,9 @@ def _read_header(folder: Path) -> ObservationHeader:
         header = ObservationHeader(**content)
         len(header.vocabulary)  # which refuses names, ids and masks that do not fit
     except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"'{path}' is damaged ({error}): record the observations anew.") from None
+        raise InputError(f"'{path}' is damaged ({error}): record the observations again.") from None
     if header.schema != SCHEMA:
         raise InputError(
-            f"'{path}' is of version {header.schema!r}, expected {SCHEMA}: record anew."
+            f"'{path}' is of version {header.schema!r}, expected {SCHEMA}: record again."
         )
     return header

@@ -1,4 +1,4 @@
-"""How large a model may be that a stranger's file describes: measured before memory is taken."""
+"""How large a model may be that an untrusted file describes: measured before memory is taken."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def prepare_pairs(
 ) -> dict[str, int]:
     """Make a twin of each still and write ``annotations.json`` and the folder ``twins``.
 
-    A killed run resumes where it stopped: finished twins stand in ``twins.jsonl``. The
+    A killed run resumes where it stopped: finished twins are listed in ``twins.jsonl``. The
     result depends on the arguments alone, not on interruptions or the number of workers.
 
     Args:

@@ -1,4 +1,4 @@
-"""Scalabel JSON: what is read, and whatever else stands in the files."""
+"""Scalabel JSON: what is read, and whatever else is in the files."""
 
 from __future__ import annotations
 

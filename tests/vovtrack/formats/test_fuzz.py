@@ -1,4 +1,4 @@
-"""Whatever stands in a file: the readers return what it says or raise an InputError."""
+"""Whatever is in a file: the readers return what it says or raise an InputError."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ class _Record:
                 isinstance(entry, dict) and SHA256.fullmatch(str(entry.get("sha256")))
                 for entry in self.files.values()
             ):
-                raise InputError(f"{path}: not a record of downloads; delete it to begin anew.")
+                raise InputError(f"{path}: not a record of downloads; delete it to begin again.")
 
     def verify(self, key: str, path: Path) -> str:
         """Check a file that is there; say so."""

@@ -97,7 +97,7 @@ class LvisDetectionMetric(BaseMetric):
                 writer.write_image(row | mask for row, mask in zip(rows, masks, strict=True))
 
     def _begun(self) -> dict[str, DetectionWriter]:
-        """The files of this process; begun anew after each evaluation."""
+        """The files of this process; begun again after each evaluation."""
         if not self._writers:
             self._writers = {
                 iou_type: DetectionWriter(self.out_dir / f"{iou_type}.json", get_rank())

@@ -98,7 +98,7 @@ def to_lvis_v1(content: dict[str, Any], path: str | Path) -> tuple[dict[str, Any
     """The second step: categories of LVIS v1, matched by synset.
 
     Tracks, annotations and list entries of categories that LVIS v1 does not have are left out;
-    ``image_count`` and ``instance_count`` of the categories are counted anew.
+    ``image_count`` and ``instance_count`` of the categories are counted again.
 
     Args:
         content: What :func:`number_frames` returns.

@@ -2,7 +2,7 @@
 
 Boxes are ``(x, y, w, h)`` in pixels of the original image. A file is cut between rows into pieces
 that a typed decoder turns into columns; where that fails, it is read again row by row, which takes
-longer and can say which row is at fault. Results that stand in columns already are not parsed.
+longer and can say which row is at fault. Results that are in columns already are not parsed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def read_results(
 ) -> TaoResults:
     """Read a TAO result file of any size, or its columns.
 
-    Where columns of the same content stand beside the file, they are read instead of it; the
+    Where columns of the same content are beside the file, they are read instead of it; the
     numbers are the same.
 
     Args:

@@ -1,4 +1,4 @@
-"""MOTChallenge benchmarks in columns: what is read, and whatever else stands in the files."""
+"""MOTChallenge benchmarks in columns: what is read, and whatever else is in the files."""
 
 from __future__ import annotations
 
