@@ -192,6 +192,8 @@ def _tao(path: Path, root: Path, ann_file: Path, video: str | None) -> StoredVid
         known = ", ".join(v.get("name", str(v["id"])) for v in annotations["videos"][:5])
         raise InputError(f"--video must name one video of '{ann_file}', for example {known}.")
     images = [image for image in annotations["images"] if image["video_id"] == videos[0]["id"]]
+    if not images:
+        raise InputError(f"'{ann_file}' has no images of the video {videos[0]['id']}.")
     images.sort(key=lambda image: image["frame_index"])
     places = {image["id"]: index for index, image in enumerate(images)}
     vocabulary = Vocabulary.load(ann_file)

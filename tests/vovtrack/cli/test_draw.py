@@ -56,7 +56,7 @@ def test_models_without_states_and_folders_without_images(weights, tmp_path, cap
     (tmp_path / "none").mkdir()
     words = ["draw", "states", str(tmp_path / "none"), "--checkpoint", str(weights), "--out"]
     assert main([*words, str(tmp_path / "out"), "--config", CONFIG]) == 2
-    assert "no folder of images" in capsys.readouterr().err
+    assert "neither an image nor a folder of images" in capsys.readouterr().err
     cv2.imwrite(str(tmp_path / "none" / "a.png"), np.zeros((48, 64, 3), np.uint8))
     assert main([*words, str(tmp_path / "out"), "--config", "configs/mini/detpro.py"]) == 2
     assert "no state attention" in capsys.readouterr().err
