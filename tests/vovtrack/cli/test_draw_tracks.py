@@ -105,6 +105,12 @@ def test_tracks_of_a_tao_test_are_drawn_video_by_video(world, tmp_path, capsys):
     assert f"{frames} frames, {len(own)} tracks" in capsys.readouterr().out
     assert main([*words, "--video", "nothing"]) == 2
     assert f"--video must name one video of '{ann}'" in capsys.readouterr().err
+    content["videos"].append(dict(video, id=10**6, name="empty"))
+    ann = tmp_path / "with_empty.json"
+    ann.write_text(json.dumps(content))
+    words[words.index("--gt") + 1] = str(ann)
+    assert main([*words, "--video", "empty"]) == 2
+    assert "has no images of the video 1000000" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
