@@ -52,6 +52,7 @@ stage() { # stage NAME COMMAND...: run a command once, remember that it finished
 }
 
 install() {
+  echo "into .venv; downloading torch takes most of the time"
   [[ -x .venv/bin/pip ]] || "${PYTHON:-python3}" -m venv .venv
   .venv/bin/python -m pip install --quiet -e .
 }
@@ -64,7 +65,12 @@ fetch_demo() { # without a network there is no real clip, and everything else wo
 }
 
 score() { # score CHECKPOINT: results of the validation videos, the table, a page with charts
-  vovtrack test "$config" "$1" --format-only --eval-options resfile_path="$results"
+  echo "tracking 24 validation videos (log: $report/test.log)"
+  vovtrack test "$config" "$1" --format-only --eval-options resfile_path="$results" \
+    >"$report/test.log" 2>&1 || {
+    tail -n 20 "$report/test.log" >&2
+    return 1
+  }
   vovtrack evaluate --gt "$annotations" --pred "$results/tao_track.json" \
     --html "$report/report.html" | tee "$report/teta.txt"
 }
