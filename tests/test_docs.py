@@ -105,7 +105,7 @@ def test_the_diagram_shows_the_layers():
 
 def test_every_config_has_its_line():
     page = (ROOT / "docs/configs.md").read_text()
-    rows = re.findall(r"^\| \[`[^`]+`\]\(\.\./([^)]+)\) \| \S.*\|$", page, flags=re.MULTILINE)
+    rows = re.findall(r"^\| \[`[^`]+`\]\(\.\./([^)]+\.py)\) \| \S.*\|$", page, flags=re.MULTILINE)
     configs = [str(path.relative_to(ROOT)) for path in ROOT.glob("configs/**/*.py")]
     assert sorted(rows) == sorted(path for path in configs if "/_base_/" not in path)
 
