@@ -105,7 +105,7 @@ def test_unusable_class_names_are_refused(tracker, classes):
         None,
     ],
 )
-def test_what_is_no_frame_is_refused(tracker, frame):
+def test_what_is_not_a_frame_is_refused(tracker, frame):
     with pytest.raises(InputError, match="uint8"):
         tracker.step(frame)
 
@@ -166,7 +166,7 @@ def test_unknown_names_and_files():
         ("a.txt", "model", "cannot be read"),
     ],
 )
-def test_files_that_are_no_config(tmp_path, name, text, message):
+def test_files_that_are_not_a_config(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=rf"{name}.*{message}"):
         load_tracker(tmp_path / name, checkpoint="any.pth", trust_config=True)

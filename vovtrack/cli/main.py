@@ -2,7 +2,7 @@
 
 A verb is a module ``vovtrack/cli/<verb>.py`` with ``HELP`` (one line), ``EXAMPLES`` (commands,
 three of which end its help), ``add_arguments(parser)`` and ``run(args) -> exit code``. Its heavy
-imports stand inside ``run``, so that ``vovtrack --help`` answers at once. ``INPUTS`` (argument:
+imports are inside of ``run``, so that ``vovtrack --help`` answers at once. ``INPUTS`` (argument:
 what it is) and ``OUTPUTS`` (options) name its files to read and to write: no output may be an
 input or another output.
 """

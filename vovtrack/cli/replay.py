@@ -1,4 +1,4 @@
-"""``vovtrack replay``: run associations on stored detections and compare them."""
+"""``vovtrack replay``: run trackers on stored detections and compare them."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def dataset(root, images, **kwargs) -> ImagePairDataset:
 
 
 @pytest.mark.parametrize("keys", ["lvis", "tao", "lasot", "bdd", "key"])
-def test_a_data_set_in_one_file_is_that_of_the_folder(named, tmp_path, keys):
+def test_a_dataset_in_one_file_is_that_of_the_folder(named, tmp_path, keys):
     root, names = named
     pack(tmp_path / "images.h5", root, names, keys)
     ours = dataset(root, tmp_path / "images.h5", archive_keys=keys)

@@ -186,7 +186,7 @@ def test_pairs_that_never_match_end_in_an_error(repository, world, monkeypatch):
         data[0]
 
 
-def test_what_is_no_store_of_images_is_refused(tmp_path):
+def test_what_is_not_a_store_of_images_is_refused(tmp_path):
     for name in ("missing", "missing.h5", "notes.txt"):
         with pytest.raises(InputError, match=rf"{name}' is neither a folder of images nor an HDF5"):
             find_images(tmp_path / name, [])

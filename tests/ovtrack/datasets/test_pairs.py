@@ -106,7 +106,7 @@ def test_an_identity_twice_in_one_image_is_refused(root, tmp_path):
         dataset(root, changed(root, tmp_path, repeat))
 
 
-def test_crowds_are_no_common_object(root, tmp_path):
+def test_crowds_are_not_a_common_object(root, tmp_path):
     def crowd(content):
         for annotation in content["annotations"]:
             annotation["iscrowd"] = 1

@@ -248,7 +248,7 @@ def test_lost_objects_give_no_twin():
     assert make_twin(image, [square], TwinRecipe(), np.random.default_rng(0)) is None
 
 
-def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
+def test_a_killed_run_resumes_where_it_stopped(tmp_path):
     """SIGKILL in the middle: finished twins are not made again, the result is the same."""
     stills, out = write_stills(tmp_path / "stills", count=250), tmp_path / "out"
     words = ["prepare", "pairs", str(stills), str(stills.parent / "images"), "--out", str(out)]

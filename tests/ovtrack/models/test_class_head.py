@@ -82,7 +82,7 @@ def linked(store: ObservationStore, **options) -> int:
     return count
 
 
-def test_its_embeddings_are_kept_and_gate_the_association(store):
+def test_its_embeddings_are_kept_and_gate_the_links(store):
     observations, _ = store
     arrays = observations.read(observations.videos[0]).arrays
     assert arrays["cls_embeds"].shape == (len(arrays["scores"]), 32)

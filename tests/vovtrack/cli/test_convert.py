@@ -76,8 +76,8 @@ def test_check_of_an_incomplete_file_fails(released, tmp_path, capsys):
         (["{}"], "OUT.safetensors"),
         (["{}", "o.pth"], "end it in .safetensors"),
         (["missing.pth", "o.safetensors"], "missing.pth' does not exist"),
-        (["{}", "o.safetensors", "--kind", "ovtrack"], "no complete tracker"),
-        (["{}", "o.safetensors", "--kind", "soco"], "no complete SoCo"),
+        (["{}", "o.safetensors", "--kind", "ovtrack"], "not a complete tracker"),
+        (["{}", "o.safetensors", "--kind", "soco"], "not a complete SoCo"),
         (["{}", "file/o.safetensors"], "cannot be written"),
     ],
 )

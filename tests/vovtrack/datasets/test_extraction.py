@@ -44,7 +44,7 @@ def test_every_third_frame(videos, tmp_path):
     assert counts == {"one": 4}
 
 
-def test_an_interrupted_run_goes_on(videos, tmp_path):
+def test_an_interrupted_run_resumes(videos, tmp_path):
     out = tmp_path / "out"
     extract_videos([videos / "one.mp4"], out, workers=1)
     kept = (out / "one/000000.jpg").stat().st_mtime_ns

@@ -176,7 +176,7 @@ def test_a_turned_camera_is_upright(tmp_path, degrees):
     assert np.abs(frame.astype(int) - expected).mean() < 2
 
 
-def test_reading_again_starts_anew(video, folder):
+def test_reading_again_starts_again(video, folder):
     for source in (read_video(video), read_video(folder), read_video([gray(1), gray(2)])):
         assert len(list(source)) == len(list(source)) > 0
 
@@ -197,7 +197,7 @@ def test_a_generator_refuses_a_second_reading():
         ("frame.png", "Frame 1 is str"),
     ],
 )
-def test_arrays_that_are_no_frames_are_refused(second, message):
+def test_arrays_that_are_not_frames_are_refused(second, message):
     with pytest.raises(InputError, match=message):
         list(read_video([gray(0), second]))
 
@@ -210,7 +210,7 @@ def test_only_files_with_any_name_count_as_images(tmp_path):
 
 
 @pytest.mark.parametrize("source", [None, 3.5, "99"])
-def test_what_is_no_source_is_refused(source):
+def test_what_is_not_a_source_is_refused(source):
     with pytest.raises(InputError):
         read_video(source)
 

@@ -126,7 +126,7 @@ def test_option_of_an_absent_part_is_refused_with_the_reason(config):
         apply_options(config, ["model.roi_head.spatial_learning_rate=0.1"])
 
 
-def test_data_options_reach_the_data_set_inside_of_wrappers(config):
+def test_data_options_reach_the_dataset_inside_of_wrappers(config):
     inner = dict(type="ImagePairDataset", ann_file="a.json")
     config.train_dataloader = dict(
         dataset=dict(

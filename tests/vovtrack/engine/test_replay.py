@@ -79,7 +79,7 @@ def test_top_probabilities_belong_to_the_detections(store):
         assert (arrays["top_scores"][:, :-1] >= arrays["top_scores"][:, 1:]).all()
 
 
-def test_an_interrupted_replay_goes_on(online, store, repository, tmp_path, monkeypatch):
+def test_an_interrupted_replay_resumes(online, store, repository, tmp_path, monkeypatch):
     read, seen = ObservationStore.read, []
 
     def fail_at_the_third(self, video_id):
@@ -98,7 +98,7 @@ def test_an_interrupted_replay_goes_on(online, store, repository, tmp_path, monk
     assert len(seen) - 3 == len(store.videos) - 2
 
 
-def test_one_command_compares_associations(store, repository, tmp_path, capsys):
+def test_one_command_compares_trackers(store, repository, tmp_path, capsys):
     trackers = ["ovtracker", "iou", "sort", "bytetrack", "ocsort"]
     words = ["replay", str(store.folder), "--out", str(tmp_path), "--tracker", *trackers]
     assert main(words) == 0

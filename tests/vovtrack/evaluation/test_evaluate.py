@@ -188,7 +188,7 @@ def test_a_report_survives_its_file(report, tmp_path):
         (lambda r: r.update(benchmark="x"), "no benchmark 'x'"),
     ],
 )
-def test_a_file_that_is_no_report_is_refused(report, tmp_path, change, reason):
+def test_a_file_that_is_not_a_report_is_refused(report, tmp_path, change, reason):
     broken = json.loads(json.dumps(report))
     change(broken)
     path = tmp_path / "report.json"

@@ -121,7 +121,7 @@ def test_a_video_that_is_not_there(store):
     "metadata",
     [None, {"observations": "{"}, {"observations": "[]"}, {"observations": '{"thresholds": 3}'}],
 )
-def test_other_tensors_are_no_observations(store, metadata):
+def test_other_tensors_are_not_observations(store, metadata):
     arrays = load_file(store.folder / "7.safetensors")
     save_file(arrays, store.folder / "9.safetensors", metadata)
     with pytest.raises(InputError, match="holds no observations"):
@@ -130,7 +130,7 @@ def test_other_tensors_are_no_observations(store, metadata):
         _ = store.content_sha256
 
 
-def test_files_of_others_are_no_videos(store):
+def test_files_of_others_are_not_videos(store):
     (store.folder / "weights.safetensors").write_bytes(b"")
     assert store.videos == (7,)
 

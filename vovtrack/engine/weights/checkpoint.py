@@ -137,7 +137,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         with safe_open(str(path), framework="pt") as file:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise InputError(f"'{path}' is no readable safetensors file: {error}.") from None
+        raise InputError(f"'{path}' is not a readable safetensors file: {error}.") from None
 
 
 def saved_checkpoints(work_dir: str | Path) -> list[Path]:

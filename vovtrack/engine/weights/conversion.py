@@ -320,7 +320,7 @@ def write_converted(
             f"{row.state} '{row.ours or row.source}' {row.why}".strip() for row in plan.faults[:3]
         )
         raise InputError(
-            f"The file is no complete {plan.layout.what}: {len(plan.faults)} tensors do not fit "
+            f"The file is not a complete {plan.layout.what}: {len(plan.faults)} tensors do not fit "
             f"({shown}, ...). Nothing was written; --check lists all of them."
         )
     text = json.dumps(card, indent=1)
@@ -335,9 +335,9 @@ def check_target(source: str | Path, target: str | Path) -> None:
     """Refuse a target before a long conversion.
 
     Raises:
-        InputError: It is no ``.safetensors`` file, or the source itself.
+        InputError: Not a ``.safetensors`` file, or the source itself.
     """
     if Path(target).suffix != ".safetensors" or Path(target).is_dir():
-        raise InputError(f"'{target}' is no name of a safetensors file: end it in .safetensors.")
+        raise InputError(f"'{target}' is not a name of a safetensors file: end it in .safetensors.")
     if Path(target).resolve() == Path(source).resolve():
         raise InputError(f"'{target}' is the file to convert itself: give another name.")

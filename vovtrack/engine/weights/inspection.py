@@ -40,7 +40,7 @@ OTHER_KINDS = {
     "text.ln_final.weight": "CLIP",
     "visual.conv1.weight": "CLIP image encoder",
 }
-"""Keys that give away files that are no part of a tracker."""
+"""Keys that give away files that are not part of a tracker."""
 CLIP_KEYS = {"text_projection": -1, "text.text_projection": -1}
 """Matrices of CLIP onto its embeddings -> the axis that these have."""
 

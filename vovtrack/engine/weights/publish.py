@@ -36,7 +36,7 @@ def model_card(
         config: Config that builds their model.
 
     Raises:
-        InputError: The file is no safetensors, or cannot be read; a repository or license that
+        InputError: Not a safetensors file, or one that cannot be read; a repository or license that
             the hub cannot have.
     """
     path = Path(path)

@@ -66,7 +66,7 @@ def read_sequence(
             Default: one class, "object".
 
     Raises:
-        InputError: Unreadable file, a row that is no row, a frame outside the video, a track twice
+        InputError: Unreadable file, a malformed row, a frame outside the video, a track twice
             in one frame, an unknown class.
     """
     path = Path(path)

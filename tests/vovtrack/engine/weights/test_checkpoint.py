@@ -99,7 +99,7 @@ def test_damaged_checkpoints_are_passed_over(work_dir):
         assert latest_checkpoint(work_dir) == work_dir / "epoch_9.pth"
 
 
-def test_a_run_without_a_whole_checkpoint_does_not_start_anew(tmp_path):
+def test_a_run_without_a_whole_checkpoint_does_not_start_again(tmp_path):
     assert latest_checkpoint(tmp_path) is None
     (tmp_path / "iter_5.pth").write_bytes(b"")
     with pytest.warns(UserWarning, match="iter_5"), pytest.raises(InputError, match="iter_5"):

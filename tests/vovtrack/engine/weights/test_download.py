@@ -69,7 +69,7 @@ def test_a_file_arrives_verified_and_recorded(server, content, tmp_path):
     assert server.served == served
 
 
-def test_interrupted_at_ten_points_it_goes_on_where_it_stopped(server, content, tmp_path):
+def test_interrupted_at_ten_points_it_resumes_where_it_stopped(server, content, tmp_path):
     points = np.linspace(20_000, len(content) - 1000, 10).astype(int)
     server.cuts = np.diff(points, prepend=0).tolist()
     (path,) = get(server, tmp_path)
@@ -78,7 +78,7 @@ def test_interrupted_at_ten_points_it_goes_on_where_it_stopped(server, content, 
     assert server.served < len(content) + 11 * (1 << 14) + 20_000
 
 
-def test_a_killed_download_goes_on(content, tmp_path):
+def test_a_killed_download_resumes(content, tmp_path):
     big = content * 64  # 25 MB; the hub's client keeps pieces of 10 MB
     with FakeHub(files={REMOTE: big}, cuts=[15 << 20], stall=5.0) as hub:
         words = ["download", "ovtrack_pair", "--to", str(tmp_path), "--repo", hub.repo]
@@ -307,7 +307,7 @@ def test_a_malformed_listing_is_a_sentence(server, tmp_path, name):
 
 
 @pytest.mark.parametrize("size", [-1, "12", 1.5, True, [], {}])
-def test_a_size_that_is_no_number_is_a_sentence(server, tmp_path, size):
+def test_a_size_that_is_not_a_number_is_a_sentence(server, tmp_path, size):
     server.listing = changed(server, size=size)
     with pytest.raises(InputError, match="'size' of saved_models"):
         get(server, tmp_path)
@@ -348,7 +348,7 @@ def test_more_than_stated_is_not_written(server, content, tmp_path):
     assert not (tmp_path / KEY).exists()
 
 
-def test_a_part_that_is_too_long_begins_anew(server, content, tmp_path):
+def test_a_part_that_is_too_long_begins_again(server, content, tmp_path):
     staging = tmp_path / ".downloads"
     staging.mkdir()
     (staging / f"{server.sha256(REMOTE)}.part").write_bytes(b"x" * (len(content) + 1))

@@ -78,7 +78,7 @@ def test_impossible_rows_are_refused_or_dropped_and_listed(tmp_path, row, reason
         ("[{}]", "line 1: 1 columns"),
     ],
 )
-def test_lines_that_are_no_rows_are_always_refused(tmp_path, text, reason, lenient):
+def test_lines_that_are_not_rows_are_always_refused(tmp_path, text, reason, lenient):
     with pytest.raises(InputError, match=reason) as caught:
         read(tmp_path, text, lenient)
     assert str(caught.value).startswith(f"{tmp_path}/a.txt") and "\n" not in str(caught.value)
