@@ -160,7 +160,7 @@ def test_unknown_names_and_files():
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.py", "lr = 1", "no 'online'"),
+        ("a.py", "lr = 1", "no 'online' with"),
         ("a.py", "model = dict(", "cannot be read"),
         ("a.py", "_base_ = ['nothing.py']", "cannot be read"),
         ("a.txt", "model", "cannot be read"),

@@ -59,7 +59,10 @@ _UNREADABLE = (
     OSError, ValueError, SyntaxError, ConfigParsingError, ImportError,
     TypeError, KeyError, NameError,
 )  # fmt: skip
-_MISFITS = "unexpected keyword argument|missing .*required|is not in the .* registry|Failed to get"
+_MISFITS = (
+    "unexpected keyword argument|takes no arguments|missing .*required|is not in the .* registry|"
+    "Failed to get"
+)
 """What a registry says of a config that does not fit the class that it names."""
 
 

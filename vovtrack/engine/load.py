@@ -54,9 +54,9 @@ def load_tracker(
     """
     device = own_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     cfg = read_config(find_config(config_or_name), trust_config)
-    if "online" not in cfg:
+    if not isinstance(cfg.get("online"), dict) or "type" not in cfg.online:
         raise InputError(
-            f"Config '{config_or_name}' is not one of a tracker: it has no 'online', which names "
+            f"Config '{config_or_name}' is not one of a tracker: it has no 'online' with a 'type', "
             "the class that tracks frame by frame."
         )
     if tracker is not None:

@@ -49,3 +49,21 @@ def test_a_tracker_without_a_network_needs_two_methods(config):
     assert list(tracker.finish()) == [] and tracker.draw_threshold == 0.0
     with pytest.raises(InputError, match="follows boxes; it cannot use classes"):
         load_tracker(config, classes="a, b", trust_config=True, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("online", "message"),
+    [
+        ("'StillBoxes'", "has no 'online' with a 'type'"),
+        ("dict(speed=3)", "has no 'online' with a 'type'"),
+        ("dict(type='StilBoxes')", "StilBoxes is not in"),
+        (
+            "dict(type='StillBoxes', speed=3)",
+            "does not fit its parts: StillBoxes.. takes no arguments",
+        ),
+    ],
+)
+def test_an_online_tracker_that_cannot_be_built_is_a_sentence(config, online, message):
+    config.write_text(f"online = {online}")
+    with pytest.raises(InputError, match=message):
+        load_tracker(config, trust_config=True, device="cpu")
