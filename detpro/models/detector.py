@@ -14,7 +14,7 @@ from torch import Tensor
 
 from detpro.features.encoder import RegionEncoder
 from detpro.models.key_map import convert_detector_keys
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
@@ -55,12 +55,9 @@ class OpenVocabDetector(TwoStageDetector):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        unknown = set(freeze) - set(DETECTOR_PARTS)
-        if unknown or frozen_bn not in ("eval", "train"):
-            raise InputError(
-                f"freeze={tuple(freeze)}, frozen_bn={frozen_bn!r}: expected some of "
-                f"{DETECTOR_PARTS}, and 'eval' or 'train'."
-            )
+        for name in freeze:
+            one_of("freeze", name, DETECTOR_PARTS)
+        one_of("frozen_bn", frozen_bn, ("eval", "train"))
         self.freeze, self.frozen_bn = tuple(freeze), frozen_bn
         for name in freeze:
             getattr(self, name).requires_grad_(False)

@@ -11,7 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, one_of
 from vovtrack.registry import MODELS
 
 
@@ -58,8 +58,7 @@ class CycleConsistencyLoss(BaseModule):
         super().__init__()
         if not terms or set(terms) - {"pair", "triple"}:
             raise InputError(f"terms must be of 'pair' and 'triple', got {terms!r}")
-        if start not in ("larger", "smaller"):
-            raise InputError(f"start must be 'larger' or 'smaller', got {start!r}")
+        one_of("start", start, ("larger", "smaller"))
         self.margin = margin
         self.delta = delta
         self.eps = eps

@@ -30,3 +30,9 @@ def test_a_choice_is_returned_or_refused_with_all_choices():
     for wrong in ("last", None):
         with pytest.raises(InputError, match=rf"mode is {wrong!r}, expected one of first, strided"):
             one_of("mode", wrong, ("first", "strided"))
+
+
+def test_near_names_are_found_in_one_place(repo_root):
+    packages = (repo_root / name for name in ("vovtrack", "detpro", "ovtrack"))
+    files = [path for package in packages for path in package.rglob("*.py")]
+    assert [p.name for p in files if "difflib" in p.read_text()] == ["errors.py"]

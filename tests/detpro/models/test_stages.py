@@ -195,5 +195,5 @@ def test_wrong_sizes_are_told(repository):
         sample.regions.embeds = sample.regions.embeds[:, :64]
     with pytest.raises(InputError, match="feature bank is of another CLIP"):
         model.loss(inputs, samples)
-    with pytest.raises(InputError, match="freeze="):
+    with pytest.raises(InputError, match="freeze is 'head', expected one of"):
         MODELS.build(dict(load_config("configs/mini/detector.py").model, freeze=["head"]))
