@@ -47,12 +47,15 @@ def clone(tmp_path) -> Path:
     return tmp_path
 
 
-def start(clone: Path, *options: str, fail: str = "-") -> tuple[int, list[list[str]], str]:
+def start(
+    clone: Path, *options: str, fail: str = "-", video: str | None = "mine.mp4"
+) -> tuple[int, list[list[str]], str]:
     """Exit code, the commands that ran, and what was printed."""
     log = clone / "log"
     log.write_text("")
+    real = ["--video", video] if video else []
     done = subprocess.run(
-        ["bash", "tools/quickstart.sh", "--video", "mine.mp4", *options],
+        ["bash", "tools/quickstart.sh", *real, *options],
         cwd=clone,
         env={**os.environ, "LOG": str(log), "FAIL": fail},
         capture_output=True,
@@ -95,6 +98,19 @@ def test_training_replaces_the_shipped_model(clone):
     assert commands[0][:3] == ["synth", "--size", "small"]
     assert [Path(w[0]).name for w in commands[1:3]] == ["train.py", "train.py"]
     assert all("mine.pth" in w for w in commands if w[0] in ("test", "track"))
+
+
+@pytest.mark.parametrize("curl", ["exit 6", 'echo another video > "${@: -1}"'])
+def test_without_the_demo_everything_else_runs(clone, curl):
+    """No network, or another file than the one that was looked at."""
+    program = clone / ".venv/bin/curl"
+    program.write_text(f"#!/usr/bin/env bash\n{curl}\n")
+    program.chmod(0o755)
+    code, commands, told = start(clone, video=None)
+    assert code == 0 and "no real clip: the demo cannot be fetched" in told
+    assert "real.mp4" not in told
+    assert [words[0] for words in commands] == ["synth", "test", "evaluate", "track", "draw"]
+    assert not (clone / "work_dirs/quickstart/demo.mp4").exists()
 
 
 def test_an_unknown_option_is_named(clone):

@@ -122,9 +122,9 @@ cat <<END
 Finished in $((SECONDS - started)) s. In $report:
   tracked.mp4, tracked.json   the rendered clip
   tracked.png                 four frames of it
-  real.mp4                    the real clip
   teta.txt, report.html       how well the validation videos are tracked
-and the rendered world at a glance: $world/contact_sheet.png
+${video:+  real.mp4                    the real clip}
+The rendered world at a glance: $world/contact_sheet.png
 
 Next:
   source .venv/bin/activate
