@@ -115,16 +115,15 @@ def follow(page: Path, folder: Path, languages: tuple[str, ...] = ("python", "ba
 
     The folder stands for the repository's root; the exit code is 0 if nothing failed.
     """
-    assert set(languages) <= {language for language, _, _ in BLOCK.findall(page.read_text())}
+    blocks = [block for block in BLOCK.findall(page.read_text()) if block[0] in languages]
+    assert blocks
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     names = {"__name__": page.stem}
-    for language, title, code in BLOCK.findall(page.read_text()):
+    for language, title, code in blocks:
         if title:
             Path(title).parent.mkdir(parents=True, exist_ok=True)
             Path(title).write_text(code)
-        elif language not in languages:
-            continue
         elif language == "python":
             exec(compile(code, str(page), "exec"), names)
         else:
