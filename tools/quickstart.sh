@@ -5,7 +5,7 @@
 # TETA table, tracks a rendered clip and a real one. Interrupted, it resumes with the stage that it
 # was in; delete work_dirs/quickstart to start over.
 #
-#   --train        renders the whole small world and trains the detector and its association on it
+#   --train        renders the whole small world and trains the detector and its tracker on it
 #                  instead of taking the shipped model: about 18 minutes on two cores
 #   --video FILE   the real clip; without it the demo of mmdetection (Apache-2.0) is fetched
 # PYTHON names the interpreter that makes .venv (default: python3).

@@ -97,7 +97,7 @@ class SpatialConsistencyLoss(nn.Module):
         losses = F.binary_cross_entropy(
             alike.nan_to_num(), positive.to(alike.dtype), reduction="none"
         )
-        # A cosine that is no number must reach the loss, but would end the process on a GPU.
+        # A cosine that is not a number must reach the loss, but would end the process on a GPU.
         losses = losses + 0 * alike
         return self._reduce(losses, positive & counted, ~positive & counted)
 
