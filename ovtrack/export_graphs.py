@@ -15,7 +15,7 @@ from vovtrack.engine.weights.export import Export, Graph
 
 def export_tracker(model: OVTrack, size: tuple[int, int]) -> Export:
     """The networks of a tracker; see :func:`detpro.export_graphs.export_detector`."""
-    detector = export_detector(model, size)
+    detector = export_detector(model.get_submodule("detector"), size)
     regions = next(graph.inputs["regions"] for graph in detector.graphs if graph.name == "regions")
     association = Graph(
         "association",

@@ -19,8 +19,12 @@ def _clip(**text: Any) -> dict:
     )
 
 
+def _detector(**changes: Any) -> dict:
+    return dict(model=dict(detector=changes))
+
+
 def _head(**branch: Any) -> dict:
-    return dict(model=dict(roi_head=dict(bbox_head=dict(branch=branch))))
+    return _detector(roi_head=dict(bbox_head=dict(branch=branch)))
 
 
 def _loader(**changes: Any) -> dict:
@@ -34,35 +38,29 @@ def _scale(*scale: float) -> dict:
 SWIN = dict(_delete_=True, type="SwinTransformer", embed_dims=96)
 VIEWS = [[dict(type="RandomFlip", prob=0.5)] * 20] * 20
 MODELS = {
-    "stem": dict(model=dict(backbone=dict(stem_channels=2_000_000))),
-    "stem_allowed": dict(model=dict(backbone=dict(stem_channels=900_000))),
-    "base_channels": dict(model=dict(backbone=dict(base_channels=1_000_000))),
-    "wide": dict(model=dict(backbone=dict(base_channels=2000))),
-    "layers": dict(
-        model=dict(backbone=dict(SWIN, depths=[100_000, 2, 2, 2], num_heads=[3, 6, 12, 24]))
-    ),
-    "swin_dims": dict(model=dict(backbone=dict(SWIN, embed_dims=960_000))),
-    "window": dict(model=dict(backbone=dict(SWIN, window_size=1_000_000))),
-    "stages": dict(
-        model=dict(backbone=dict(_delete_=True, type="HRNet", extra={}, in_channels=900_000))
-    ),
-    "neck": dict(model=dict(neck=dict(out_channels=1_000_000))),
-    "outs": dict(model=dict(neck=dict(num_outs=1_000_000))),
-    "rpn": dict(model=dict(rpn_head=dict(feat_channels=1_000_000))),
-    "anchors": dict(model=dict(rpn_head=dict(anchor_generator=dict(ratios=[0.5] * 1900)))),
-    "octaves": dict(
-        model=dict(
-            rpn_head=dict(
-                anchor_generator=dict(scales=None, octave_base_scale=8, scales_per_octave=1_000_000)
-            )
+    "stem": _detector(backbone=dict(stem_channels=2_000_000)),
+    "stem_allowed": _detector(backbone=dict(stem_channels=900_000)),
+    "base_channels": _detector(backbone=dict(base_channels=1_000_000)),
+    "wide": _detector(backbone=dict(base_channels=2000)),
+    "layers": _detector(backbone=dict(SWIN, depths=[100_000, 2, 2, 2], num_heads=[3, 6, 12, 24])),
+    "swin_dims": _detector(backbone=dict(SWIN, embed_dims=960_000)),
+    "window": _detector(backbone=dict(SWIN, window_size=1_000_000)),
+    "stages": _detector(backbone=dict(_delete_=True, type="HRNet", extra={}, in_channels=900_000)),
+    "neck": _detector(neck=dict(out_channels=1_000_000)),
+    "outs": _detector(neck=dict(num_outs=1_000_000)),
+    "rpn": _detector(rpn_head=dict(feat_channels=1_000_000)),
+    "anchors": _detector(rpn_head=dict(anchor_generator=dict(ratios=[0.5] * 1900))),
+    "octaves": _detector(
+        rpn_head=dict(
+            anchor_generator=dict(scales=None, octave_base_scale=8, scales_per_octave=1_000_000)
         )
     ),
     "convs": _head(num_convs=900_000),
     "channels": _head(conv_channels=1_000_000),
     "hidden": _head(hidden_dims=1_000_000, embed_dims=1_000_000),
-    "number": dict(model=dict(backbone=dict(stem_channels=10**30))),
-    "infinite": dict(model=dict(backbone=dict(stem_channels=float("inf")))),
-    "negative": dict(model=dict(backbone=dict(base_channels=-5))),
+    "number": _detector(backbone=dict(stem_channels=10**30)),
+    "infinite": _detector(backbone=dict(stem_channels=float("inf"))),
+    "negative": _detector(backbone=dict(base_channels=-5)),
     "not_a_number": dict(model=dict(tracker=dict(memo_frames=float("nan")))),
     "scale": _scale(100_000, 100_000),
     "scale_allowed": _scale(4000, 4000),
@@ -89,7 +87,7 @@ DATA = {
     "refetch": _loader(dataset=dict(max_refetch=10**9)),
     "device": _loader(dataset=dict(ann_file="/dev/zero")),
     "device_below": _loader(dataset=dict(data_root="/", ann_file="dev/zero")),
-    "device_up": dict(model=dict(vocabulary="/./dev/../dev/zero")),
+    "device_up": _detector(vocabulary="/./dev/../dev/zero"),
 }
 CLIPS = {
     "clip_width": _clip(width=1_000_000),

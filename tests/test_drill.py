@@ -179,6 +179,12 @@ def test_configs_meet_every_verb(verb, tmp_path):
 
 MINI = Path(__file__).parents[1] / "configs/mini/ovtrack.py"
 EVAL = "__import__('os').system('touch it_ran')"
+
+
+def _detector(**changes):
+    return dict(model=dict(detector=changes))
+
+
 MORE_CONFIGS = [
     dict(
         model=dict(
@@ -189,8 +195,8 @@ MORE_CONFIGS = [
             )
         )
     ),
-    dict(model=dict(backbone=dict(type="mmdet.CameraMotionCompensation", warp_mode=EVAL))),
-    dict(model=dict(rpn_head=dict(test_cfg=dict(nms=dict(type="breakpoint"))))),
+    _detector(backbone=dict(type="mmdet.CameraMotionCompensation", warp_mode=EVAL)),
+    _detector(rpn_head=dict(test_cfg=dict(nms=dict(type="breakpoint")))),
     dict(test_dataloader=dict(dataset=dict(ann_file="evil.pkl"))),
     dict(test_dataloader=dict(dataset=dict(proposal_file="evil.pickle"))),
     dict(custom_hooks=[dict(type="RFSearchHook", mode="fixed", rfstructure_file="fifo")]),

@@ -82,7 +82,7 @@ def test_clips_that_a_config_names_are_measured(tmp_path, frames, truth):
         clip = store([(f"{name}.json", json.dumps(content).encode())], tmp_path / "clips")[0]
         path = tmp_path / "clips" / f"{name}.yaml"
         part = dict(model=str(clip), pretrained=pretrained, cache_dir=None)
-        model = dict(roi_head=dict(classifier=dict(text_encoder=part)))
+        model = dict(detector=dict(roi_head=dict(classifier=dict(text_encoder=part))))
         path.write_text(yaml.safe_dump({"_base_": str(MINI / "ovtrack.py"), "model": model}))
         words = ["track", frames, "--config", path, "--classes", "new", "--json", tmp_path / "o"]
         cases.append((f"track {name}", words))

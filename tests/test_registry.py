@@ -90,7 +90,7 @@ def test_every_trainable_parameter_gets_a_gradient(config, repository):
     torch.manual_seed(0)
     model = MODELS.build(load_config(config).model)
     names = ["red star", "blue ring", "green bar"]
-    embeds = torch.randn(len(names), model.roi_head.classifier.bank.shape[1])
+    embeds = torch.randn(len(names), model.embed_dims)
     model.set_classes(Vocabulary.from_names(names), embeds)
     model.train()
 

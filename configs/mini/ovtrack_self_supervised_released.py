@@ -3,7 +3,7 @@
 _base_ = "ovtrack_self_supervised.py"
 
 model = dict(
-    backbone=dict(norm_eval=True),
+    detector=dict(backbone=dict(norm_eval=True)),
     frozen_bn="train",
     separate_views=True,
     clusters="modal",

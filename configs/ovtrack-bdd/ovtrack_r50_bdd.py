@@ -13,7 +13,9 @@ classes = ["pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", 
 data_root = "data/bdd100k/"
 labels = "labels/box_track_20/val"
 
-model = dict(vocabulary=classes, roi_head=dict(classifier=dict(context=None)))
+model = dict(
+    detector=dict(vocabulary=classes, roi_head=dict(classifier=dict(context=None))),
+)
 test_dataloader = dict(
     dataset=dict(
         type="BddVideoDataset",

@@ -14,18 +14,20 @@ _base_ = (
 
 default_checkpoint = "saved_models/our_trained_models/ovtrack_finetune_final.pth"
 model = dict(
-    roi_head=dict(
-        classifier=dict(text_bank=None, context="lvis_v1"),
-        fusion=dict(fixed_text_weight=0.3),
-        score_rule=dict(
-            _delete_=True,
-            type="ProbabilityScores",
-            detect=0.001,
-            link=0.02,
-            init=0.05,
-            draw=0.05,
+    detector=dict(
+        roi_head=dict(
+            classifier=dict(text_bank=None, context="lvis_v1"),
+            fusion=dict(fixed_text_weight=0.3),
+            score_rule=dict(
+                _delete_=True,
+                type="ProbabilityScores",
+                detect=0.001,
+                link=0.02,
+                init=0.05,
+                draw=0.05,
+            ),
         ),
+        test_cfg=dict(rcnn=dict(max_per_img=100)),
     ),
-    test_cfg=dict(rcnn=dict(max_per_img=100)),
     tracker=dict(match_score_thr=0.4, memo_frames=30, momentum_embed=0.4),
 )

@@ -51,7 +51,7 @@ def extract_proposals(
     """Run the RPN of a detector over all images of an annotation file.
 
     Args:
-        model: A detector with an ``RPNHead``, weights loaded.
+        model: A detector with an ``RPNHead``, or a tracker that has one, weights loaded.
         ann_file: LVIS- or COCO-style file; its annotations are not looked at.
         image_root: Folder of its images.
         scale: (long, short) side limits of the network input, pixels.
@@ -68,7 +68,8 @@ def extract_proposals(
     Raises:
         InputError: Broken file or image, or a model without RPN.
     """
-    rpn = next((part for part in model.children() if isinstance(part, RPNHead)), None)
+    detector = getattr(model, "detector", model)
+    rpn = next((part for part in detector.children() if isinstance(part, RPNHead)), None)
     if rpn is None:
         raise InputError(f"A {type(model).__name__} has no RPN, so it proposes no regions.")
     paths = list(image_paths(ann_file, image_root).items())
@@ -77,7 +78,7 @@ def extract_proposals(
     loader = DataLoader(
         data, batch_size, num_workers=workers, collate_fn=pseudo_collate, shuffle=False
     )
-    found = _propose(model.eval(), rpn, tqdm(loader, disable=not progress, unit="batch"))
+    found = _propose(detector.eval(), rpn, tqdm(loader, disable=not progress, unit="batch"))
     return RegionSet.collect((key, b[:max_per_image], s[:max_per_image]) for key, b, s in found)
 
 

@@ -13,23 +13,22 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from detpro.features.encoder import RegionEncoder
-from detpro.models.key_map import convert_detector_keys
-from vovtrack.errors import InputError, one_of
+from detpro.models.key_map import DETECTOR_KEYS
+from detpro.models.roi_extractor import PackedMaps
+from vovtrack.errors import InputError
+from vovtrack.models.freezing import FreezesParts
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 from vovtrack.structures.thresholds import ScoreThresholds
 
-DETECTOR_PARTS = ("backbone", "neck", "rpn_head", "roi_head")
-"""Parts that may be frozen."""
-
 
 @MODELS.register_module()
-class OpenVocabDetector(TwoStageDetector):
+class OpenVocabDetector(FreezesParts, TwoStageDetector):
     """Two-stage detector with a vocabulary that may be replaced at run time.
 
-    Checkpoints of the released DetPro and OVTrack code load directly: their key names are
-    translated on the way in.
+    Checkpoints of the released DetPro code load directly: their key names are translated on the
+    way in. Trackers use it by :meth:`propose`, :meth:`detect` and :meth:`pool`.
 
     Args:
         vocabulary: The classes, anything :meth:`Vocabulary.load` takes: ``lvis_v1``,
@@ -55,12 +54,8 @@ class OpenVocabDetector(TwoStageDetector):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        for name in freeze:
-            one_of("freeze", name, DETECTOR_PARTS)
-        one_of("frozen_bn", frozen_bn, ("eval", "train"))
-        self.freeze, self.frozen_bn = tuple(freeze), frozen_bn
-        for name in freeze:
-            getattr(self, name).requires_grad_(False)
+        self.freeze = tuple(freeze)
+        self.freeze_parts(freeze, frozen_bn)
         self.region_encoder = (
             RegionEncoder(MODELS.build(region_teacher)) if region_teacher else None
         )
@@ -71,14 +66,6 @@ class OpenVocabDetector(TwoStageDetector):
     def embed_dims(self) -> int:
         """Dimension of the class embeddings that :meth:`set_classes` takes."""
         return self.roi_head.classifier.bank.shape[1]
-
-    def train(self, mode: bool = True) -> OpenVocabDetector:
-        """Set training mode; frozen batch statistics stay as ``frozen_bn`` says."""
-        super().train(mode)
-        if mode and self.frozen_bn == "eval":
-            for name in self.freeze:
-                getattr(self, name).eval()
-        return self
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         """Losses of a batch, see mmdet's ``TwoStageDetector``.
@@ -97,6 +84,38 @@ class OpenVocabDetector(TwoStageDetector):
         with torch.no_grad():
             proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
         return self.roi_head.loss(feats, proposals, batch_data_samples)
+
+    def propose(
+        self, batch_inputs: Tensor, batch_data_samples: list
+    ) -> tuple[PackedMaps, list[InstanceData]]:
+        """Where objects may be, and the maps from which regions are described.
+
+        Args:
+            batch_inputs: (B, 3, H, W) normalised images.
+            batch_data_samples: B samples with ``img_shape``.
+
+        Returns:
+            Maps for :meth:`detect` and :meth:`pool`; per image the proposals, without gradients:
+            ``bboxes`` (n, 4), network-input pixels.
+        """
+        feats = self.extract_feat(batch_inputs)
+        with torch.no_grad():
+            proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
+        return self.roi_head.bbox_roi_extractor.prepare(feats), proposals
+
+    def detect(
+        self,
+        feats: tuple[Tensor, ...] | PackedMaps,
+        proposals: list[InstanceData],
+        metas: list[dict],
+        rescale: bool = False,
+    ) -> list[InstanceData]:
+        """The objects among proposals, see :meth:`OpenVocabHead.detect`."""
+        return self.roi_head.detect(feats, proposals, metas, rescale)
+
+    def pool(self, feats: tuple[Tensor, ...] | PackedMaps, rois: Tensor) -> Tensor:
+        """Features (N, C, S, S) of ``rois`` (N, 5), image and box in network-input pixels."""
+        return self.roi_head.pool(feats, rois)
 
     @torch.no_grad()
     def judge_states(self, batch_inputs: Tensor, batch_data_samples: list) -> list[InstanceData]:
@@ -119,10 +138,9 @@ class OpenVocabDetector(TwoStageDetector):
                 "This model has no state attention: use a config of stage 2, for example "
                 "configs/mini/detpro_state.py."
             )
-        feats = self.extract_feat(batch_inputs)
-        proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
+        feats, proposals = self.propose(batch_inputs, batch_data_samples)
         metas = [sample.metainfo for sample in batch_data_samples]
-        found = self.roi_head.detect(feats, proposals, metas)
+        found = self.detect(feats, proposals, metas)
         rois = bbox2roi([instances.bboxes for instances in found])
         embeds = self.roi_head.describe_text(feats, rois)[1]
         weights = attention.clamp(attention.probability(embeds))
@@ -189,5 +207,4 @@ class OpenVocabDetector(TwoStageDetector):
         self.roi_head.set_vocabulary(Vocabulary.parse(classes), embeds)
 
     def _convert_keys(self, state_dict: dict, prefix: str, *_) -> None:
-        if not prefix:
-            convert_detector_keys(state_dict)
+        DETECTOR_KEYS.apply(state_dict, prefix)

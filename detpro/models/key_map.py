@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from vovtrack.engine.weights.conversion import KeyMap, Layout
 
 CASCADE_STAGES = 3
@@ -99,8 +97,3 @@ SOCO = Layout(
     ),
     backbone=True,
 )
-
-
-def convert_detector_keys(state_dict: dict[str, Tensor]) -> None:
-    """Translate the key names of a DetPro detector, in place; ours pass unchanged."""
-    DETECTOR_KEYS.apply(state_dict)

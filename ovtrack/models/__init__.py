@@ -1,6 +1,7 @@
 """The tracking model, its embedding head and its losses."""
 
 from ovtrack.models.cycle_loss import CycleConsistencyLoss
+from ovtrack.models.embedding_tracker import EmbeddingTracker
 from ovtrack.models.losses import PairMarginL2Loss, UnbiasedMultiPosCELoss, UnbiasedSupConLoss
 from ovtrack.models.ovtrack import OVTrack
 from ovtrack.models.self_supervised import SelfSupervisedOVTrack
@@ -10,6 +11,7 @@ from ovtrack.models.track_head import ClassExemplarHead, PairEmbedHead
 __all__ = [
     "ClassExemplarHead",
     "CycleConsistencyLoss",
+    "EmbeddingTracker",
     "OVTrack",
     "PairEmbedHead",
     "PairMarginL2Loss",

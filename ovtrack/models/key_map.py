@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from detpro.models.key_map import DETECTOR_KEYS, EMBED_KEYS
+from ovtrack.models.embedding_tracker import EmbeddingTracker
 from vovtrack.engine.weights.conversion import KeyMap, Layout
 
 TRACKER_KEYS = KeyMap(
-    renamed={**DETECTOR_KEYS.renamed, "roi_head.track_head.": "track_head."},
+    renamed={
+        "roi_head.track_head.": "track_head.",
+        **{old: f"detector.{new}" for old, new in DETECTOR_KEYS.renamed.items()},
+        **EmbeddingTracker.key_map.renamed,
+    },
     dropped={
         **DETECTOR_KEYS.dropped,
         "roi_head.mask_head.": "a mask head, for which a tracker has no use",
@@ -22,10 +25,5 @@ OVTRACK = Layout(
     marks=("roi_head.track_head.", "track_head."),
     config="configs/_base_/models/ovtrack_r50.py",
     stages={"ovtrack_pair": 3, "ovtrack_finetune_final": 4},
-    embed_keys=EMBED_KEYS,
+    embed_keys={**EMBED_KEYS, **{f"detector.{key}": axis for key, axis in EMBED_KEYS.items()}},
 )
-
-
-def convert_tracker_keys(state_dict: dict[str, Tensor]) -> None:
-    """Translate the key names of a released tracker, in place; ours pass unchanged."""
-    TRACKER_KEYS.apply(state_dict)

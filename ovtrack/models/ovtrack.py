@@ -1,260 +1,55 @@
-"""OVTrack: an open-vocabulary detector, an embedding head and a tracker."""
+"""OVTrack: an embedding tracker on an open-vocabulary detector."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import ClassVar
 
-import torch
-from mmdet.models.tracking_heads import QuasiDenseEmbedHead
-from mmdet.structures.bbox import bbox2roi
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 from detpro.models import OpenVocabDetector
-from detpro.models.detector import DETECTOR_PARTS
-from detpro.models.roi_extractor import PackedMaps
-from ovtrack.models.key_map import convert_tracker_keys
-from ovtrack.models.pairs import PairSampler
-from vovtrack.errors import InputError
-from vovtrack.ops.boxes import scale_boxes
-from vovtrack.ops.transfer import to_host
+from ovtrack.models.embedding_tracker import EmbeddingTracker
+from ovtrack.models.key_map import TRACKER_KEYS
+from vovtrack.engine.weights.conversion import KeyMap
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
-from vovtrack.trackers.contract import DETECTION, link, pick
-
-T = TypeVar("T")
-
-
-class View(NamedTuple):
-    """Images of a batch that pass the detector together."""
-
-    images: range
-    """Their places in the batch."""
-    feats: PackedMaps
-    """Maps of the V images, from which regions are pooled."""
-    proposals: list[InstanceData]
-    """``bboxes`` of each image, network-input pixels."""
 
 
 @MODELS.register_module()
-class OVTrack(OpenVocabDetector):
+class OVTrack(EmbeddingTracker):
     """Open-vocabulary tracker (Li et al., CVPR 2023), the association half of VOVTrack.
 
-    Training sees image pairs and moves the embedding head; testing sees the frames of a video
-    in order. The released checkpoints load directly.
-
-    Args:
-        track_head: Config of the embedding head.
-        tracker: Config of the association rule.
-        pair_sampler: Arguments of :class:`PairSampler`; None for a model that only tests.
-        class_head: Config of a head of class embeddings, which a tracker may compare too, in place
-            of those of the text branch; None for published models.
-        freeze: Parts of the detector that do not train; by default all, so that the embedding
-            head trains alone.
-        separate_views: In training, let the key images pass the detector by themselves and then
-            the reference images (of clips: the frames of each place in time), each padded to the
-            largest of its own, as the released training does. It matters where batch norms are in
-            train mode (``frozen_bn="train"``): they normalise each view by its own statistics and
-            update the running ones once per view. False passes all images at once.
-        keep_observations: Return also ``observations``, what the tracker was given, with this
-            many largest class probabilities of each detection; 0 returns none.
-        **kwargs: Of :class:`OpenVocabDetector`.
+    The detector is an :class:`~detpro.models.detector.OpenVocabDetector`. The released checkpoints
+    load directly.
     """
 
-    def __init__(
-        self,
-        track_head: dict,
-        tracker: dict,
-        pair_sampler: dict | None = None,
-        class_head: dict | None = None,
-        freeze: Sequence[str] = DETECTOR_PARTS,
-        separate_views: bool = False,
-        keep_observations: int = 0,
-        **kwargs,
-    ) -> None:
-        super().__init__(freeze=freeze, **kwargs)
-        self.separate_views = separate_views
-        self.keep_observations = keep_observations
-        self.track_head = MODELS.build(track_head)
-        self.class_head = MODELS.build(class_head) if class_head else None
-        self.tracker = MODELS.build(tracker)
-        self.pair_sampler = None if pair_sampler is None else PairSampler(**pair_sampler)
-        self.tracker.set_thresholds(self.score_thresholds)
+    detector: OpenVocabDetector
+    key_map: ClassVar[KeyMap] = TRACKER_KEYS
+
+    @property
+    def embed_dims(self) -> int:
+        """Dimension of the class embeddings that :meth:`set_classes` takes."""
+        return self.detector.embed_dims
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The classes in use; predicted labels index it."""
+        return self.detector.vocabulary
 
     def set_classes(
         self, classes: Sequence[str] | str | Path | Vocabulary, embeds: Tensor | None = None
     ) -> None:
         """Track other classes from now on, see :meth:`OpenVocabDetector.set_classes`."""
-        super().set_classes(classes, embeds)
-        if hasattr(self, "tracker"):
-            self.tracker.set_thresholds(self.score_thresholds)
+        self.detector.set_classes(classes, embeds)
+        self.tracker.set_thresholds(self.score_thresholds)
 
-    def embed(self, feats: tuple[Tensor, ...] | PackedMaps, rois: Tensor) -> Tensor:
-        """Appearance embeddings (N, D) of ``rois`` (N, 5), network-input pixels."""
-        return self._embed(self.track_head, feats, rois)
-
-    def _embed(
-        self, head: QuasiDenseEmbedHead, feats: tuple[Tensor, ...] | PackedMaps, rois: Tensor
-    ) -> Tensor:
-        if len(rois) == 0:
-            return rois.new_zeros(0, head.fc_embed.out_features)
-        return head(self.roi_head.pool(feats, rois)).float()
-
-    def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
-        """Association losses on image pairs (OVTrack, section 3.3).
-
-        Args:
-            batch_inputs: (2B, 3, H, W), key and reference images in turn.
-            batch_data_samples: 2B samples with ``gt_instances`` (``bboxes`` in network-input
-                pixels, ``labels``, ``instances_ids``).
-
-        Raises:
-            InputError: The model has no ``pair_sampler``.
-        """
-        if self.pair_sampler is None:
-            raise InputError("This model only tests: set model.pair_sampler to train it on pairs.")
-        views = list(self.look(batch_inputs, batch_data_samples, num_views=2))
-        places = [view.images for view in views]
-        proposals = in_order(places, [view.proposals for view in views])
-        regions, labels, targets = self.pair_sampler.sample(proposals, batch_data_samples)
-        parts = [self.embed_view(view, [regions[i] for i in view.images]) for view in views]
-        embeds = in_order(places, parts)
-        losses = self.track_head.pair_loss(embeds[0::2], embeds[1::2], targets)
-        if self.class_head is not None:
-            losses |= self._class_loss(self.class_head, views, regions, labels)
-        return losses
-
-    def _class_loss(
-        self,
-        head: QuasiDenseEmbedHead,
-        views: Sequence[View],
-        regions: Sequence[Tensor],
-        labels: Sequence[Tensor],
-    ) -> dict[str, Tensor]:
-        """Loss of class embeddings on the regions (n, 4) of each image that show an object."""
-        shown = [label >= 0 for label in labels]
-        embeds = [
-            self._embed(
-                head,
-                view.feats,
-                bbox2roi([regions[i][shown[i]] for i in view.images]),
-            )
-            for view in views
-        ]
-        order = [i for view in views for i in view.images]
-        classes = torch.cat([labels[i][shown[i]] for i in order])
-        return head.class_loss(torch.cat(embeds), classes)
-
-    def look(
-        self, batch_inputs: Tensor, batch_data_samples: list, num_views: int
-    ) -> Iterator[View]:
-        """Pass a training batch through the detector, see ``separate_views``.
-
-        Args:
-            batch_inputs: (B * num_views, 3, H, W), images of the views in turn.
-            batch_data_samples: Their samples with ``pad_shape``.
-            num_views: 2 for pairs, the number of frames for clips.
-
-        Yields:
-            Views that together hold every image once.
-        """
-        trained = set(DETECTOR_PARTS) - set(self.freeze)
-        step = num_views if self.separate_views else 1
-        for first in range(step):
-            samples = batch_data_samples[first::step]
-            height, width = (max(s.pad_shape[side] for s in samples) for side in (0, 1))
-            with torch.set_grad_enabled(torch.is_grad_enabled() and bool(trained)):
-                feats = self.extract_feat(batch_inputs[first::step, :, :height, :width])
-            with torch.no_grad():
-                proposals = self.rpn_head.predict(feats, samples, rescale=False)
-            feats = self.roi_head.bbox_roi_extractor.prepare(feats)
-            yield View(range(first, len(batch_inputs), step), feats, proposals)
-
-    def embed_view(self, view: View, bboxes: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Appearance embeddings (n, D) of boxes (n, 4) of each image of a view."""
-        embeds = self.embed(view.feats, bbox2roi(list(bboxes)))
-        return embeds.split([len(boxes) for boxes in bboxes])
-
-    @torch.no_grad()
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
-        """Detect and track the consecutive frames of one video.
-
-        Args:
-            batch_inputs: (B, 3, H, W) normalised frames in order of time.
-            batch_data_samples: Their samples, with ``frame_id`` (0 starts a new video).
-            rescale: Return boxes in original instead of network-input pixels.
+        """Detect and track, see :meth:`EmbeddingTracker.predict`.
 
         Returns:
-            The samples, with ``pred_instances`` (all detections: ``bboxes``, ``scores``,
-            ``labels``) and ``pred_track_instances`` (the tracked ones, with ``instances_id``), both
-            on the CPU: what was found leaves the device in one transfer per frame.
+            The samples, which also say by the fingerprint of which ``vocabulary`` labels count.
         """
-        feats = self.extract_feat(batch_inputs)
-        proposals = self.rpn_head.predict(feats, batch_data_samples, rescale=False)
-        feats = self.roi_head.bbox_roi_extractor.prepare(feats)
-        metas = [sample.metainfo for sample in batch_data_samples]
-        detections = self.roi_head.detect(feats, proposals, metas, rescale)
-        self._embed_detections(feats, detections, batch_data_samples, rescale)
-        for sample, dets in zip(batch_data_samples, detections, strict=True):
-            probabilities = dets.pop("probabilities")
-            if self.keep_observations:
-                dets.top_scores, dets.top_labels = self._best_classes(probabilities)
-            if "cls_embeds" not in self.tracker.fields:
-                dets.pop("cls_embeds")
-            found = to_host(dets)
+        for sample in batch_data_samples:
             sample.set_metainfo(dict(vocabulary=self.vocabulary.fingerprint))
-            sample.pred_instances = pick(found, DETECTION)
-            if self.keep_observations:
-                sample.set_metainfo(dict(thresholds=self.score_thresholds))
-                sample.observations = found
-            if sample.frame_id == 0:
-                self.tracker.reset()
-            sample.pred_track_instances = link(self.tracker, found, sample.frame_id)
-        return batch_data_samples
-
-    def _best_classes(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:
-        """The largest class probabilities (n, k) of detections, and their labels."""
-        count = min(self.keep_observations, probabilities.shape[1] - 1)
-        return probabilities[:, :-1].float().topk(count)
-
-    def _embed_detections(
-        self, feats: PackedMaps, detections: list, samples: list, rescaled: bool
-    ) -> None:
-        """Add ``embeds`` to the detections of each image, and ``cls_embeds`` if there is a head.
-
-        Without one the class embeddings are those of the text branch. What neither the tracker nor
-        the observations want is left out.
-        """
-        boxes = [
-            scale_boxes(dets.bboxes, sample.scale_factor) if rescaled else dets.bboxes
-            for dets, sample in zip(detections, samples, strict=True)
-        ]
-        heads = dict(embeds=self.track_head, cls_embeds=self.class_head)
-        wanted = {*self.tracker.fields, *(["embeds"] if self.keep_observations else [])}
-        for name, head in heads.items():
-            if head is not None and name in wanted:
-                rows = self._embed(head, feats, bbox2roi(boxes)).split([len(b) for b in boxes])
-                for dets, own in zip(detections, rows, strict=True):
-                    dets[name] = own
-
-    def _convert_keys(self, state_dict: dict, prefix: str, *args) -> None:
-        super()._convert_keys(state_dict, prefix, *args)
-        if not prefix:
-            convert_tracker_keys(state_dict)
-
-
-def in_order(places: Sequence[Sequence[int]], parts: Sequence[Sequence[T]]) -> list[T]:
-    """Join what belongs to the images of each view, in the order of the batch.
-
-    Args:
-        places: Places in the batch of the images of each view.
-        parts: As many items for each.
-    """
-    found = {
-        place: item
-        for images, items in zip(places, parts, strict=True)
-        for place, item in zip(images, items, strict=True)
-    }
-    return [found[place] for place in range(len(found))]
+        return super().predict(batch_inputs, batch_data_samples, rescale)

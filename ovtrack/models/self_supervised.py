@@ -13,7 +13,8 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from ovtrack.models.clustering import kmeans, modal_cluster
-from ovtrack.models.ovtrack import OVTrack, in_order
+from ovtrack.models.embedding_tracker import in_order
+from ovtrack.models.ovtrack import OVTrack
 from vovtrack.errors import InputError, one_of
 from vovtrack.registry import MODELS
 
@@ -81,11 +82,12 @@ class SelfSupervisedOVTrack(OVTrack):
         super().__init__(**kwargs)
         one_of("clusters", clusters, ("modal", "each"))
         one_of("coordinates", coordinates, ("input", "source"))
-        best = self.roi_head.best_score()
+        head = self.detector.roi_head
+        best = head.best_score()
         if score_thr is not None and score_thr > best:
             raise InputError(
                 f"model.score_thr={score_thr}: no object would take part, for scores are at most "
-                f"{best:.4g} with {type(self.roi_head.score_rule).__name__} and "
+                f"{best:.4g} with {type(head.score_rule).__name__} and "
                 f"{len(self.vocabulary)} classes. Choose a smaller threshold, or None."
             )
         if self.class_head is not None:
@@ -119,7 +121,7 @@ class SelfSupervisedOVTrack(OVTrack):
         for view in self.look(batch_inputs, batch_data_samples, num_views=length):
             with torch.no_grad():
                 own = [metas[image] for image in view.images]
-                objects = self.select(self.roi_head.detect(view.feats, view.proposals, own))
+                objects = self.select(self.detector.detect(view.feats, view.proposals, own))
             places.append(view.images)
             found.append(objects)
             embeds.append(self.embed_view(view, [instances.bboxes for instances in objects]))

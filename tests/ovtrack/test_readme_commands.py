@@ -108,7 +108,11 @@ def losses(work_dir: Path) -> list[dict]:
 
 def moved(before: Path, after: Path) -> set[str]:
     """Parts whose weights differ."""
-    first, second = (load_checkpoint_file(path)["state_dict"] for path in (before, after))
+    first, second = (
+        {name.removeprefix("detector."): value for name, value in content["state_dict"].items()}
+        for content in map(load_checkpoint_file, (before, after))
+    )
+    assert first.keys() & second.keys()
     return {
         name.split(".")[0]
         for name in first.keys() & second.keys()

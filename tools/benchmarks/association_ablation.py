@@ -68,7 +68,8 @@ ROWS = {
     "rate": Row("corrected, with the released learning rate", options=(
         "optim_wrapper.optimizer.lr=1e-7",)),
     "statistics": Row("... with drifting batch statistics", options=(
-        "model.frozen_bn=train", "model.separate_views=True", "model.backbone.norm_eval=True")),
+        "model.frozen_bn=train", "model.separate_views=True",
+        "model.detector.backbone.norm_eval=True")),
     "clusters": Row("... in 8 clusters", options=("model.num_clusters=8",)),
     "start": Row("... cycles from the larger frame", options=("model.cycle_loss.start=larger",)),
     "places": Row("... with the released spatial targets", options=(

@@ -52,9 +52,8 @@ def found_objects(model, cfg, ann_file: Path, frames: Path) -> dict[int, list]:
             dict(inputs=[item["inputs"]], data_samples=[item["data_samples"]])
         )
         sample = batch["data_samples"][0]
-        feats = model.extract_feat(batch["inputs"])
-        proposals = model.rpn_head.predict(feats, [sample], rescale=False)
-        (found,) = model.select(model.roi_head.detect(feats, proposals, [sample.metainfo]))
+        feats, proposals = model.detector.propose(batch["inputs"], [sample])
+        (found,) = model.select(model.detector.detect(feats, proposals, [sample.metainfo]))
         rois = torch.cat([torch.zeros(len(found), 1), found.bboxes], dim=1)
         known = truth[sample.img_id]
         boxes = torch.tensor([box for _, box in known], dtype=torch.float32).reshape(-1, 4)

@@ -30,13 +30,14 @@ CONFIG = "configs/ovtrack-teta/ovtrack_r50_reverse_without_inference.py"
 def build(args: argparse.Namespace, published: bool):
     """The R50 tracker; the published one proposes, decodes and pools with mmdet's parts."""
     cfg = Config.fromfile(args.config)
+    detector = cfg.model.detector
     if published:
-        cfg.model.rpn_head.type = "RPNHead"
-        cfg.model.roi_head.bbox_roi_extractor.type = "SingleRoIExtractor"
-        for head in (cfg.model.rpn_head, cfg.model.roi_head.bbox_head):
+        detector.rpn_head.type = "RPNHead"
+        detector.roi_head.bbox_roi_extractor.type = "SingleRoIExtractor"
+        for head in (detector.rpn_head, detector.roi_head.bbox_head):
             head.bbox_coder.type = "DeltaXYWHBBoxCoder"
-    cfg.model.backbone.init_cfg = None
-    cfg.model.test_cfg.rpn.max_per_img = args.proposals
+    detector.backbone.init_cfg = None
+    detector.test_cfg.rpn.max_per_img = args.proposals
     return MODELS.build(cfg.model).eval()
 
 
@@ -97,10 +98,11 @@ class Clock:
 def reference_frame(model, image, sample, clock: Clock) -> tuple[torch.Tensor, ...]:
     """The published path."""
     clock.start()
-    feats = clock("backbone + FPN", lambda: model.extract_feat(image))
-    proposals = clock("RPN", lambda: model.rpn_head.predict(feats, [sample], rescale=False))
-    feats = feats[: model.roi_head.bbox_roi_extractor.num_inputs]
-    dets = clock("RoI head", lambda: detect(model, feats, proposals, sample))
+    detector = model.detector
+    feats = clock("backbone + FPN", lambda: detector.extract_feat(image))
+    proposals = clock("RPN", lambda: detector.rpn_head.predict(feats, [sample], rescale=False))
+    feats = feats[: detector.roi_head.bbox_roi_extractor.num_inputs]
+    dets = clock("RoI head", lambda: detect(detector, feats, proposals, sample))
     rois = bbox2roi([scale_boxes(dets[0], sample.scale_factor)])
     embeds = clock("embeddings", lambda: model.embed(feats, rois))
     tracker = LoopTracker(0.33, 30, 0.4)
@@ -110,9 +112,9 @@ def reference_frame(model, image, sample, clock: Clock) -> tuple[torch.Tensor, .
 
 def watch_stages(model, clock: Clock) -> None:
     """Time the parts of ``model.predict`` where they are called."""
-    head = model.roi_head
-    clock.watch(model, "extract_feat", "backbone + FPN")
-    clock.watch(model.rpn_head, "predict", "RPN")
+    head = model.detector.roi_head
+    clock.watch(model.detector, "extract_feat", "backbone + FPN")
+    clock.watch(model.detector.rpn_head, "predict", "RPN")
     clock.watch(head.bbox_roi_extractor, "prepare", "RoI head")
     clock.watch(head, "detect", "RoI head")
     clock.watch(model, "embed", "embeddings")
@@ -131,7 +133,7 @@ def our_frame(model, image, sample, clock: Clock) -> tuple[torch.Tensor, ...]:
 
 @torch.no_grad()
 def compare_regions(slow, fast, image, fast_image, sample, autocast) -> str:
-    """How differently both models describe the same proposals of the same image."""
+    """How differently both detectors describe the same proposals of the same image."""
     feats = slow.extract_feat(image)
     proposals = slow.rpn_head.predict(feats, [sample], rescale=False)
     rois = bbox2roi([proposals[0].bboxes])
@@ -186,7 +188,7 @@ def main() -> None:
     slow_clock, fast_clock = Clock(), Clock()
     watch_stages(fast, fast_clock)
     passed: list[int] = []
-    fast.roi_head.bbox_head.image_branch.register_forward_hook(
+    fast.detector.roi_head.bbox_head.image_branch.register_forward_hook(
         lambda _, regions, __: passed.append(len(regions[0]))
     )
     for _ in range(1 + args.repeats):
@@ -198,7 +200,8 @@ def main() -> None:
     print(f"image branch: {sum(passed)} of {args.proposals} regions, in {len(passed)} rounds")
     print(agreement(ours, theirs))
     fast_clock.start()
-    print(compare_regions(model, fast, image, fast_image, sample, autocast))
+    detectors = model.detector, fast.detector
+    print(compare_regions(*detectors, image, fast_image, sample, autocast))
 
 
 def report(slow: dict[str, float], fast: dict[str, float]) -> None:

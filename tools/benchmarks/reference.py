@@ -19,7 +19,7 @@ def detect(model, feats: tuple[Tensor, ...], proposals: list, sample) -> tuple[T
     """Boxes, scores and labels of one image, as the published head computes them.
 
     Args:
-        model: With mmdet's own RoI extractor.
+        model: A detector with mmdet's own RoI extractor.
         feats: The maps that it pools from.
         proposals: Of the one image.
         sample: With ``img_shape`` and ``scale_factor``.

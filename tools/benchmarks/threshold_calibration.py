@@ -70,16 +70,14 @@ def describe(model, cfg, annotations: Path, images: Path, limit: int) -> list[Fr
         batch = model.data_preprocessor(
             dict(inputs=[item["inputs"]], data_samples=[item["data_samples"]])
         )
-        feats = model.extract_feat(batch["inputs"])
-        proposals = model.rpn_head.predict(feats, batch["data_samples"], rescale=False)
+        feats, proposals = model.detector.propose(batch["inputs"], batch["data_samples"])
         rois = torch.cat([torch.zeros(len(proposals[0]), 1), proposals[0].bboxes], dim=1)
-        feats = model.roi_head.bbox_roi_extractor.prepare(feats)
         record = records[item["data_samples"].img_id]
         found = [i for i in record["instances"] if not i["ignore_flag"]]
         frames.append(
             Frame(
                 rois,
-                model.roi_head.describe(feats, rois),
+                model.detector.roi_head.describe(feats, rois),
                 batch["data_samples"][0].metainfo,
                 torch.tensor([i["bbox"] for i in found], dtype=torch.float32).reshape(-1, 4),
                 [vocabulary.names[i["bbox_label"]] for i in found],
@@ -97,8 +95,8 @@ def judge(
     model.set_classes(list(names))
     scores, right, objects = [], [], 0
     for frame in frames:
-        judged = model.roi_head.classify(frame.rois, frame.outputs)
-        found = model.roi_head.select(judged, frame.meta, True)
+        judged = model.detector.roi_head.classify(frame.rois, frame.outputs)
+        found = model.detector.roi_head.select(judged, frame.meta, True)
         known = [name in names for name in frame.names]
         objects += sum(known)
         free = torch.tensor(known, dtype=bool)
@@ -156,7 +154,7 @@ def main() -> None:
     args = parser.parse_args()
     model, cfg = load_model(args.config, args.checkpoint)
     annotations = args.world / "lvis/annotations/val.json"
-    rule = model.roi_head.score_rule
+    rule = model.detector.roi_head.score_rule
     # Everything that any of the thresholds could keep.
     rule.probabilities = rule.probabilities._replace(detect=float(THRESHOLDS[0]))
     with torch.inference_mode():
@@ -172,7 +170,7 @@ def main() -> None:
                 np.concatenate([p[1] for p in parts]),
                 sum(p[2] for p in parts),
             )
-            defaults[size] = model.roi_head.score_thresholds().draw
+            defaults[size] = model.detector.roi_head.score_thresholds().draw
     print("| names | default threshold | F1 | best threshold | F1 | lost |")
     print("|---:|---:|---:|---:|---:|---:|")
     for size, curve in curves.items():

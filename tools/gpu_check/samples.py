@@ -58,18 +58,18 @@ def build(path: str) -> tuple[nn.Module, Config]:
     if cfg.model.type == "PromptLearner":
         return prompt_learner(cfg), cfg
     mini = "/mini/" in path
-    cfg.model.backbone.init_cfg = None
+    detector = cfg.model.get("detector", cfg.model)
+    detector.backbone.init_cfg = None
     torch.manual_seed(0)
     if not mini and cfg.model.type == "SelfSupervisedOVTrack":
         # With random weights the detector is sure of nothing.
-        cfg.model.roi_head.update(thresholds=None, score_factor=None)
-        cfg.model.test_cfg.rcnn.score_thr = 0.0
+        detector.roi_head.score_rule.uniform_factor = 0.0
         cfg.model.score_thr = None
     model = MODELS.build(cfg.model)
     if mini:
         model.load_state_dict(load_checkpoint_file(WEIGHTS), strict=False)
         return model, cfg
-    head = model.roi_head
+    head = getattr(model, "detector", model).roi_head
     dims = head.classifier.bank.shape[1]
     model.set_classes(model.vocabulary, torch.randn(len(model.vocabulary), dims))
     if head.state_attention is not None:
@@ -98,8 +98,9 @@ def batch(model: nn.Module, height: int, width: int) -> dict:
     """
     if isinstance(model, PromptLearner):
         return region_batch(model)
-    dims = model.roi_head.classifier.bank.shape[1]
-    visible = (~model.roi_head.hidden_classes[:-1]).nonzero()[:, 0].cpu()
+    head = getattr(model, "detector", model).roi_head
+    dims = head.classifier.bank.shape[1]
+    visible = (~head.hidden_classes[:-1]).nonzero()[:, 0].cpu()
     frames, truth = render_clip(seed=3, num_frames=FRAMES, width=width, height=height)
     generator = torch.Generator().manual_seed(0)
     shape, inputs, samples = (height, width), [], []

@@ -57,7 +57,7 @@ def count_costs(cfg: Config, scale: tuple[int, int] | None = None, seed: int = 0
         with counter:
             model.predict(image, [sample])
     total = counter.get_total_flops()
-    sizes = {name: _size(part) for name, part in model.named_children() if _size(part)}
+    sizes = {name: _size(part) for name, part in _parts(model).items() if _size(part)}
     costs = [Cost(name, size, flops[name]) for name, size in sizes.items()]
     rest = Cost("other", 0, total - sum(cost.flops for cost in costs))
     return [*costs, *([rest] if rest.flops else []), Cost("total", _size(model), total)]
@@ -72,7 +72,7 @@ def _watch(model: nn.Module, counter: FlopCounterMode) -> Counter[str]:
     flops: Counter[str] = Counter()
     depth: Counter[str] = Counter()
     begun: dict[str, int] = {}
-    for name, part in model.named_children():
+    for name, part in _parts(model).items():
 
         def enter(*_, name: str = name) -> None:
             begun[name] = begun[name] if depth[name] else counter.get_total_flops()
@@ -87,6 +87,13 @@ def _watch(model: nn.Module, counter: FlopCounterMode) -> Counter[str]:
             module.register_forward_pre_hook(enter)
             module.register_forward_hook(leave)
     return flops
+
+
+def _parts(model: nn.Module) -> dict[str, nn.Module]:
+    """The parts of a model by name, those of its detector one by one."""
+    parts = dict(model.named_children())
+    detector = parts.pop("detector", None)
+    return {**(dict(detector.named_children()) if detector is not None else {}), **parts}
 
 
 def _size(module: nn.Module) -> int:

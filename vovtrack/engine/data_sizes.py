@@ -118,6 +118,7 @@ def _measure(path: Path, cfg: Config, part: Mapping[str, Any]) -> None:
             DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmdet"),
         ):
             model = MODELS.build(copy.deepcopy(part))
+            model = getattr(model, "detector", model)
             if hasattr(model, "extract_feat"):
                 width, height = _largest_image(cfg)
                 with FlopCounterMode(display=False) as counter:

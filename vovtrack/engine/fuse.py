@@ -63,7 +63,8 @@ def compile_features(model: nn.Module) -> nn.Module:
     A second size of images makes it translate again, for any size.
 
     Args:
-        model: A model with a ``backbone`` and perhaps a ``neck``; it is changed in place.
+        model: A model whose ``detector``, or which itself, has a ``backbone`` and perhaps a
+            ``neck``; it is changed in place.
 
     Returns:
         The same model.
@@ -80,9 +81,10 @@ def compile_features(model: nn.Module) -> nn.Module:
             f"({str(error).splitlines()[0]}): install a C++ compiler and name it by CXX, "
             "or do without --compile."
         ) from error
+    detector = getattr(model, "detector", model)
     for name in ("backbone", "neck"):
-        if getattr(model, name, None) is not None:
-            getattr(model, name).compile()
+        if getattr(detector, name, None) is not None:
+            getattr(detector, name).compile()
     return model
 
 

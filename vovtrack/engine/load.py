@@ -141,6 +141,7 @@ def _existing(checkpoint: str | Path) -> Path:
 
 def without_pretraining(cfg: Config) -> Config:
     """The checkpoint holds all weights: nothing needs to be fetched for the backbone."""
-    if "backbone" in cfg.model:
-        cfg.model.backbone.init_cfg = None
+    detector = cfg.model.get("detector", cfg.model)
+    if "backbone" in detector:
+        detector.backbone.init_cfg = None
     return cfg

@@ -57,24 +57,25 @@ def declare(options: OldOptions) -> None:
         known.update(new)
 
 
-def translate(config: Config, key: str, text: str) -> tuple[list[Pair], str | None]:
+def translate(
+    config: Config, key: str, text: str, place: Callable[[str], str] = str
+) -> tuple[list[Pair], str | None]:
     """What an option of any age is today.
 
     Args:
         config: The config that it is for.
         key: Its key; wrappers of datasets (``data.train.dataset.dataset``) may be left out.
         text: Its value as typed.
+        place: Tells where in the config a key of today lies.
 
     Returns:
-        Keys with their texts, and a notice for the user if the option is an old one.
+        Keys with their texts, and a notice for the user if they are not what was typed.
 
     Raises:
         InputError: An old option that has no counterpart, or not for this value.
     """
     name = re.sub(r"^(data\.(?:train|val|test))(?:\.dataset)+\.", r"\1.", key)
     found = _lookup(name)
-    if found is None:
-        return [(key, text)], None
     if found in OLD.gone:
         raise InputError(f"Option '{key}={text}': {OLD.gone[found]}.")
     if found in OLD.settled:
@@ -82,13 +83,18 @@ def translate(config: Config, key: str, text: str) -> tuple[list[Pair], str | No
         if literal(text) != value:
             raise InputError(f"Option '{key}={text}': {reason}; leave the option out.")
         return [], f"Option '{key}={text}' says what is always so here."
-    if found in OLD.translated:
+    if found is None:
+        pairs = [(key, text)]
+    elif found in OLD.translated:
         pairs = OLD.translated[found](config, name, text)
     else:
         rest = name.removeprefix(found) if found.endswith(".") else ""
         pairs = [(new + rest, text) for new in OLD.renamed[found]]
     if not pairs:
         return [], f"Option '{key}={text}' says what this config does anyway."
+    pairs = [(place(new), same) for new, same in pairs]
+    if pairs == [(key, text)]:
+        return pairs, None
     meant = " and ".join(new if same == text else f"{new}={same}" for new, same in pairs)
     return pairs, f"Option '{key}' is now '{meant}'."
 

@@ -1,9 +1,10 @@
 """Command-line options of configs: old names translated, unknown names and wrong types refused.
 
-``--cfg-options key=value ...`` changes a loaded config. Three things keep that honest:
+``--cfg-options key=value ...`` changes a loaded config. Four things keep that honest:
 
 * an option name of the original command lines (``total_epochs=10``) is translated, and the user is
   told the new name, or refused with what to type instead: :mod:`vovtrack.engine.old_options`;
+* a key that the model does not know and its detector does is meant for the detector;
 * a key that the config does not know is an :class:`~vovtrack.errors.InputError` naming the nearest
   keys, never a silent extra key;
 * a value of another type than the one it replaces (a word for a number) is refused.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from mmengine import registry as base_registry
@@ -30,6 +32,7 @@ _ROOTS = {
     *("model_wrapper_cfg", "find_unused_parameters", "sync_bn", "resume_from", "tta"),
 }
 """The first words of keys that a run reads; others matter only while a file is parsed."""
+_DETECTOR = "model.detector."
 
 
 def apply_options(
@@ -54,8 +57,9 @@ def apply_options(
     typed = _translate_masks(config, _split(cfg_options), notices)
     typed = _translate_resumption(typed, notices)
     typed += [(f"test_evaluator.{key}", text) for key, text in _split(eval_options)]
+    place = partial(_inside_detector, config)
     for key, text in typed:
-        pairs, notice = translate(config, key, text)
+        pairs, notice = translate(_without_nesting(config), key, text, place)
         notices += [notice.replace("'test_evaluator.", "'", 1)] if notice else []
         pairs = [(_inside_wrappers(config, new), value) for new, value in pairs]
         # Of several places that an option acts at, a config may lack some.
@@ -73,7 +77,8 @@ def dotted_keys(config: Config) -> list[str]:
 def settable_keys(config: Config) -> dict[str, Any]:
     """The keys that options can set, with their values; a list of plain values is one."""
     roots = {key: value for key, value in config.to_dict().items() if key in _ROOTS}
-    return {k: v for k, v in _settable(roots) if _missing_part(config, k) is None}
+    flat = _without_nesting(config)
+    return {k: v for k, v in _settable(roots) if _missing_part(flat, k) is None}
 
 
 def _settable(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -125,6 +130,26 @@ def _inside_wrappers(config: Config, key: str) -> str:
     return key
 
 
+def _inside_detector(config: Config, key: str) -> str:
+    """The same key of the model's detector, if that knows it and the model itself does not."""
+    root, _, rest = key.partition(".")
+    model = config.get("model") or {}
+    detector = model.get("detector")
+    name = rest.partition(".")[0]
+    if root != "model" or not isinstance(detector, dict) or name in model:
+        return key
+    own = _accepts(model, name) and name not in detector
+    return key if own or not _accepts(detector, name) else f"{_DETECTOR}{rest}"
+
+
+def _without_nesting(config: Config) -> Config:
+    """The config as if its model were a detector itself, as the old option names are meant."""
+    model = config.get("model") or {}
+    if not isinstance(model.get("detector"), dict):
+        return config
+    return Config({**config.to_dict(), "model": {**model["detector"], **model}})
+
+
 def _translate_masks(config: Config, typed: list[Pair], notices: list[str]) -> list[Pair]:
     """Replace the class masks, and the parse-time variable ``vocabulary``, by where they act."""
     masks = {key: boolean(key, text) for key, text in typed if key in OLD.masks}
@@ -165,7 +190,7 @@ def _set(config: Config, key: str, text: str, typed: Pair) -> None:
         typed: Key and value as the user typed them, for messages.
     """
     option = "=".join(typed)
-    if (missing := _missing_part(config, key)) is not None:
+    if (missing := _missing_part(_without_nesting(config), key)) is not None:
         raise InputError(
             f"Option '{option}': this config has no {missing}, so it would change nothing; "
             "leave the option out."
@@ -183,11 +208,12 @@ def _set(config: Config, key: str, text: str, typed: Pair) -> None:
         container[int(last) if listed else last] = value
 
 
-def _missing_part(config: Config, key: str) -> str | None:
-    """What a config lacks for a key to have an effect, None if nothing."""
+def _missing_part(flat: Config, key: str) -> str | None:
+    """What a config, without nesting, lacks for a key to have an effect; None if nothing."""
+    key = key.replace(_DETECTOR, "model.", 1)
     for part, (needed, name) in OLD.parts.items():
         concerned = key == part or (part.endswith(".") and key.startswith(part))
-        if concerned and not _has(config, needed):
+        if concerned and not _has(flat, needed):
             return name
     return None
 
@@ -286,14 +312,14 @@ def _unknown(config: Config, key: str, typed: str) -> str:
             f"Option '{key}' is a variable read only while the config file is parsed; "
             f"setting it afterwards would change nothing.{where}"
         )
-    if typed != key:
+    if typed not in (key, key.replace(_DETECTOR, "model.", 1)):
         return (
             f"Option '{typed}' is now '{key}', which this config does not have: "
             "leave the option out."
         )
     same_leaf = [k for k in settable if k.split(".")[-1] == key.split(".")[-1]]
     hint = did_you_mean(key, same_leaf, cutoff=0) or did_you_mean(key, [*settable, *OLD.names()])
-    return f"Unknown option '{key}': the config has no such key.{hint}"
+    return f"Unknown option '{typed}': the config has no such key.{hint}"
 
 
 def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

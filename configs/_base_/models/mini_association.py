@@ -15,5 +15,6 @@ association = dict(
     ),
     pair_sampler=dict(sampler=dict(num=64)),
     tracker=dict(match_score_thr=0.35, momentum_embed=0.4),
-    train_cfg=None,
+    # Without its own losses the detector needs no settings of them.
+    detector=dict(train_cfg=None),
 )

@@ -1,5 +1,5 @@
 """The small detector, frozen, with an embedding head and a tracker."""
 
-_base_ = ["mini_detector.py", "mini_association.py"]
+_base_ = ["mini_detector_part.py", "mini_association.py"]
 
 model = {{_base_.association}}

@@ -2,4 +2,4 @@
 
 _base_ = "ovtrack_r50_self_train_fintune_adding_spatial_without_inference_ratio1.0.py"
 
-model = dict(roi_head=dict(fusion=dict(novel_mask="novel")))
+model = dict(detector=dict(roi_head=dict(fusion=dict(novel_mask="novel"))))

@@ -7,17 +7,19 @@ in the wrong order, so that occluded objects would count more; here the favourab
 _base_ = "ovtrack_r50_self_train_fintune_adding_spatial_without_inference_ratio1.0.py"
 
 model = dict(
-    roi_head=dict(
-        state_scoring=dict(
-            type="StateWeighting",
-            text_encoder=dict(
-                type="ClipEncoder",
-                model="ViT-B-32-quickgelu",
-                pretrained="openai",
-                templates="name",
+    detector=dict(
+        roi_head=dict(
+            state_scoring=dict(
+                type="StateWeighting",
+                text_encoder=dict(
+                    type="ClipEncoder",
+                    model="ViT-B-32-quickgelu",
+                    pretrained="openai",
+                    templates="name",
+                ),
+                branches=("text", "image"),
+                scale=1.0,
             ),
-            branches=("text", "image"),
-            scale=1.0,
-        ),
-    )
+        )
+    ),
 )

@@ -19,13 +19,13 @@ def build():
     cfg = load_config(
         "configs/ovtrack-custom/ovtrack_r50_custom.py",
         cfg_options=[
-            "model.roi_head.classifier.text_encoder.model=configs/mini/clip_mini.json",
-            "model.roi_head.classifier.text_encoder.pretrained="
+            "model.detector.roi_head.classifier.text_encoder.model=configs/mini/clip_mini.json",
+            "model.detector.roi_head.classifier.text_encoder.pretrained="
             "saved_models/mini/clip_mini.safetensors",
-            "model.roi_head.classifier.text_encoder.templates=name",
-            "model.roi_head.classifier.embed_dims=64",
-            "model.roi_head.bbox_head.branch.embed_dims=64",
-            "model.test_cfg.rpn.max_per_img=50",
+            "model.detector.roi_head.classifier.text_encoder.templates=name",
+            "model.detector.roi_head.classifier.embed_dims=64",
+            "model.detector.roi_head.bbox_head.branch.embed_dims=64",
+            "model.detector.test_cfg.rpn.max_per_img=50",
         ],
     )
     torch.manual_seed(0)
@@ -35,12 +35,13 @@ def build():
 def test_two_names_among_those_of_lvis(repository):
     model = build()
     model.set_classes(NAMES)
-    classifier = model.roi_head.classifier
+    classifier = model.detector.roi_head.classifier
     assert "car_(automobile)" not in classifier.competitors
     assert 1150 < len(classifier.competitors) < 1203
     # OVTrack's demonstration: image^0.7 text^0.3.
-    fused = model.roi_head.fusion(
-        *torch.tensor([[[0.2, 0.3, 0.5]], [[0.05, 0.45, 0.5]]]).log(), model.roi_head.text_weights
+    fused = model.detector.roi_head.fusion(
+        *torch.tensor([[[0.2, 0.3, 0.5]], [[0.05, 0.45, 0.5]]]).log(),
+        model.detector.roi_head.text_weights,
     )
     torch.testing.assert_close(fused[0, 0], torch.tensor(0.05**0.7 * 0.2**0.3))
     given = model.tracker.thresholds
@@ -56,8 +57,8 @@ def test_two_names_among_those_of_lvis(repository):
 def test_the_context_is_encoded_once_for_all_lists_of_names(repository, monkeypatch):
     first = build()
     first.set_classes(NAMES)
-    context = first.roi_head.classifier.context_embeds()
-    rows = dict(zip(first.roi_head.classifier.competitors, context, strict=True))
+    context = first.detector.roi_head.classifier.context_embeds()
+    rows = dict(zip(first.detector.roi_head.classifier.competitors, context, strict=True))
 
     def refuse(*_):
         raise AssertionError("no sentence needs to be read")
@@ -65,7 +66,7 @@ def test_the_context_is_encoded_once_for_all_lists_of_names(repository, monkeypa
     monkeypatch.setattr(ClipEncoder, "_encode", refuse)
     second = build()
     second.set_classes(["a dog with a hat"])
-    classifier = second.roi_head.classifier
+    classifier = second.detector.roi_head.classifier
     assert "dog" not in classifier.competitors and "car_(automobile)" in classifier.competitors
     shared = [name in rows for name in classifier.competitors]
     expected = torch.stack([rows[name] for name in classifier.competitors if name in rows])

@@ -29,22 +29,23 @@ def build(path: str, tracker: str | None = None):
     """The model of a config with few regions and a shallow backbone: the same code, less work."""
     cfg = load_config(path)
     model = cfg.model
+    detector = model.detector
     if "mini" not in path:
-        model.backbone.update(depth=18, init_cfg=None)
-        model.neck.in_channels = [64, 128, 256, 512]
-    model.test_cfg.rpn.max_per_img = 12
+        detector.backbone.update(depth=18, init_cfg=None)
+        detector.neck.in_channels = [64, 128, 256, 512]
+    detector.test_cfg.rpn.max_per_img = 12
     # An untrained detector is sure of nothing.
-    rule = model.roi_head.score_rule
+    rule = detector.roi_head.score_rule
     rule["uniform_factor" if "uniform_factor" in rule else "detect"] = 0.0
     rule.update(link=0.0, init=0.0, draw=0.0)
-    model.test_cfg.rcnn.update(max_per_img=6)
+    detector.test_cfg.rcnn.update(max_per_img=6)
     model.update({name: None for name in ("score_thr", "max_overlap") if name in model})
     model.pair_sampler.sampler.num = 8
     if tracker is not None:
         model.tracker = load_config(f"configs/_base_/trackers/{tracker}.py").model.tracker
     torch.manual_seed(0)
     built = MODELS.build(model)
-    classes, dims = len(built.vocabulary), built.roi_head.classifier.bank.shape[1]
+    classes, dims = len(built.vocabulary), built.detector.roi_head.classifier.bank.shape[1]
     built.set_classes(built.vocabulary, torch.randn(classes, dims))
     return built
 

@@ -53,7 +53,7 @@ def recorded(golden):
 @pytest.fixture(scope="module")
 def feats(model, image):
     with torch.no_grad():
-        return model.extract_feat(image(0))
+        return model.detector.extract_feat(image(0))
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +94,11 @@ def test_fpn_maps(feats, recorded):
 
 @torch.no_grad()
 def test_rpn_maps_and_proposals(model, feats, recorded):
-    scores, deltas = model.rpn_head(feats)
+    scores, deltas = model.detector.rpn_head(feats)
     for level in range(5):
         assert_close(scores[level][0], recorded[f"rpn_cls{level}"])
         assert_close(deltas[level][0], recorded[f"rpn_reg{level}"])
-    proposals = model.rpn_head.predict(feats, [sample(0)], rescale=False)[0]
+    proposals = model.detector.rpn_head.predict(feats, [sample(0)], rescale=False)[0]
     assert len(proposals) == recorded["num_proposals"]
     first = torch.cat([proposals.bboxes, proposals.scores[:, None]], dim=1)[:64]
     assert_close(first, recorded["proposals"])
@@ -107,11 +107,11 @@ def test_rpn_maps_and_proposals(model, feats, recorded):
 @torch.no_grad()
 def test_region_descriptions(model, feats, recorded, device):
     rois = bbox2roi([torch.from_numpy(recorded["rois"]).to(device)])
-    outputs = model.roi_head.describe(feats, rois)
+    outputs = model.detector.roi_head.describe(feats, rois)
     assert_close(outputs.bbox_pred, recorded["bbox_pred"])
     assert_close(outputs.text_embeds, recorded["text_embed"])
     assert_close(outputs.image_embeds, recorded["image_embed"])
-    assert_close(model.roi_head.class_probabilities(outputs), recorded["cls_score"])
+    assert_close(model.detector.roi_head.class_probabilities(outputs), recorded["cls_score"])
     assert_close(model.embed(feats, rois), recorded["track_embed"])
 
 

@@ -32,7 +32,7 @@ def make(repo_root, name="ovtrack_self_supervised", **changes):
     classes = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
     model.set_classes(model.vocabulary, F.normalize(classes, dim=1))
     # An untrained detector is sure of nothing.
-    model.roi_head.score_rule = ProbabilityScores(detect=0.0)
+    model.detector.roi_head.score_rule = ProbabilityScores(detect=0.0)
     model.score_thr = None
     return model.train()
 
@@ -81,7 +81,7 @@ def test_statistics_of_neck_and_box_head_drift_as_released(repo_root):
     changed = {
         name for name, value in model.named_buffers() if not torch.equal(value, before[name])
     }
-    assert {name.split(".")[0] for name in changed} == {"neck", "roi_head"}
+    assert {name.split(".")[1] for name in changed} == {"neck", "roi_head"}
 
 
 def test_a_batch_is_the_mean_of_its_clips(model):
@@ -182,7 +182,7 @@ def test_who_takes_part(model):
 
 def test_a_threshold_that_no_score_reaches_is_refused(repo_root):
     cfg = Config.fromfile(repo_root / "configs/mini/ovtrack_self_supervised.py").model
-    cfg.roi_head.score_rule = dict(type="RepeatedSoftmaxScores")
+    cfg.detector.roi_head.score_rule = dict(type="RepeatedSoftmaxScores")
     with pytest.raises(InputError, match=r"score_thr=0.3: .* at most 0.04\d+ with .* 64 classes"):
         MODELS.build(cfg)
     cfg.score_thr = 0.02

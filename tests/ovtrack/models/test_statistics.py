@@ -27,11 +27,13 @@ SHAPES = (96, 128), (64, 96), (96, 96), (64, 128)
 def make(repo_root, name: str, **changes):
     cfg = Config.fromfile(repo_root / f"configs/mini/{name}.py").model
     cfg.update(changes)
-    cfg.backbone.norm_eval = True
+    cfg.detector.backbone.norm_eval = True
     model = MODELS.build(cfg)
     names = [f"class {i}" for i in range(len(model.vocabulary))]
     model.set_classes(names, F.normalize(normal((len(names), 64), "classes"), dim=1))
-    shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
+    weights = model.state_dict().items()
+    # Each tensor is drawn by its name in a released file.
+    shapes = {key.removeprefix("detector."): list(value.shape) for key, value in weights}
     model.load_state_dict(seeded_state_dict(shapes, "a"))
     return model.train()
 
@@ -63,9 +65,9 @@ class PlainNorms:
     """Convolutions with batch norm in train mode, of plain torch modules that start like ours."""
 
     def __init__(self, model) -> None:
-        self.weights = {name: p.detach().clone() for name, p in model.named_parameters()}
+        self.weights = {name: p.detach().clone() for name, p in model.detector.named_parameters()}
         self.norms = {}
-        for name, module in model.named_modules():
+        for name, module in model.detector.named_modules():
             if isinstance(module, _BatchNorm):
                 plain = torch.nn.BatchNorm2d(module.num_features)
                 plain.load_state_dict(module.state_dict())
@@ -89,15 +91,15 @@ class PlainNorms:
 @torch.no_grad()
 def view_by_view(model, inputs, samples, views: int, heads: bool) -> dict[str, _BatchNorm]:
     """The batch norms after one pass per view, cut to its own size."""
-    plain = PlainNorms(model)
+    plain, detector = PlainNorms(model), model.detector
     for view in range(views):
         height, width = SHAPES[view]
-        feats = plain.neck(model.backbone(inputs[view::views, :, :height, :width]))
+        feats = plain.neck(detector.backbone(inputs[view::views, :, :height, :width]))
         if heads:
             own = samples[view::views]
-            found = model.rpn_head.predict(feats, own, rescale=False)
+            found = detector.rpn_head.predict(feats, own, rescale=False)
             rois = bbox2roi([proposals.bboxes for proposals in found])
-            plain.trunk(model.roi_head.bbox_roi_extractor(feats, rois))
+            plain.trunk(detector.roi_head.bbox_roi_extractor(feats, rois))
     return plain.norms
 
 
@@ -106,7 +108,7 @@ def statistics(model) -> dict[str, torch.Tensor]:
 
 
 def compare(model, expected: dict[str, _BatchNorm]) -> None:
-    for name, module in model.named_modules():
+    for name, module in model.detector.named_modules():
         if isinstance(module, _BatchNorm):
             for field, value in module.named_buffers():
                 wanted = expected[name].get_buffer(field)
@@ -128,8 +130,8 @@ def test_each_view_passes_by_itself(repo_root, config, views, changed, recorded)
     model.loss(inputs, samples)
     compare(model, expected)
     after = statistics(model)
-    assert {n.split(".")[0] for n in after if not torch.equal(after[n], before[n])} == changed
-    norm = model.neck.lateral_convs[0].bn
+    assert {n.split(".")[1] for n in after if not torch.equal(after[n], before[n])} == changed
+    norm = model.detector.neck.lateral_convs[0].bn
     assert norm.num_batches_tracked == views
     torch.testing.assert_close(norm.running_var[:3], torch.tensor(recorded), rtol=1e-4, atol=0)
 

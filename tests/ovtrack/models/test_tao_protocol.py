@@ -16,7 +16,7 @@ from vovtrack.synthetic.boxes_only import BoxStatistics, write_boxes
 def test_all_classes_and_the_ap_of_tracks(repository, tmp_path):
     cfg = load_config("configs/ovtrack-tao/ovtrack_r50_tao.py")
     lvis = Vocabulary.load("lvis_v1")
-    assert Vocabulary.load(cfg.model.vocabulary) == lvis
+    assert Vocabulary.load(cfg.model.detector.vocabulary) == lvis
     write_boxes(tmp_path / "tao", videos=2, statistics=BoxStatistics(frames=3))
     cfg.test_evaluator.update(
         ann_file=str(tmp_path / "tao/gt.json"), out_dir=str(tmp_path / "results")

@@ -81,7 +81,7 @@ def test_two_boxes_leave_as_many_on_both_scales(num_classes, distractor, left, r
 def build(repo_root, **tracker):
     """The mini tracker with released scores and an untrained detector."""
     cfg = Config.fromfile(repo_root / "configs/mini/ovtrack.py").model
-    cfg.roi_head.score_rule = dict(
+    cfg.detector.roi_head.score_rule = dict(
         type="RepeatedSoftmaxScores", uniform_factor=0.0, link=0.1, draw=0.4
     )
     cfg.tracker.update(tracker)
@@ -102,7 +102,7 @@ def test_the_tracker_learns_the_thresholds_of_new_classes(repo_root):
     for count in (3, 200):
         name_classes(model, count)
         given = model.tracker.thresholds
-        assert given == model.roi_head.score_rule.thresholds(count)._replace(init=0.25)
+        assert given == model.detector.roi_head.score_rule.thresholds(count)._replace(init=0.25)
         assert given.link == pytest.approx(np.exp(0.1) / (np.exp(0.1) + count))
 
 
@@ -119,7 +119,7 @@ def predict(model, frame_id: int):
 @pytest.mark.parametrize("metric", ["cosine", "bisoftmax"])
 def test_class_embeddings_reach_the_tracker_that_asks_for_them(metric, repo_root):
     model = build(repo_root, match_metric=metric)
-    model.roi_head.classifier.context = None
+    model.detector.roi_head.classifier.context = None
     name_classes(model, 3)
     model.keep_observations = 2
     found = predict(model, 0)

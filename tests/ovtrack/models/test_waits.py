@@ -22,14 +22,14 @@ ALLOWED = 3
 def make_tracker(repo_root) -> OVOnlineTracker:
     """A small tracker with both branches and random weights, that finds something."""
     cfg = load_config(repo_root / "configs/mini/ovtrack.py").model
-    cfg.roi_head.bbox_head.image_branch = True
-    cfg.roi_head.fusion = dict(type="GeometricScoreFusion", novel_mask="novel")
-    cfg.roi_head.score_rule.update(detect=0.0, link=0.0)
+    cfg.detector.roi_head.bbox_head.image_branch = True
+    cfg.detector.roi_head.fusion = dict(type="GeometricScoreFusion", novel_mask="novel")
+    cfg.detector.roi_head.score_rule.update(detect=0.0, link=0.0)
     cfg.keep_observations = 3
     torch.manual_seed(0)
     model = MODELS.build(cfg)
     model.set_classes(["a", "b", "c"], torch.randn(3, 64))
-    model.roi_head.classifier.competitors = []
+    model.detector.roi_head.classifier.competitors = []
     return OVOnlineTracker(model, resized_to(128, 96))
 
 

@@ -32,10 +32,10 @@ def test_a_folded_model_computes_the_same(model):
     assert not [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     outputs = []
     for one in (model, folded):
-        feats = one.extract_feat(image)
-        extractor = one.roi_head.bbox_roi_extractor
-        for maps in (feats, extractor.prepare(feats)):
-            described = one.roi_head.describe(maps, rois)
+        feats = one.detector.extract_feat(image)
+        head = one.detector.roi_head
+        for maps in (feats, head.bbox_roi_extractor.prepare(feats)):
+            described = head.describe(maps, rois)
             outputs.append((described.bbox_pred, described.text_embeds, one.embed(maps, rois)))
     for other in outputs[1:]:
         for ours, theirs in zip(outputs[0], other, strict=True):

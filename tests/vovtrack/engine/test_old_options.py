@@ -24,6 +24,8 @@ MINI = "configs/mini/detector.py"
 STAGE4 = next(name for name in ORIGINAL if "adding_spatial" in name)
 STATES = STAGE4.replace(".py", "_states.py")
 HEAD = "model.roi_head"
+INNER = "model.detector.roi_head"
+"""The head of a tracker's detector."""
 
 DIFFERENT = {
     "model.pretrained": "the weights to start with are load_from",
@@ -175,7 +177,7 @@ def test_every_original_option_is_answered_and_its_value_is_what_the_config_says
         (STAGE2, f"{HEAD}.train_kd_loss=False", {f"{HEAD}.distillation": None}),
         (STAGE1, f"{HEAD}.fixed_lambda=0.6", {f"{HEAD}.fusion.fixed_text_weight": 0.6}),
         (STAGE1, f"{HEAD}.ensemble=False", {f"{HEAD}.fusion": None}),
-        (STAGE4, f"{HEAD}.dynamic_rcnn_thre=False", {f"{HEAD}.score_rule.uniform_factor": 0.0}),
+        (STAGE4, f"{HEAD}.dynamic_rcnn_thre=False", {f"{INNER}.score_rule.uniform_factor": 0.0}),
         (STAGE1, f"{HEAD}.use_part_layer_to_extract_features=False", {f"{HEAD}.level_map": None}),
         (STAGE2, f"{HEAD}.use_part_layer_to_extract_features=True", {
             f"{HEAD}.level_map": {"reg": (0, 0, 1, 1), "cls": (2, 2, 3, 3)}}),
@@ -187,11 +189,11 @@ def test_every_original_option_is_answered_and_its_value_is_what_the_config_says
             f"{HEAD}.state_attention.pairs": [("clear", "blurred")]}),
         (STAGE2, f"{HEAD}.prompt_prob_level_calc=False", {
             f"{HEAD}.state_attention.low": 0.0, f"{HEAD}.state_attention.high": 1.0}),
-        (STATES, f"{HEAD}.prob_alpha=0.9", {f"{HEAD}.state_scoring.scale": 0.9}),
-        (STATES, f"{HEAD}.two_stage_inference=True", {f"{HEAD}.state_scoring.two_stage": True}),
+        (STATES, f"{HEAD}.prob_alpha=0.9", {f"{INNER}.state_scoring.scale": 0.9}),
+        (STATES, f"{HEAD}.two_stage_inference=True", {f"{INNER}.state_scoring.two_stage": True}),
         (STATES, f"{HEAD}.use_special_prompt_only_on_novel=True", {
-            f"{HEAD}.state_scoring.classes": "novel"}),
-        (STATES, f"{HEAD}.use_special_prompt=False", {f"{HEAD}.state_scoring": None}),
+            f"{INNER}.state_scoring.classes": "novel"}),
+        (STATES, f"{HEAD}.use_special_prompt=False", {f"{INNER}.state_scoring": None}),
         (STAGE2, f"{HEAD}.prompt_prob_train=False", {f"{HEAD}.state_attention": None}),
         (STAGE2, f"{HEAD}.softmax_mode=True", {f"{HEAD}.state_attention.scope": "logits"}),
         (STAGE1, f"{HEAD}.bbox_head.ensemble=False", {f"{HEAD}.bbox_head.image_branch": False}),
@@ -215,7 +217,17 @@ def test_every_original_option_is_answered_and_its_value_is_what_the_config_says
         (STAGE4, f"{HEAD}.iou_thres=0.9", {"model.spatial_loss.iou_thr": 0.9}),
         (STAGE4, f"{HEAD}.spatial_learning_rate=0.1", {"model.spatial_loss.loss_weight": 0.1}),
         (STAGE4, f"{HEAD}.self_train_rcnn.score_thr=0.01", {"model.score_thr": 0.01}),
-        (STAGE4, f"{HEAD}.self_train_rcnn.max_per_img=20", {"model.test_cfg.rcnn.max_per_img": 20}),
+        (STAGE4, f"{HEAD}.self_train_rcnn.max_per_img=20", {
+            "model.detector.test_cfg.rcnn.max_per_img": 20}),
+        (STAGE4, "model.test_cfg.rcnn.max_per_img=110", {
+            "model.detector.test_cfg.rcnn.max_per_img": 110}),
+        (STAGE4, "model.backbone.frozen_stages=1", {"model.detector.backbone.frozen_stages": 1}),
+        (STAGE4, "model.data_preprocessor.pad_size_divisor=64", {
+            "model.detector.data_preprocessor.pad_size_divisor": 64}),
+        (STAGE4, "model.vocabulary=lvis_v1", {"model.detector.vocabulary": "lvis_v1"}),
+        (STAGE4, "model.frozen_bn=eval", {"model.frozen_bn": "eval"}),
+        (STAGE4, "model.detector.frozen_bn=train", {"model.detector.frozen_bn": "train"}),
+        (STAGE4, "model.keep_observations=3", {"model.keep_observations": 3}),
         (STAGE4, "data.train.seq_length=6", {"train_dataloader.dataset.clip_length": 6}),
         (STAGE4, "data.train.long_short_length=20", {"train_dataloader.dataset.window": 20}),
         (STAGE4, "data.train.crop_size_ratio=4", {"train_dataloader.dataset.chunk_length": 32}),
@@ -339,3 +351,15 @@ def test_old_names_are_told_with_the_new_one():
         f"Option '{HEAD}.cluster_num' is now 'model.num_clusters'.",
         "Option 'lr_config.policy=step' says what this config does anyway.",
     ]
+    typed = [f"{HEAD}.prompt_path=a.pt", "model.vocabulary=lvis_v1", "model.num_clusters=3"]
+    assert apply_options(config(STAGE4), typed) == [
+        f"Option '{HEAD}.prompt_path' is now '{INNER}.classifier.text_bank'.",
+        "Option 'model.vocabulary' is now 'model.detector.vocabulary'.",
+    ]
+
+
+def test_a_misspelt_key_of_the_detector_is_unknown_as_typed():
+    with pytest.raises(InputError) as error:
+        apply_options(config(STAGE4), [f"{HEAD}.classifier.text_bnk=a.pt"])
+    assert f"Unknown option '{HEAD}.classifier.text_bnk'" in str(error.value)
+    assert f"{INNER}.classifier.text_bank" in str(error.value)

@@ -287,4 +287,4 @@ def test_a_vocabulary_that_is_named_wins_over_an_old_mask(repository):
     )
     apply_options(config, ["test_evaluator.vocabulary=lvis_v1", f"{MASK}=True"])
     assert config.test_evaluator.vocabulary == "lvis_v1"
-    assert config.model.vocabulary == "tao_validation"
+    assert config.model.detector.vocabulary == "tao_validation"

@@ -57,14 +57,18 @@ class KeyMap:
                 return new + key[len(old) :], ""
         return key, ""
 
-    def apply(self, state_dict: dict[str, Tensor]) -> None:
-        """Rename and drop keys in place."""
-        for key in list(state_dict):
-            ours, _ = self.translate(key)
-            if ours != key:
-                value = state_dict.pop(key)
-                if ours is not None:
-                    state_dict[ours] = value
+    def apply(self, state_dict: dict[str, Tensor], prefix: str = "") -> None:
+        """Rename and drop keys in place.
+
+        Args:
+            state_dict: Is changed.
+            prefix: What stands before the names of the model that they are of; other keys stay.
+        """
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            ours, _ = self.translate(key[len(prefix) :])
+            value = state_dict.pop(key)
+            if ours is not None:
+                state_dict[prefix + ours] = value
 
 
 @dataclass(frozen=True, eq=False)

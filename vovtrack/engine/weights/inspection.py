@@ -143,7 +143,7 @@ def _kind(weights: Mapping[str, Tensor], layout: Layout | None, bank: Tensor | N
             return kind
     if layout is not None:
         own = all(layout.keys.translate(key)[0] == key for key in weights)
-        return layout.what if own else f"{layout.what}; 'vovtrack convert' renames its keys"
+        return layout.what if own else f"{layout.what}; its keys are named as elsewhere or earlier"
     if bank is not None:
         return "text embeddings of a vocabulary"
     return "unknown"

@@ -69,12 +69,13 @@ def test_onnx_computes_what_the_tracker_computes(repository, tmp_path):
     session = onnxruntime.InferenceSession(str(tmp_path / "maps.onnx"))
     maps = session.run(None, {"image": image.numpy()})
     with torch.no_grad():
-        feats = model.extract_feat(image)
+        detector = model.detector
+        feats = detector.extract_feat(image)
         rois = torch.tensor([[0, 5, 5, 60, 80], [0, 30, 20, 200, 150.0]])
-        extractor = model.roi_head.bbox_roi_extractor
+        extractor = detector.roi_head.bbox_roi_extractor
         pooled = extractor(feats[: extractor.num_inputs], rois)
-        outputs = model.roi_head.bbox_head(pooled)
-        classifier = model.roi_head.classifier
+        outputs = detector.roi_head.bbox_head(pooled)
+        classifier = detector.roi_head.classifier
         logits = classifier.logits(outputs.text_embeds, classifier.test_temperature)
     assert np.allclose(maps[0], feats[0].numpy(), atol=1e-4)
     embeds = load_weights(tmp_path / "class_embeds.safetensors")
