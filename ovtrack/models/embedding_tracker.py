@@ -98,7 +98,7 @@ class EmbeddingTracker(FreezesParts, BaseModel):
     Args:
         detector: Config of a :class:`Detector`.
         track_head: Config of the embedding head.
-        tracker: Config of the association rule.
+        tracker: Config of the tracker that links detections.
         pair_sampler: Arguments of :class:`PairSampler`; None for a model that only tests.
         class_head: Config of a head of class embeddings, which a tracker may compare too, in place
             of those of the detector; None for published models.

@@ -18,7 +18,7 @@ from vovtrack.structures import Vocabulary
 
 @MODELS.register_module()
 class OVTrack(EmbeddingTracker):
-    """Open-vocabulary tracker (Li et al., CVPR 2023), the association half of VOVTrack.
+    """Open-vocabulary tracker (Li et al., CVPR 2023), the tracking half of VOVTrack.
 
     The detector is an :class:`~detpro.models.detector.OpenVocabDetector`. The released checkpoints
     load directly.

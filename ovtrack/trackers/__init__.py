@@ -1,4 +1,4 @@
-"""The association rule of OVTrack and VOVTrack."""
+"""The tracker of OVTrack and VOVTrack."""
 
 from ovtrack.trackers.ov_tracker import OVTracker
 

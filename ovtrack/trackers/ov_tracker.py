@@ -1,4 +1,4 @@
-"""The association rule of OVTrack and VOVTrack.
+"""The tracker of OVTrack and VOVTrack.
 
 Source: OVTrack (Li et al., CVPR 2023, section 3.4) and its released tracker, whose two protocols
 are kept as ``mode``: ``ovtrack-teta`` (class-agnostic matching) and ``ovtrack-tao`` (matching
