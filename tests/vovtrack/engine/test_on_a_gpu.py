@@ -12,6 +12,7 @@ from tests.fake_cuda import REFUSED, fake_cuda
 from vovtrack.engine import run as launch
 from vovtrack.engine.load import load_tracker
 from vovtrack.files.checkpoints import load_checkpoint_file
+from vovtrack.structures import Target
 
 WEIGHTS = "saved_models/mini/ovtrack_mini.safetensors"
 PAIRS = "configs/mini/ovtrack.py"
@@ -82,7 +83,7 @@ def test_a_video_is_tracked(repository, batch):
     with fake_cuda():
         tracker = load_tracker("mini", classes="striped red star, solid blue ring", device="cuda")
         assert next(tracker.model.parameters()).is_cuda
-        tracker.start(target="dotted green square")
+        tracker.start(None, Target(classes="dotted green square"))
         found = tracker.step_batch(list(images))
     assert all(isinstance(tracks.bboxes, np.ndarray) for tracks in found)
 

@@ -33,7 +33,7 @@ def test_what_cannot_be_is_refused(monkeypatch):
     cfg = Config(dict(optim_wrapper=dict(type="OptimWrapper")))
     with pytest.raises(InputError, match="needs a GPU; on a CPU give --amp bf16"):
         mix_precision(cfg, "fp16")
-    with pytest.raises(InputError, match="expected bf16 or fp16"):
+    with pytest.raises(InputError, match="expected one of bf16, fp16"):
         mix_precision(cfg, "int8")
 
 

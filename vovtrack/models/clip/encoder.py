@@ -291,7 +291,7 @@ class ClipEncoder:
     def load(self) -> tuple[open_clip.CLIP, Tokenizer]:
         """The frozen open_clip model, on its device, and its tokenizer; read at the first call."""
         if self._loaded is None:
-            with self.device:  # also where its owner is built on the meta device
+            with torch.device("cpu"):  # also where its owner is built on the meta device
                 model, tokenizer = self._load_file() if self._from_file else self._load_tag()
             model = model.eval().requires_grad_(False).to(self.device)
             model.visual.to(memory_format=torch.channels_last)
