@@ -275,6 +275,7 @@ def test_tables(recorded):
     assert len(lines) == 5 and len({len(line) for line in lines}) == 1
     lines = markdown_table(header, rows).splitlines()
     assert lines[2].startswith("| all     | 11 | 44.032 |") and lines[1].count(":") == 11
+    assert lines[1].startswith("| ------- | -: | -----: |")
 
 
 ALTERED = {

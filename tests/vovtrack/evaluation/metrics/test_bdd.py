@@ -56,6 +56,13 @@ def test_scores_are_those_of_the_official_program_for_the_same_tracks(recorded, 
     assert (tmp_path / "bdd100k.json").is_file()
 
 
+def test_only_the_files_are_written_on_request(recorded, tmp_path):
+    metric = BddTrackMetric(str(recorded("bdd_gt")), CLASSES, str(tmp_path), format_only=True)
+    metric.process(None, samples(recorded("bdd_pred")))
+    assert metric.evaluate(0) == {}
+    assert list((tmp_path / "tracks").iterdir()) and not (tmp_path / "bdd100k.json").exists()
+
+
 def test_missing_frames_and_foreign_names(recorded, tmp_path):
     gt = recorded("bdd_gt")
     metric = BddTrackMetric(str(gt), CLASSES, str(tmp_path))

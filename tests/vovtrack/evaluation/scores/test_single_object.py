@@ -9,7 +9,7 @@ import pytest
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
-from vovtrack.evaluation.scores.single_object import overlap, prepare
+from vovtrack.evaluation.scores.single_object import count_got10k, overlap, prepare
 from vovtrack.files.hashing import tree_sha256
 
 PUBLISHED = {
@@ -143,3 +143,12 @@ def test_other_faults(folders, tmp_path):
     (pred / "s0.txt").write_text("1,2,3,4")
     found = evaluate("sot", gt, pred, lenient=True)
     assert found["dropped"][0]["examples"] == ["s0"]
+
+
+def test_both_boxes_are_cut_at_the_image():
+    image, everywhere = (100, 100), np.array([True, True])
+    gt = np.array([[0.0, 0, 10, 10], [90, 0, 20, 10]])
+    pred = np.array([[0.0, 0, 10, 10], [90, 0, 40, 10]])
+    assert count_got10k(pred, gt, everywhere, None)["overlap"] == pytest.approx(0.5)
+    assert count_got10k(pred, gt, everywhere, image)["overlap"] == pytest.approx(1)
+    assert count_got10k(gt, pred, everywhere, image)["overlap"] == pytest.approx(1)
