@@ -20,7 +20,7 @@ from vovtrack.ops.boxes import scale_boxes
 from vovtrack.ops.transfer import to_host
 from vovtrack.registry import MODELS
 from vovtrack.structures.thresholds import ScoreThresholds
-from vovtrack.trackers.contract import DETECTION, link, pick
+from vovtrack.trackers.contract import DETECTION, link, pick, share_thresholds
 
 T = TypeVar("T")
 DETECTOR_PARTS = ("backbone", "neck", "rpn_head", "roi_head")
@@ -145,7 +145,7 @@ class EmbeddingTracker(FreezesParts, BaseModel):
         self.tracker = MODELS.build(tracker)
         self.pair_sampler = None if pair_sampler is None else PairSampler(**pair_sampler)
         self._register_load_state_dict_pre_hook(self._convert_keys)
-        self.tracker.set_thresholds(self.score_thresholds)
+        share_thresholds(self.tracker, self.score_thresholds)
 
     @property
     def score_thresholds(self) -> ScoreThresholds:

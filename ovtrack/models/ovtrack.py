@@ -14,6 +14,7 @@ from ovtrack.models.key_map import TRACKER_KEYS
 from vovtrack.engine.weights.conversion import KeyMap
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
+from vovtrack.trackers.contract import share_thresholds
 
 
 @MODELS.register_module()
@@ -42,7 +43,7 @@ class OVTrack(EmbeddingTracker):
     ) -> None:
         """Track other classes from now on, see :meth:`OpenVocabDetector.set_classes`."""
         self.detector.set_classes(classes, embeds)
-        self.tracker.set_thresholds(self.score_thresholds)
+        share_thresholds(self.tracker, self.score_thresholds)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
         """Detect and track, see :meth:`EmbeddingTracker.predict`.

@@ -17,7 +17,7 @@ from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.observations import ObservationStore, VideoObservations
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
-from vovtrack.trackers.contract import DETECTION, Tracker, link
+from vovtrack.trackers.contract import DETECTION, Tracker, link, share_thresholds
 
 
 def replay(
@@ -93,7 +93,7 @@ def track_video(tracker: Tracker, video: VideoObservations, vocabulary: Vocabula
         A sample per frame, as a test hands them to its evaluator.
     """
     tracker.reset()
-    tracker.set_thresholds(video.thresholds)
+    share_thresholds(tracker, video.thresholds)
     samples = []
     for frame_id, (image_id, arrays) in enumerate(video.frames()):
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}

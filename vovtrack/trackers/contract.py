@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mmengine.structures import InstanceData
 
@@ -26,9 +26,6 @@ class Tracker(Protocol):
     def reset(self) -> None:
         """Start a new video: no tracks, ids from 0."""
 
-    def set_thresholds(self, thresholds: ScoreThresholds) -> None:
-        """Learn what scores are good for; thresholds of the tracker's own config come first."""
-
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
         """Link the detections of one frame to tracks.
 
@@ -40,6 +37,20 @@ class Tracker(Protocol):
         Returns:
             Some of the detections with ``instances_id``, -1 for those without a track.
         """
+
+
+@runtime_checkable
+class TakesThresholds(Protocol):
+    """A tracker whose config may leave score thresholds to the detector."""
+
+    def set_thresholds(self, thresholds: ScoreThresholds) -> None:
+        """Learn what scores are good for; thresholds of the tracker's own config come first."""
+
+
+def share_thresholds(tracker: Tracker, thresholds: ScoreThresholds) -> None:
+    """Tell a tracker, if it wants to know, what the scores of its detections are good for."""
+    if isinstance(tracker, TakesThresholds):
+        tracker.set_thresholds(thresholds)
 
 
 def link(tracker: Tracker, found: InstanceData, frame_id: int) -> InstanceData:

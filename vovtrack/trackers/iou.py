@@ -9,7 +9,6 @@ from scipy.optimize import linear_sum_assignment
 
 from vovtrack.ops.boxes import pairwise_iou
 from vovtrack.registry import MODELS
-from vovtrack.structures.thresholds import ScoreThresholds
 from vovtrack.trackers.memory import TrackMemory
 
 
@@ -34,9 +33,6 @@ class IoUTracker:
     def reset(self) -> None:
         """Start a new video: no tracks, ids from 0."""
         self.memory.reset()
-
-    def set_thresholds(self, thresholds: ScoreThresholds) -> None:
-        """Not used: whatever was detected is linked."""
 
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
         """Link the detections of one frame, ``bboxes`` (n, 4); adds ``instances_id`` (n,)."""

@@ -14,7 +14,7 @@ from detpro.models import ProbabilityScores, RepeatedSoftmaxScores
 from vovtrack.engine.packaged_trackers import find_tracker
 from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
-from vovtrack.trackers.contract import link
+from vovtrack.trackers.contract import link, share_thresholds
 
 PROBABILITIES = dict(link=0.1, init=0.3, draw=0.4, distractor=0.5)
 TRACKERS = ("ovtracker", "iou", "sort", "bytetrack", "ocsort")
@@ -48,7 +48,7 @@ def test_tracks_do_not_depend_on_the_scale_of_scores(name, num_classes, reposito
     tracker = MODELS.build(find_tracker(name))
     tracks = []
     for rule in (ProbabilityScores(**PROBABILITIES), RepeatedSoftmaxScores(**PROBABILITIES)):
-        tracker.set_thresholds(rule.thresholds(num_classes))
+        share_thresholds(tracker, rule.thresholds(num_classes))
         tracker.reset()
         own = []
         for t, frame in enumerate(frames(seed=num_classes)):
