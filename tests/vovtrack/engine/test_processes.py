@@ -32,8 +32,9 @@ def test_alone(monkeypatch):
 
 
 def test_each_process_has_its_gpu(monkeypatch):
-    with fake_cuda():
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    # Undone in turn, or the pretended number of GPUs would stay.
+    with fake_cuda(), monkeypatch.context() as inner:
+        inner.setattr(torch.cuda, "device_count", lambda: 4)
         monkeypatch.setenv("LOCAL_RANK", "2")
         assert own_device("cuda") == "cuda:2"
         assert own_device("cuda:1") == "cuda:1" and own_device("cpu") == "cpu"
