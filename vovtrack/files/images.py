@@ -62,14 +62,31 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"Image '{path}' cannot be read: {error.strerror or error}.") from None
-    check_size(data, path, max_pixels)
+    return decode_image(data, path, max_pixels)
+
+
+def decode_image(data: bytes, place: str | Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Unpack a picture.
+
+    Args:
+        data: The bytes of a file.
+        place: Its name, for the message.
+        max_pixels: Refuse larger pictures before they are decoded.
+
+    Returns:
+        (H, W, 3) uint8 pixels, blue first as OpenCV has them, upright.
+
+    Raises:
+        InputError: It is damaged, not a picture, or too large.
+    """
+    check_size(data, place, max_pixels)
     try:
         # Decoding from memory: OpenCV's own file reader writes its complaints to stderr.
         pixels = cv2.imdecode(np.frombuffer(data or b"\0", np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise InputError(f"Image '{path}' cannot be read or is cut short: replace the file.")
+        raise InputError(f"Image '{place}' cannot be read or is cut short: replace the file.")
     return np.asarray(pixels, dtype=np.uint8)
 
 
