@@ -10,46 +10,65 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vovtrack.errors import InputError
-from vovtrack.files.atomic import hidden_name, lock, reported, sweep, sync_folder
+from vovtrack.files.atomic import hidden_name, lock, reported, shortened, sweep, sync_folder
+
+_BUSY = (
+    "Another run is writing its results to '{}': wait until it has ended, or choose another folder."
+)
 
 
 @contextmanager
-def new_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
+def new_folder(path: str | Path, replace: bool = False, kept: bool = False) -> Iterator[Path]:
     """Make a folder that takes the name ``path`` only when the block succeeds.
 
     Args:
         path: Destination. Missing parent folders are created. An empty folder may be there.
         replace: Whether a folder that is not empty is replaced.
+        kept: Whether what the block has written is kept when it fails, and found again by the
+            next run: a long job that resumes.
 
     Yields:
-        The folder under construction; fill it with :func:`vovtrack.files.atomic.create`.
+        The folder under construction; fill it with :func:`vovtrack.files.atomic.create`. Its
+        parent is the place for notes that do not belong to the result.
 
     Raises:
         WriteError: The folder around it cannot be written to, or the disk is full.
-        InputError: Something is under that name that is not to be replaced.
+        InputError: Something is under that name that is not to be replaced, or ``kept`` and
+            another run is writing it.
     """
     path = Path(path).absolute()
     _check_replaceable(path, replace)
     with reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
-        staging = path.with_name(hidden_name(path.name, secrets.token_hex(8)))
-        staging.mkdir()
-        handle = os.open(staging, os.O_RDONLY)
+        name = hidden_name(path.name, secrets.token_hex(8))
+        staging = unfinished(path) if kept else path.with_name(name)
+        staging.mkdir(exist_ok=kept)
+        handle = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    published = False
     try:
+        if not _try_lock(handle) and kept:
+            raise InputError(_BUSY.format(path))
         with reported(path):
-            _try_lock(handle)
-            (staging / "new").mkdir()
+            (staging / "new").mkdir(exist_ok=kept)
         yield staging / "new"
         _check_replaceable(path, replace)
         with reported(path):
+            shutil.rmtree(staging / "old", ignore_errors=True)
             if path.exists():
                 path.rename(staging / "old")
             (staging / "new").rename(path)
             sync_folder(path.parent)
+        published = True
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if published or not kept:
+            shutil.rmtree(staging, ignore_errors=True)
         os.close(handle)
+
+
+def unfinished(path: Path) -> Path:
+    """Where the parts of a folder lie that a job which resumes has not completed."""
+    return path.with_name(f".{shortened(path.name)}.unfinished")
 
 
 @contextmanager
@@ -71,10 +90,7 @@ def held_folders(folders: Iterable[str | Path]) -> Iterator[None]:
             _held.add(handle)
             stack.callback(_let_go, handle)
             if not _try_lock(handle):
-                raise InputError(
-                    f"Another run is writing its results to '{folder}': wait until it has ended, "
-                    "or choose another folder."
-                )
+                raise InputError(_BUSY.format(folder))
         yield
 
 

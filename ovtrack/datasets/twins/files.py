@@ -7,26 +7,20 @@ object large enough once more as a video of two frames, itself and its twin.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import threading
-import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from ovtrack.datasets.twins.drawing import TwinRecipe, make_twin, outline
 from vovtrack.errors import InputError
-from vovtrack.files.atomic import append, atomic_write
+from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256
 from vovtrack.files.images import read_image, write_image
+from vovtrack.files.long_jobs import in_processes, journal, read_journal
 from vovtrack.formats.coco import images_of, read_annotations, require_files
 from vovtrack.structures.vocabulary import from_categories
 
@@ -102,7 +96,7 @@ def prepare_pairs(
         **dict(recipe=asdict(recipe), repeats=repeats, seed=seed, all_classes=all_classes),
     )
     jobs = _plan(stills, out / IMAGES, recipe, repeats, seed)
-    done = _run(jobs, out / MANIFEST, json.loads(json.dumps(settings)), workers, progress)
+    done = _run(jobs, out / MANIFEST, settings, workers, progress)
     content = _annotate(stills, done, categories, recipe.min_area, repeats)
     with atomic_write(out / ANNOTATIONS) as file:
         json.dump(content, file, separators=(",", ":"))
@@ -190,17 +184,13 @@ def _run(
     jobs: list[TwinJob], manifest: Path, settings: dict, workers: int, progress: bool
 ) -> dict[str, list]:
     """Make the twins that are not done yet; name -> box of each object followed, or None."""
-    done = _read_manifest(manifest, settings)
+    done = dict(read_journal(manifest, settings))
     done = {job.out.name: done[job.out.name] for job in jobs if _is_done(job, done)}
     left = [job for job in jobs if job.out.name not in done]
-    with atomic_write(manifest) as file:
-        for line in (settings, *map(list, done.items())):
-            file.write(json.dumps(line) + "\n")
     bar = tqdm(total=len(jobs), initial=len(done), unit="twin", desc="twins", disable=not progress)
-    with append(manifest, "a", encoding="utf-8") as file, bar:
-        for job, boxes in zip(left, _made(left, workers), strict=True):
-            file.write(json.dumps([job.out.name, boxes]) + "\n")
-            file.flush()
+    with journal(manifest, settings, done.items()) as add, bar:
+        for job, boxes in zip(left, in_processes(write_twin, left, workers, chunk=4), strict=True):
+            add([job.out.name, boxes])
             done[job.out.name] = boxes
             bar.update()
     return done
@@ -209,59 +199,6 @@ def _run(
 def _is_done(job: TwinJob, done: dict[str, list]) -> bool:
     name = job.out.name
     return name in done and (job.out.is_file() or not any(done[name]))
-
-
-def _read_manifest(path: Path, settings: dict) -> dict[str, list]:
-    """Twins that an earlier run finished; its last line may be cut short.
-
-    Raises:
-        InputError: The earlier run had other settings.
-    """
-    if not path.is_file():
-        return {}
-    lines = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    if not lines or lines[0] != settings:
-        raise InputError(
-            f"'{path.parent}' was begun with other annotations or settings: choose another folder "
-            "for --out, or delete it."
-        )
-    return dict(lines[1:])
-
-
-def _made(jobs: list[TwinJob], workers: int) -> Iterator[list]:
-    """Run the jobs in order, in several processes."""
-    workers = min(workers, len(jobs))
-    if workers <= 1:
-        yield from map(write_twin, jobs)
-        return
-    # Forking a process that has threads (torch, OpenCV) can hang, so workers start afresh.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),))
-    try:
-        yield from pool.map(write_twin, jobs, chunksize=4)
-    except BrokenProcessPool:
-        raise InputError(
-            "A worker process died, probably for want of memory. Run the same command again with "
-            "fewer --workers: finished twins are kept."
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker(parent: int) -> None:
-    cv2.setNumThreads(0)
-
-    def end_with_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def write_twin(job: TwinJob) -> list[list[float] | None]:

@@ -296,12 +296,12 @@ def test_a_twin_that_was_deleted_is_made_again(stills, tmp_path):
 )
 def test_other_settings_do_not_mix_with_an_earlier_run(stills, tmp_path, change):
     prepare(stills, tmp_path / "out")
-    with pytest.raises(InputError, match="begun with other annotations or settings"):
+    with pytest.raises(InputError, match=f"begun with other settings .{next(iter(change))}."):
         prepare(stills, tmp_path / "out", **change)
 
 
 def test_a_worker_that_dies_is_one_sentence(stills, tmp_path, monkeypatch):
-    monkeypatch.setattr("ovtrack.datasets.twins.files._start_worker", os._exit)
+    monkeypatch.setattr("vovtrack.files.long_jobs._start_worker", os._exit)
     with pytest.raises(InputError, match="same command again with fewer --workers"):
         prepare(stills, tmp_path / "out", workers=2)
 

@@ -15,7 +15,7 @@ import pytest
 from vovtrack.errors import InputError, WriteError
 from vovtrack.files import atomic
 from vovtrack.files.atomic import append, atomic_write, create, move
-from vovtrack.files.folders import new_folder
+from vovtrack.files.folders import new_folder, unfinished
 from vovtrack.files.targets import guarded_inputs, mark_input
 
 
@@ -253,3 +253,37 @@ def test_a_killed_run_leaves_a_folder_that_the_next_removes(tmp_path, repo_root)
     with new_folder(tmp_path / "out"):
         pass
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_is_kept_is_found_again(tmp_path, repo_root):
+    out = tmp_path / "out"
+    script = """
+        from vovtrack.files.atomic import create
+        from vovtrack.files.folders import new_folder
+        with new_folder(sys.argv[1], kept=True) as folder:
+            create(folder / "a.txt", b"from the killed run")
+            die()
+    """
+    killed(repo_root, script, out)
+    with pytest.raises(RuntimeError), new_folder(out, kept=True) as folder:
+        assert (folder / "a.txt").is_file() and not out.exists()
+        with pytest.raises(InputError, match="Another run"), new_folder(out, kept=True):
+            pass
+        raise RuntimeError
+    with new_folder(out, kept=True) as folder:
+        create(folder.with_name("notes"), b"")
+        create(folder / "b.txt", b"")
+    assert sorted(p.name for p in out.iterdir()) == ["a.txt", "b.txt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    with new_folder(out, replace=True, kept=True) as folder:
+        assert not list(folder.iterdir())
+    assert not list(out.iterdir()) and [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_kept_folder_behind_a_link_is_refused(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    unfinished(tmp_path / "out").symlink_to(tmp_path / "elsewhere")
+    refused = pytest.raises(WriteError, match="out' cannot be written")
+    with refused, new_folder(tmp_path / "out", kept=True):
+        pass
+    assert not list((tmp_path / "elsewhere").iterdir())
