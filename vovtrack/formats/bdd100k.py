@@ -134,8 +134,8 @@ def write_video(
 
     Args:
         path: JSON file.
-        frames: Each frame with its labels: ``id``, ``category``, ``score`` and ``box`` (x1, y1,
-            x2, y2) in pixels.
+        frames: Each frame with its labels: ``id``, ``category`` and ``box`` (x1, y1, x2, y2) in
+            pixels; ``score`` in results, ``attributes`` in ground truth.
     """
     content = [
         dict(
@@ -146,7 +146,7 @@ def write_video(
                 dict(
                     id=str(label["id"]),
                     category=label["category"],
-                    score=label["score"],
+                    **{key: label[key] for key in ("score", "attributes") if key in label},
                     box2d=dict(zip(_CORNERS, label["box"], strict=True)),
                 )
                 for label in labels
