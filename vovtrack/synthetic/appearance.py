@@ -9,17 +9,20 @@ import cv2
 import numpy as np
 
 from vovtrack.synthetic.classes import Composition
+from vovtrack.synthetic.outlines import shape_outline
+from vovtrack.synthetic.photographs import crop_of
 
 HUES = {
     "red": 0.0,
     "yellow": 0.145,
-    "green": 0.35,
-    "blue": 0.63,
+    "green": 0.34,
+    "cyan": 0.49,
+    "blue": 0.635,
+    "purple": 0.80,
 }
 SPRITE_PX = 128
 SPRITE_EXTENT = 1.1
 """A sprite covers [-SPRITE_EXTENT, SPRITE_EXTENT]^2; the shape itself covers [-1, 1]^2."""
-_SUPERSAMPLING = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Look:
         shading: Strength of the light gradient across the object.
         shading_angle: Direction of that gradient, radians.
         aspect: Width divided by height.
+        surface: (SPRITE_PX, SPRITE_PX) float32 factors of brightness around 1: what a photograph
+            lends to it; None is smooth.
     """
 
     primary: np.ndarray
@@ -49,10 +54,17 @@ class Look:
     shading: float
     shading_angle: float
     aspect: float
+    surface: np.ndarray | None
 
 
-def draw_look(rng: np.random.Generator, composition: Composition) -> Look:
-    """Draw the individual look of one instance of a class."""
+def draw_look(rng: np.random.Generator, composition: Composition, photographs: float = 1.0) -> Look:
+    """Draw the individual look of one instance of a class.
+
+    Args:
+        rng: Source of randomness.
+        composition: Its class.
+        photographs: Factor of the share of instances with the surface of a photograph.
+    """
     hue = (HUES[composition.colour] + rng.uniform(-0.024, 0.024)) % 1.0
     primary = _hsv(hue, rng.uniform(0.78, 1.0), rng.uniform(0.68, 1.0))
     bright = float(primary @ np.array([0.299, 0.587, 0.114])) > 0.5
@@ -71,7 +83,16 @@ def draw_look(rng: np.random.Generator, composition: Composition) -> Look:
         shading=rng.uniform(0.0, 0.3),
         shading_angle=rng.uniform(0.0, 2 * np.pi),
         aspect=rng.uniform(0.86, 1.16),
+        surface=draw_surface(rng) if rng.random() < 0.45 * photographs else None,
     )
+
+
+def draw_surface(rng: np.random.Generator) -> np.ndarray:
+    """Take the relief of a photograph: (SPRITE_PX, SPRITE_PX) float32 factors around 1."""
+    texture = crop_of(rng, "texture", "train", SPRITE_PX, SPRITE_PX).mean(axis=2)
+    spread = float(texture.std()) + 1e-3
+    relief = (texture - float(texture.mean())) / spread * rng.uniform(0.08, 0.2)
+    return np.clip(1 + relief, 0.4, 1.6).astype(np.float32)
 
 
 def draw_sprite(composition: Composition, look: Look) -> np.ndarray:
@@ -80,14 +101,12 @@ def draw_sprite(composition: Composition, look: Look) -> np.ndarray:
     Returns:
         (SPRITE_PX, SPRITE_PX, 4) float32: premultiplied RGB in [0, 1], then alpha.
     """
-    canvas = SPRITE_PX * _SUPERSAMPLING
-    unit = canvas / (2 * SPRITE_EXTENT)
-    axis = ((np.arange(canvas) + 0.5) / unit - SPRITE_EXTENT).astype(np.float32)
+    unit = SPRITE_PX / (2 * SPRITE_EXTENT)
+    axis = ((np.arange(SPRITE_PX) + 0.5) / unit - SPRITE_EXTENT).astype(np.float32)
     u, v = np.meshgrid(axis, axis)
-    mask = np.zeros((canvas, canvas), np.uint8)
-    outline = shape_outline(composition.shape) * _aspect_scale(look.aspect)
-    points = np.round((outline + SPRITE_EXTENT) * unit * 16 - 8).astype(np.int32)
-    cv2.fillPoly(mask, [points], 255, lineType=cv2.LINE_AA, shift=4)
+    mask = np.zeros((SPRITE_PX, SPRITE_PX), np.uint8)
+    points = np.round((outline_of(composition, look) + SPRITE_EXTENT) * unit * 16 - 8)
+    cv2.fillPoly(mask, [points.astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
 
     weight = _pattern(composition.pattern, look, u, v)[..., None]
     rgb = (
@@ -96,11 +115,18 @@ def draw_sprite(composition: Composition, look: Look) -> np.ndarray:
     depth = cv2.distanceTransform((mask > 127).astype(np.uint8), cv2.DIST_L2, 5) / unit
     edge = np.clip((look.border_width - depth) * unit + 0.5, 0, 1)[..., None]
     rgb = rgb * (1 - edge) + look.border.astype(np.float32) * edge
-    slope = u * np.cos(look.shading_angle) + v * np.sin(look.shading_angle)
-    rgb = np.clip(rgb * (1 + look.shading * slope[..., None]), 0, 1)
+    light = 1 + look.shading * (u * np.cos(look.shading_angle) + v * np.sin(look.shading_angle))
+    if look.surface is not None:
+        light = light * look.surface
+    rgb = np.clip(rgb * light[..., None], 0, 1)
     alpha = mask.astype(np.float32)[..., None] / 255
-    sprite = np.concatenate([rgb * alpha, alpha], axis=2).astype(np.float32)
-    return cv2.resize(sprite, (SPRITE_PX, SPRITE_PX), interpolation=cv2.INTER_AREA)
+    return np.concatenate([rgb * alpha, alpha], axis=2).astype(np.float32)
+
+
+def outline_of(composition: Composition, look: Look) -> np.ndarray:
+    """Return the outline of one instance in own coordinates, (K, 2) inside [-1, 1]^2."""
+    scale = min(1.0, look.aspect), min(1.0, 1 / look.aspect)
+    return shape_outline(composition.shape) * scale
 
 
 def sprite_pyramid(sprite: np.ndarray) -> list[np.ndarray]:
@@ -110,27 +136,6 @@ def sprite_pyramid(sprite: np.ndarray) -> list[np.ndarray]:
     return [sprite, half, quarter]
 
 
-def shape_outline(shape: str) -> np.ndarray:
-    """Return the closed outline of a shape, (N, 2) float64 inside [-1, 1]^2, y pointing down."""
-    if shape == "circle":
-        return _polar(np.linspace(0, 2 * np.pi, 64, endpoint=False), 1.0)
-    if shape == "square":
-        return 0.88 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float)
-    if shape == "triangle":
-        return _polar(-np.pi / 2 + np.arange(3) * 2 * np.pi / 3, 1.0) * [1.1, 1.15] + [0, 0.15]
-    if shape == "star":
-        return _polar(-np.pi / 2 + np.arange(10) * np.pi / 5, np.where(np.arange(10) % 2, 0.46, 1))
-    raise ValueError(f"unknown shape {shape!r}")
-
-
-def _polar(angle: np.ndarray, radius: float | np.ndarray) -> np.ndarray:
-    return np.stack([np.cos(angle) * radius, np.sin(angle) * radius], axis=1)
-
-
-def _aspect_scale(aspect: float) -> np.ndarray:
-    return np.array([min(1.0, aspect), min(1.0, 1 / aspect)])
-
-
 def _hsv(hue: float, saturation: float, value: float) -> np.ndarray:
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value))
 
@@ -138,8 +143,8 @@ def _hsv(hue: float, saturation: float, value: float) -> np.ndarray:
 def _pattern(pattern: str, look: Look, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Return the weight of the secondary colour in [0, 1] at every sprite position."""
     cos, sin = np.cos(look.pattern_angle), np.sin(look.pattern_angle)
-    # Periods per unit length: about 2.5 stripes, 2 x 2 dots or 2 x 2 checks per half size.
-    frequency = {"striped": 1.5, "dotted": 1.6, "checkered": 1.05}.get(pattern, 0.0)
+    # Periods per unit length: about 3 stripes, 3 x 3 dots or 5 x 5 checks across.
+    frequency = {"striped": 1.5, "dotted": 1.6, "checkered": 1.25}.get(pattern, 0.0)
     x = (u * cos + v * sin) * frequency * look.pattern_scale + look.phase[0]
     y = (v * cos - u * sin) * frequency * look.pattern_scale + look.phase[1]
     if pattern == "striped":

@@ -5,9 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from vovtrack.synthetic.dials import Dials
+from vovtrack.synthetic.photographs import Kind, crop_of
+
 
 def draw_backdrop(
-    rng: np.random.Generator, width: int, height: int, shifted: bool = False
+    rng: np.random.Generator,
+    width: int,
+    height: int,
+    shifted: bool = False,
+    dials: Dials | None = None,
 ) -> np.ndarray:
     """Paint a textured background with clutter that belongs to no class.
 
@@ -15,26 +22,36 @@ def draw_backdrop(
         rng: Source of randomness.
         width: Canvas width in pixels.
         height: Canvas height in pixels.
-        shifted: Use the textures of the raw clips (grain and masonry) in place of smooth noise.
+        shifted: Use what the raw clips show: textures (photographed, grain, masonry) in place of
+            pictures and smooth noise.
+        dials: Of these ``photographs`` and ``clutter``.
 
     Returns:
         (height, width, 3) float32 RGB in [0, 1].
     """
-    dark, light = sorted((muted_colour(rng) for _ in range(2)), key=lambda c: float(c.sum()))
-    if shifted:
-        weight = _grain(rng, width, height) if rng.random() < 0.5 else _masonry(rng, width, height)
+    dials = dials or Dials()
+    photographed = rng.random() < (0.5 if shifted else 0.3) * dials.photographs
+    if photographed:
+        kind: Kind = "texture" if shifted else "picture"
+        canvas = _toned(rng, crop_of(rng, kind, "train", width, height))
     else:
-        weight = smooth_noise(rng, width, height)
-    weight = 0.7 * weight + 0.3 * _gradient(rng, width, height)
-    canvas = dark * (1 - weight[..., None]) + light * weight[..., None]
-    canvas = np.ascontiguousarray(canvas, np.float32)
-    for _ in range(rng.integers(4, 10)):
+        canvas = _painted(rng, width, height, shifted)
+    for _ in range(round(int(rng.integers(4, 10)) * dials.clutter)):
         _draw_clutter(rng, canvas)
     return canvas
 
 
-def draw_bars(rng: np.random.Generator, width: int, height: int, count: int) -> np.ndarray:
+def draw_bars(
+    rng: np.random.Generator, width: int, height: int, count: int, breadth: float = 1.0
+) -> np.ndarray:
     """Paint occluding bars on a transparent layer.
+
+    Args:
+        rng: Source of randomness.
+        width: Canvas width in pixels.
+        height: Canvas height in pixels.
+        count: Number of bars.
+        breadth: Multiplies their widths.
 
     Returns:
         (height, width, 4) float32: premultiplied RGB in [0, 1], then alpha.
@@ -46,7 +63,7 @@ def draw_bars(rng: np.random.Generator, width: int, height: int, count: int) -> 
         bar = np.zeros_like(alpha)
         centre = rng.uniform(0.25, 0.75, 2) * (width, height)
         along = _unit(rng.choice([0.0, np.pi / 2]) + rng.uniform(-0.35, 0.35))
-        across = np.array([-along[1], along[0]]) * rng.uniform(7, 17)
+        across = np.array([-along[1], along[0]]) * rng.uniform(7, 17) * breadth
         reach = along * (width + height)
         corners = [-reach - across, reach - across, reach + across, across - reach]
         points = np.round((centre + corners) * 16).astype(np.int32)
@@ -75,6 +92,24 @@ def muted_colour(rng: np.random.Generator) -> np.ndarray:
     """Return an RGB in [0, 1] too grey to be mistaken for the colour of a class."""
     grey = rng.uniform(0.15, 0.85)
     return np.clip(grey + rng.uniform(-0.1, 0.1, 3), 0, 1).astype(np.float32)
+
+
+def _painted(rng: np.random.Generator, width: int, height: int, shifted: bool) -> np.ndarray:
+    dark, light = sorted((muted_colour(rng) for _ in range(2)), key=lambda c: float(c.sum()))
+    if shifted:
+        weight = _grain(rng, width, height) if rng.random() < 0.5 else _masonry(rng, width, height)
+    else:
+        weight = smooth_noise(rng, width, height)
+    weight = 0.7 * weight + 0.3 * _gradient(rng, width, height)
+    canvas = dark * (1 - weight[..., None]) + light * weight[..., None]
+    return np.ascontiguousarray(canvas, np.float32)
+
+
+def _toned(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Mute the colours of a photograph, so that the coloured things are the objects."""
+    grey = picture.mean(axis=2, keepdims=True)
+    muted = grey + (picture - grey) * rng.uniform(0.1, 0.6)
+    return np.ascontiguousarray(muted * rng.uniform(0.6, 1.0), np.float32)
 
 
 def _gradient(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 PATTERNS = ("solid", "striped", "dotted", "checkered")
-COLOURS = ("red", "yellow", "green", "blue")
-SHAPES = ("circle", "square", "triangle", "star")
+COLOURS = ("red", "yellow", "green", "blue", "cyan", "purple")
+SHAPES = ("circle", "square", "triangle", "star", "cross", "heart", "crescent")
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,14 @@ class Composition:
 def compositions() -> tuple[Composition, ...]:
     """Return all classes in alphabetical order; label = position, category id = label + 1.
 
-    All 64 compositions of 4 patterns, 4 colours and 4 shapes are classes. The split is a Latin
-    square and does not depend on any seed: for every colour and shape one pattern is novel ("r"),
-    and so is one shape for every pattern and colour. Among the base classes every pair of
-    attributes therefore occurs three times, and no attribute can be guessed from the other two.
-    One base class in three ("c") is drawn half as often as the others ("f").
+    All 168 compositions of 4 patterns, 6 colours and 7 shapes are classes. The split does not
+    depend on any seed: for every colour and shape one pattern is novel ("r"), in cyclic order, so
+    that every pair of attributes occurs among the base classes and no attribute can be guessed
+    from the other two. One base class in three ("c") is drawn half as often as the others ("f").
     """
     frequencies = ("r", "c", "f", "f")
     chosen = [
-        Composition(PATTERNS[(c + s + step) % 4], colour, shape, frequency)
+        Composition(PATTERNS[(c + s + step) % len(PATTERNS)], colour, shape, frequency)
         for c, colour in enumerate(COLOURS)
         for s, shape in enumerate(SHAPES)
         for step, frequency in enumerate(frequencies)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SMALLEST, LARGEST = 24.0, 96.0
+"""Limits of object diameters in pixels of a frame 256 wide; they grow with larger frames."""
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -46,6 +49,7 @@ def walk(
     width: int,
     height: int,
     pace: float = 1.0,
+    reentry: float = 1.0,
 ) -> Paths:
     """Let objects fly smoothly from goal to goal.
 
@@ -59,12 +63,14 @@ def walk(
         width: Frame width in pixels.
         height: Frame height in pixels.
         pace: Multiplies all speeds.
+        reentry: Multiplies how often a goal lies outside of the frame.
     """
     count = len(base_sizes)
     frame = np.array([width, height], float)
     position = rng.uniform(0.08, 0.92, (count, 2)) * frame
     speed = pace * width / 256 * np.exp(rng.uniform(np.log(2.0), np.log(7.0), count))
-    goals = np.stack([_goal(rng, position, i, frame, base_sizes[i]) for i in range(count)])
+    leave = 0.3 * reentry
+    goals = np.stack([_goal(rng, position, i, frame, base_sizes[i], leave) for i in range(count)])
     heading = rng.uniform(0, 2 * np.pi, count)
     velocity = np.stack([np.cos(heading), np.sin(heading)], axis=1) * speed[:, None]
     centres = np.empty((num_frames, count, 2))
@@ -76,16 +82,23 @@ def walk(
         velocity += 0.22 * (wanted - velocity) + rng.normal(0, 0.12, (count, 2)) * speed[:, None]
         position = position + velocity
         for i in np.flatnonzero(distance < 2.5 * speed):
-            goals[i] = _goal(rng, position, i, frame, base_sizes[i])
+            goals[i] = _goal(rng, position, i, frame, base_sizes[i], leave)
     time = np.arange(num_frames)[:, None]
     sizes = base_sizes * np.exp(_wave(rng, time, count, amplitude=0.28))
     spin = rng.uniform(-0.09, 0.09, count) * pace
     angles = rng.uniform(-np.pi, np.pi, count) + spin * time + _wave(rng, time, count, 0.3)
-    return Paths(centres, np.clip(sizes, 24, 80), angles)
+    scale = max(1.0, min(width / 256, height / 192))
+    return Paths(centres, np.clip(sizes, SMALLEST * scale, LARGEST * scale), angles)
 
 
 def film(
-    rng: np.random.Generator, num_frames: int, width: int, exposure: float, gain: float
+    rng: np.random.Generator,
+    num_frames: int,
+    width: int,
+    exposure: float,
+    gain: float,
+    drift: float = 1.0,
+    shake: float = 0.0,
 ) -> Camera:
     """Move the camera and the light a little.
 
@@ -95,22 +108,30 @@ def film(
         width: Frame width in pixels.
         exposure: See `Camera`.
         gain: Mean brightness; 1 leaves it unchanged.
+        drift: Multiplies the slow change of brightness.
+        shake: Standard deviation of the jerks of the camera, in percent of the frame width.
     """
     time = np.arange(num_frames)[:, None]
     zoom = np.exp(_wave(rng, time, 1, 0.06))[:, 0]
     shift = _wave(rng, time, 2, 0.05 * width)
-    brightness = gain * np.exp(_wave(rng, time, 1, 0.18))
+    shift = shift + rng.normal(0, 0.01 * width, (num_frames, 2)) * shake
+    brightness = gain * np.exp(_wave(rng, time, 1, 0.18 * drift))
     tint = np.exp(rng.uniform(-0.06, 0.06, 3))
     return Camera(zoom, shift, brightness * tint, exposure)
 
 
 def _goal(
-    rng: np.random.Generator, positions: np.ndarray, me: int, frame: np.ndarray, size: float
+    rng: np.random.Generator,
+    positions: np.ndarray,
+    me: int,
+    frame: np.ndarray,
+    size: float,
+    leave: float,
 ) -> np.ndarray:
     kind = rng.random()
     others = np.delete(np.arange(len(positions)), me)
     inside = bool(np.all((positions[me] > 0) & (positions[me] < frame)))
-    if kind < 0.3 and inside:
+    if kind < leave and inside:
         angle = rng.uniform(0, 2 * np.pi)
         middle_to_rim = frame / 2 + size * rng.uniform(0.7, 1.4)
         direction = np.array([np.cos(angle), np.sin(angle)])

@@ -12,8 +12,9 @@ import numpy as np
 from vovtrack.files.atomic import create
 from vovtrack.files.images import encode_image
 from vovtrack.synthetic.classes import compositions
-from vovtrack.synthetic.scene import FrameTruth, Scene, SceneRecipe
+from vovtrack.synthetic.scene import Scene, SceneRecipe
 from vovtrack.synthetic.sizes import WorldSize
+from vovtrack.synthetic.truth import FrameTruth
 
 SECTIONS = (
     "lvis_train",
@@ -158,7 +159,8 @@ def write_scene(job: Job) -> SceneRecord:
         if frame in annotated:
             polygons = not job.section.startswith("tao")
             frames.append(FrameRecord(file_name, frame, _objects(scene, truth, polygons)))
-            glimpsed |= truth.glimpsed
+            hidden = np.setdiff1d(np.flatnonzero(truth.areas), truth.annotated)
+            glimpsed |= set(scene.labels[hidden].tolist())
     annotated_labels = {item.label for record in frames for item in record.objects}
     negative = _negative(rng, job.section, set(scene.labels.tolist()))
     return SceneRecord(frames, negative, sorted(glimpsed - annotated_labels))
@@ -199,15 +201,15 @@ def _negative(rng: np.random.Generator, section: str, present: set[int]) -> list
 
 def _objects(scene: Scene, truth: FrameTruth, polygons: bool) -> list[ObjectRecord]:
     records = []
-    for item, box, mask in zip(truth.objects, truth.bboxes, truth.masks, strict=True):
-        x1, y1, x2, y2 = box.tolist()
+    for item in truth.annotated.tolist():
+        x1, y1, x2, y2 = truth.bboxes[item].tolist()
         records.append(
             ObjectRecord(
-                object=int(item),
+                object=item,
                 label=int(scene.labels[item]),
                 bbox=[x1, y1, x2 - x1, y2 - y1],
-                area=int(mask.sum()),
-                segmentation=mask_polygons(mask) if polygons else [],
+                area=int(truth.areas[item]),
+                segmentation=mask_polygons(truth.mask(item)) if polygons else [],
             )
         )
     return records

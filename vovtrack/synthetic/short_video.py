@@ -31,14 +31,14 @@ def render_clip(
     for t in range(num_frames):
         frames[t], truth = scene.render(t)
         truths.append(truth)
-    objects = np.concatenate([truth.objects for truth in truths])
+    objects = np.concatenate([truth.annotated for truth in truths])
     sequence = TrackSequence(
         name=f"mini-{seed}",
         width=width,
         height=height,
         num_frames=num_frames,
-        frame_ids=np.repeat(np.arange(num_frames), [len(truth.objects) for truth in truths]),
-        bboxes=np.concatenate([truth.bboxes for truth in truths]),
+        frame_ids=np.repeat(np.arange(num_frames), [len(truth.annotated) for truth in truths]),
+        bboxes=np.concatenate([truth.bboxes[truth.annotated] for truth in truths]),
         track_ids=objects,
         labels=scene.labels[objects],
         scores=np.ones(len(objects), np.float32),
