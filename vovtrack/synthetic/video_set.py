@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from vovtrack.errors import InputError, WriteError, one_of
-from vovtrack.files.archives import read_json
-from vovtrack.files.atomic import create
-from vovtrack.files.folders import held_folders, new_folder
+from vovtrack.files.folders import new_folder
+from vovtrack.files.long_jobs import in_processes, journal, read_journal
 from vovtrack.structures.vocabulary import first_repeated
-from vovtrack.synthetic.video_formats import FORMATS, Video, VideoFormat
+from vovtrack.synthetic.video_formats import FORMATS, Video
 from vovtrack.synthetic.video_source import VideoSource
 
-RECORD = "video_set.json"
-"""What a set was made of, beside its videos."""
-
 Sources = Sequence[tuple[str, Callable[[], VideoSource]]]
-"""Names of videos, and what opens each when its turn comes."""
+"""Names of videos, and what opens each when its turn comes: functions that other processes find."""
 
 
 def write_videos(
@@ -31,28 +27,34 @@ def write_videos(
     *,
     seed: int = 0,
     held_out: int = 0,
+    names: Sequence[str] | None = None,
     groups: Sequence[int] | None = None,
     settings: Mapping[str, Any] | None = None,
+    workers: int = 1,
     force: bool = False,
     progress: bool = False,
 ) -> Path:
     """Render videos and write them in a real format, one at a time.
 
-    A video is complete under its name or absent. A run that ends early, by an interrupt or a full
-    disk, leaves the videos that are complete, and the same call resumes without opening them. The
-    same arguments give the same bytes.
+    The set is built in a folder beside ``out`` and renamed when it is complete. A run that ends
+    early, by an interrupt or a full disk, leaves the videos that it has finished, and the same
+    call resumes without opening them. The same arguments give the same bytes, whatever the number
+    of workers.
 
     Args:
-        out: Folder to write. It is empty, does not exist, or holds the beginning of this very set.
+        out: Folder to write.
         format: One of ``FORMATS``.
         sources: The videos. A source is opened when it is rendered, and then dropped.
         seed: Of what a format draws at random: detections, targets, points. The pixels are the
             sources' business.
         held_out: How many videos, the last ones, go to the split that is held out.
+        names: Class name of every label that occurs in ``sources``, for GOT-10k.
         groups: Class in formats of few classes (BDD100K) of every label that occurs in
             ``sources``; they are counted round where a format has fewer. Default: the label.
         settings: JSON-ready facts that decide what ``sources`` look like. Resuming is refused
             where they differ.
+        workers: Processes to use; a video is in the memory of one of them. A script that uses
+            more than one must call this under ``if __name__ == "__main__":``.
         force: Replace ``out`` if it already holds something.
         progress: Show a progress bar on stderr.
 
@@ -60,48 +62,64 @@ def write_videos(
         The path of ``out``.
 
     Raises:
-        InputError: An unknown format, a name that is not one, a split that the format does not
-            have, a video that it cannot hold, or a folder that holds something else.
+        InputError: An argument is out of range, a name that is not one, a split that the format
+            does not have, a video that it cannot hold, or a folder that holds something else.
         WriteError: The disk is full.
     """
     out = Path(out).absolute()
     writer = FORMATS[one_of("format", format, FORMATS)]()
     if seed < 0:
         raise InputError(f"The seed is {seed}: expected 0 or more.")
-    videos = _arrange(out, writer, format, sources, seed, held_out, groups)
-    record = {
-        "format": format,
-        "seed": seed,
-        "held_out": held_out,
-        "videos": [name for name, _ in sources],
-        "settings": dict(settings or {}),
-    }
-    _begin(out, record, force)
-    with held_folders([out]):
-        missing = [k for k, video in enumerate(videos) if not writer.place(video).exists()]
-        for k in tqdm(missing, unit="video", disable=not progress, desc="rendering"):
-            try:
-                writer.write(videos[k], sources[k][1]())
-            except WriteError as error:
-                raise WriteError(
-                    f"{error} The videos that are complete are kept: make room, then repeat the "
-                    "command to resume."
-                ) from None
-        writer.conclude(out, videos)
+    if workers < 1:
+        raise InputError(f"The number of workers is {workers}: expected 1 or more.")
+    places = _arrange([name for name, _ in sources], format, writer.splits, held_out)
+    asked = dict(settings or {}, format=format, seed=seed, held_out=held_out)
+    asked |= {"videos": [name for name, _ in sources], "names": names, "groups": groups}
+    with new_folder(out, replace=force, kept=True) as root:
+        videos = [
+            Video(root, *place, seed=(seed, k), names=names, groups=groups)
+            for k, place in enumerate(places)
+        ]
+        notes = root.parent / "videos.jsonl"
+        finished = read_journal(notes, asked)
+        missing = [
+            _Job(format, video, source)
+            for video, (name, source) in zip(videos, sources, strict=True)
+            if name not in finished
+        ]
+        try:
+            with journal(notes, asked, finished) as add:
+                written = in_processes(_write, missing, workers)
+                bar = tqdm(written, total=len(missing), unit="video", disable=not progress)
+                for name in bar:
+                    add(name)
+            writer.conclude(root, videos)
+        except WriteError as error:
+            raise WriteError(
+                f"{error} The videos that are finished are kept: make room, then repeat the "
+                "command to resume."
+            ) from None
     return out
 
 
+@dataclass(frozen=True)
+class _Job:
+    """All that a process needs to write one video."""
+
+    format: str
+    video: Video
+    source: Callable[[], VideoSource]
+
+
+def _write(job: _Job) -> str:
+    FORMATS[job.format]().write(job.video, job.source())
+    return job.video.name
+
+
 def _arrange(
-    out: Path,
-    writer: VideoFormat,
-    format: str,
-    sources: Sources,
-    seed: int,
-    held_out: int,
-    groups: Sequence[int] | None,
-) -> list[Video]:
-    """Say where every video goes."""
-    names = [name for name, _ in sources]
+    names: list[str], format: str, splits: tuple[str, ...], held_out: int
+) -> list[tuple[str, str, int]]:
+    """Name, split and position in it of every video."""
     if not names:
         raise InputError("A set of videos needs at least one video.")
     if bad := [name for name in names if Path(name).name != name or name.startswith(".")]:
@@ -110,32 +128,11 @@ def _arrange(
         raise InputError(f"Two videos are called '{repeated}'.")
     if not 0 <= held_out <= len(names):
         raise InputError(f"{held_out} of {len(names)} videos cannot be held out.")
-    if held_out and not writer.splits:
+    if held_out and not splits:
         raise InputError(f"{format} has no split to hold videos out in; write two sets.")
     training = len(names) - held_out
-    train, test = writer.splits or ("", "")
+    train, test = splits or ("", "")
     return [
-        Video(
-            root=out,
-            name=name,
-            split=train if k < training else test,
-            number=k if k < training else k - training,
-            seed=(seed, k),
-            groups=groups,
-        )
+        (name, train, k) if k < training else (name, test, k - training)
         for k, name in enumerate(names)
     ]
-
-
-def _begin(out: Path, record: dict[str, Any], force: bool) -> None:
-    """Make the folder of a set, or recognise the one that is to be resumed."""
-    if force or not (out / RECORD).exists():
-        with new_folder(out, replace=force) as folder:
-            create(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
-    elif (found := read_json(out / RECORD)) != record:
-        known = found if isinstance(found, dict) else {}
-        other = [key for key in record if known.get(key) != record[key]]
-        raise InputError(
-            f"'{out}' holds a set of videos with other {' and '.join(other) or 'entries'}: repeat "
-            f"the command that began it, choose another folder, or replace it with --force."
-        )

@@ -24,11 +24,13 @@ class Video:
     """One video of a set.
 
     Attributes:
-        root: Folder of the set.
+        root: Folder of the set; its parent is the place for what is of use only until the set is
+            complete.
         name: Its name, unique in the set.
         split: Folder of its split, one of ``VideoFormat.splits``; empty where there are none.
         number: Its position in the split, from 0.
         seed: Of what is drawn at random beside the pictures; no two videos share one.
+        names: Class name of every label; None where there are none.
         groups: Class of every label in formats of few classes; None where it is the label.
     """
 
@@ -37,6 +39,7 @@ class Video:
     split: str
     number: int
     seed: tuple[int, int]
+    names: Sequence[str] | None
     groups: Sequence[int] | None
 
     def rng(self) -> np.random.Generator:
@@ -59,12 +62,8 @@ class VideoFormat(ABC):
     splits: tuple[str, ...] = ()
 
     @abstractmethod
-    def place(self, video: Video) -> Path:
-        """The file or folder of a video that appears last: if it is there, the video is."""
-
-    @abstractmethod
     def write(self, video: Video, source: VideoSource) -> None:
-        """Render a video and write its files.
+        """Render a video and write its files, over those of a run that was interrupted.
 
         Raises:
             InputError: The format cannot hold this video.
@@ -72,10 +71,7 @@ class VideoFormat(ABC):
         """
 
     def conclude(self, root: Path, videos: Sequence[Video]) -> None:
-        """Write what is said of the set as a whole, once all of its videos are there.
-
-        This is repeated when the command is, and must give the same files.
-        """
+        """Write what is said of the set as a whole, once all of its videos are there."""
         del root, videos
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,22 +25,17 @@ class Bdd100k(VideoFormat):
 
     splits = ("train", "val")
 
-    def place(self, video: Video) -> Path:
-        """Return its labels, which are written after the pictures."""
-        return video.root / "labels/box_track_20" / video.split / f"{video.name}.json"
-
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files."""
         names = [f"{video.name}-{frame + 1:07d}.jpg" for frame in range(source.num_frames)]
         pictures = video.root / "images/track" / video.split / video.name
         categories = [CLASSES[group % len(CLASSES)] for group in video.groups_of(source.labels)]
-        # Pictures without labels are what an interrupted run left.
         with new_folder(pictures, replace=True) as folder:
             frames = [
                 (BddFrame(video.name, frame, names[frame]), _labels(truth, categories))
                 for frame, truth in write_frames(folder, source, names.__getitem__)
             ]
-        write_video(self.place(video), frames)
+        write_video(video.root / "labels/box_track_20" / video.split / f"{video.name}.json", frames)
 
 
 def _labels(truth: FrameTruth, categories: list[str]) -> list[dict[str, Any]]:

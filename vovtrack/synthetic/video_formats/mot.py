@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from vovtrack.files.atomic import create
@@ -31,15 +29,11 @@ class MotChallenge(VideoFormat):
 
     splits = ("train", "test")
 
-    def place(self, video: Video) -> Path:
-        """Return its folder."""
-        return video.root / video.split / video.name
-
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files."""
         rng, detector = video.rng(), DetectorModel()
         truths, detections = [], []
-        with new_folder(self.place(video)) as folder:
+        with new_folder(video.root / video.split / video.name, replace=True) as folder:
             for frame, truth in write_frames(
                 folder / PICTURES, source, lambda frame: f"{frame + 1:06d}.jpg"
             ):
