@@ -22,10 +22,9 @@ import numpy as np
 
 from vovtrack.datasets.video_file import Item, decode, read_facts
 from vovtrack.errors import InputError, one_of
-from vovtrack.files.images import read_image
+from vovtrack.files.images import IMAGE_SUFFIXES, read_image
 from vovtrack.files.targets import mark_input
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 FRAMES_AHEAD = 4
 STOP_TIMEOUT = 5.0
 """Seconds that a reader waits for its decoding thread; a dead camera may block it for ever."""

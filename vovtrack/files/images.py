@@ -14,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+"""Names of picture files end so, in lower or upper case."""
 MAX_PIXELS = 100_000_000
 """Pixels of one picture or video frame: three times 8K video."""
 

@@ -84,9 +84,9 @@ def walk(
         for i in np.flatnonzero(distance < 2.5 * speed):
             goals[i] = _goal(rng, position, i, frame, base_sizes[i], leave)
     time = np.arange(num_frames)[:, None]
-    sizes = base_sizes * np.exp(_wave(rng, time, count, amplitude=0.28))
+    sizes = base_sizes * np.exp(wave(rng, time, count, amplitude=0.28))
     spin = rng.uniform(-0.09, 0.09, count) * pace
-    angles = rng.uniform(-np.pi, np.pi, count) + spin * time + _wave(rng, time, count, 0.3)
+    angles = rng.uniform(-np.pi, np.pi, count) + spin * time + wave(rng, time, count, 0.3)
     scale = max(1.0, min(width / 256, height / 192))
     return Paths(centres, np.clip(sizes, SMALLEST * scale, LARGEST * scale), angles)
 
@@ -112,10 +112,10 @@ def film(
         shake: Standard deviation of the jerks of the camera, in percent of the frame width.
     """
     time = np.arange(num_frames)[:, None]
-    zoom = np.exp(_wave(rng, time, 1, 0.06))[:, 0]
-    shift = _wave(rng, time, 2, 0.05 * width)
+    zoom = np.exp(wave(rng, time, 1, 0.06))[:, 0]
+    shift = wave(rng, time, 2, 0.05 * width)
     shift = shift + rng.normal(0, 0.01 * width, (num_frames, 2)) * shake
-    brightness = gain * np.exp(_wave(rng, time, 1, 0.18 * drift))
+    brightness = gain * np.exp(wave(rng, time, 1, 0.18 * drift))
     tint = np.exp(rng.uniform(-0.06, 0.06, 3))
     return Camera(zoom, shift, brightness * tint, exposure)
 
@@ -141,7 +141,7 @@ def _goal(
     return rng.uniform(0.1, 0.9, 2) * frame
 
 
-def _wave(rng: np.random.Generator, time: np.ndarray, count: int, amplitude: float) -> np.ndarray:
+def wave(rng: np.random.Generator, time: np.ndarray, count: int, amplitude: float) -> np.ndarray:
     """Return (T, count) slow sine waves of random period (30 to 90 frames), phase and strength."""
     period = rng.uniform(30, 90, count)
     phase = rng.uniform(0, 2 * np.pi, count)

@@ -224,12 +224,13 @@ def crop_of(
     Returns:
         (height, width, 3) float32 RGB in [0, 1].
     """
-    return crop(rng, photograph(str(rng.choice(names_of(split, kind)))), width, height)
+    piece = crop(rng, photograph(str(rng.choice(names_of(split, kind)))), width, height)
+    return piece.astype(np.float32) / np.float32(255)
 
 
 def crop(
     rng: np.random.Generator, image: NDArray[np.uint8], width: int, height: int
-) -> NDArray[np.float32]:
+) -> NDArray[np.uint8]:
     """Cut a piece at a random place and scale, and mirror it half of the time.
 
     The scale lies between `CLOSEST` and the one at which the whole width or height is seen, all
@@ -242,7 +243,7 @@ def crop(
         height: Of the piece, in pixels.
 
     Returns:
-        (height, width, 3) float32 RGB in [0, 1], smoothed where it shrinks, so without aliasing.
+        (height, width, 3) uint8 RGB, smoothed where it shrinks, so without aliasing.
     """
     full = np.array([image.shape[1], image.shape[0]], float)
     wanted = np.array([width, height], float)
@@ -252,5 +253,5 @@ def crop(
     box = (*low, *np.minimum(low + wanted * step, full))
     # Pillow resizes bytes in whole numbers: every machine gets the same.
     piece = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC, box=box)
-    pixels = np.asarray(piece, np.float32) / np.float32(255)
+    pixels = np.asarray(piece, np.uint8)
     return pixels[:, ::-1].copy() if rng.random() < 0.5 else pixels

@@ -109,10 +109,10 @@ def test_crops_stay_inside_and_vary_in_place_scale_and_direction():
     image = np.dstack([x, y, 0 * x]).astype(np.uint8)
     rng = np.random.default_rng(0)
     pieces = [crop(rng, image, 64, 48) for _ in range(60)]
-    spans = np.array([(p[24, -1, 0] - p[24, 0, 0]) * 255 * 2 / 63 for p in pieces])
+    spans = np.array([2 * (float(p[24, -1, 0]) - p[24, 0, 0]) / 63 for p in pieces])
     assert (spans < 0).any() and (spans > 0).any()
     assert np.abs(spans).min() < 1 and np.abs(spans).max() > 3
-    centres = np.array([p.mean(axis=(0, 1))[:2] * 510 for p in pieces])
+    centres = np.array([p.mean(axis=(0, 1))[:2] * 2 for p in pieces])
     assert (centres.max(axis=0) - centres.min(axis=0) > (150, 100)).all()
 
 
@@ -122,6 +122,6 @@ def test_shrinking_does_not_alias():
     stripes[:, ::2] = 255
     rng = np.random.default_rng(0)
     far = [crop(rng, stripes, 64, 64) for _ in range(40)]
-    flat = [piece for piece in far if piece[:, 8:-8].std() < 0.02]
+    flat = [piece for piece in far if piece[:, 8:-8].std() < 5]
     assert len(flat) > 5
-    assert all(abs(float(piece.mean()) - 0.5) < 0.02 for piece in flat)
+    assert all(abs(float(piece.mean()) - 127.5) < 4 for piece in flat)
