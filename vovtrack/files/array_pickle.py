@@ -1,15 +1,16 @@
 """Pickles that hold numpy arrays in plain containers, read without letting them run anything.
 
 Of all that a pickle can name, only numpy arrays are understood, and those are rebuilt from their
-bytes.
+bytes. What is written is for programs that ask for pickles.
 """
 
 from __future__ import annotations
 
 import pickle
 import struct
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -23,6 +24,7 @@ DAMAGES = (
     OverflowError, RecursionError, UnicodeDecodeError, MemoryError, struct.error,
 )  # fmt: skip
 """What unpickling a damaged file may raise."""
+_PROTOCOL = 3
 
 
 class _RawArray:
@@ -142,3 +144,31 @@ class _Plain:
         if isinstance(value, dict):
             return {key: self.of(item) for key, item in value.items() if key != self._without}
         return [self.of(item) for item in value]
+
+
+def pickled_part(value: Any) -> bytes:
+    """Pickle one value so that it can stand in a larger pickle, see :func:`write_pickled_dict`.
+
+    Arrays are named as by numpy 1, which both numpy 1 and numpy 2 can read.
+    """
+    # Protocol 3 numbers what it remembers by itself; later values may use the numbers again.
+    whole = pickle.dumps(value, protocol=_PROTOCOL)
+    return whole[2:-1].replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
+
+
+def write_pickled(file: IO[bytes], part: bytes) -> None:
+    """Write one value of :func:`pickled_part` as a pickle of its own."""
+    file.write(pickle.PROTO + bytes([_PROTOCOL]) + part + pickle.STOP)
+
+
+def write_pickled_dict(file: IO[bytes], items: Iterable[bytes]) -> None:
+    """Write the pickle of a dict that is larger than the memory.
+
+    Args:
+        file: Open for writing.
+        items: Each the parts of a key and of its value, joined.
+    """
+    file.write(pickle.PROTO + bytes([_PROTOCOL]) + pickle.EMPTY_DICT + pickle.MARK)
+    for item in items:
+        file.write(item)
+    file.write(pickle.SETITEMS + pickle.STOP)

@@ -11,7 +11,7 @@ numpy arrays are understood, and those are rebuilt from their bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary, read_npz
-from vovtrack.files.array_pickle import DAMAGES, read_array_pickle
+from vovtrack.files.array_pickle import (
+    DAMAGES,
+    pickled_part,
+    read_array_pickle,
+    write_pickled_dict,
+)
+from vovtrack.files.atomic import atomic_write
 from vovtrack.structures import PointTracks, PointTruth
 
 
@@ -74,6 +80,35 @@ def read_tracks(path: str | Path) -> dict[str, PointTracks]:
             raise InputError(f"{place}: 'tracks' holds a number that is not finite.")
         videos[name] = PointTracks(tracks, occluded, _size(arrays, place))
     return videos
+
+
+def video_part(
+    name: str,
+    video: NDArray[np.uint8],
+    points: NDArray[np.floating],
+    occluded: NDArray[np.bool_],
+) -> bytes:
+    """Pack one video for :func:`write_truth`.
+
+    Args:
+        name: Its name.
+        video: (T, H, W, 3) RGB.
+        points: (N, T, 2) ``(x, y)`` from 0 to 1.
+        occluded: (N, T).
+    """
+    content = {"video": video, "points": points.astype(np.float32), "occluded": occluded}
+    return pickled_part(name) + pickled_part(content)
+
+
+def write_truth(path: str | Path, parts: Iterable[bytes]) -> None:
+    """Write a ``.pkl`` like that of TAP-Vid-DAVIS, one video in memory at a time.
+
+    Args:
+        path: The file.
+        parts: A :func:`video_part` of each video.
+    """
+    with atomic_write(path, "wb") as file:
+        write_pickled_dict(file, parts)
 
 
 def _size(arrays: Mapping[str, Any], place: str) -> tuple[float, float] | None:

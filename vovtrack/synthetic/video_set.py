@@ -112,7 +112,12 @@ class _Job:
 
 
 def _write(job: _Job) -> str:
-    FORMATS[job.format]().write(job.video, job.source())
+    try:
+        FORMATS[job.format]().write(job.video, job.source())
+    except WriteError:
+        raise
+    except InputError as error:
+        raise InputError(f"Video '{job.video.name}': {error}") from None
     return job.video.name
 
 

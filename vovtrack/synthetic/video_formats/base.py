@@ -76,20 +76,21 @@ class VideoFormat(ABC):
 
 
 def write_frames(
-    folder: Path, source: VideoSource, named: Callable[[int], str]
+    folder: Path, source: VideoSource, named: Callable[[int], str], frames: range | None = None
 ) -> Iterator[tuple[int, FrameTruth]]:
-    """Render all frames into a folder under construction, one at a time.
+    """Render frames into a folder under construction, one at a time.
 
     Args:
         folder: Where the pictures go.
         source: The video.
-        named: File name of a frame, which counts from 0; its suffix chooses the format.
+        named: File name of the first, second... picture; its suffix chooses the format.
+        frames: Which frames; default: all.
 
     Yields:
         Each frame, once its picture is written, and its truth.
     """
-    for frame in range(source.num_frames):
+    for number, frame in enumerate(frames or range(source.num_frames), start=1):
         image, truth = source.render(frame)
-        name = named(frame)
+        name = named(number)
         create(folder / name, encode_image(image, Path(name).suffix, JPEG_QUALITY))
         yield frame, truth

@@ -27,13 +27,16 @@ class Bdd100k(VideoFormat):
 
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files."""
-        names = [f"{video.name}-{frame + 1:07d}.jpg" for frame in range(source.num_frames)]
+
+        def named(number: int) -> str:
+            return f"{video.name}-{number:07d}.jpg"
+
         pictures = video.root / "images/track" / video.split / video.name
         categories = [CLASSES[group % len(CLASSES)] for group in video.groups_of(source.labels)]
         with new_folder(pictures, replace=True) as folder:
             frames = [
-                (BddFrame(video.name, frame, names[frame]), _labels(truth, categories))
-                for frame, truth in write_frames(folder, source, names.__getitem__)
+                (BddFrame(video.name, frame, named(frame + 1)), _labels(truth, categories))
+                for frame, truth in write_frames(folder, source, named)
             ]
         write_video(video.root / "labels/box_track_20" / video.split / f"{video.name}.json", frames)
 

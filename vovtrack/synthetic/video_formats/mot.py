@@ -34,9 +34,7 @@ class MotChallenge(VideoFormat):
         rng, detector = video.rng(), DetectorModel()
         truths, detections = [], []
         with new_folder(video.root / video.split / video.name, replace=True) as folder:
-            for frame, truth in write_frames(
-                folder / PICTURES, source, lambda frame: f"{frame + 1:06d}.jpg"
-            ):
+            for frame, truth in write_frames(folder / PICTURES, source, "{:06d}.jpg".format):
                 here = np.flatnonzero(truth.inside > 0)
                 boxes, visible = truth.whole_bboxes[here], truth.visible[here]
                 truths.append(truth_rows(frame, (here + 1).tolist(), boxes, visible))
