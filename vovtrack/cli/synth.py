@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vovtrack.cli import synth_videos
+from vovtrack.errors import InputError
+
 HELP = "write a small synthetic world with exact ground truth"
 EXAMPLES = (
     "vovtrack synth --out world",
     "vovtrack synth --size tiny --seed 1 --out world --force",
+    *synth_videos.EXAMPLES,
     "vovtrack synth --boxes-only --videos 988 --out boxes",
 )
 
@@ -19,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the world (default: 0)")
     parser.add_argument(
         "--size",
-        default="small",
         choices=["tiny", "validation", "small", "large"],
         help="tiny: seconds, for tests; validation: tiny with the validation videos of small; "
         "small: enough to train on (default); large: five times small",
@@ -31,22 +34,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead write gt.json and pred.json of the size of TAO, without pictures",
     )
     parser.add_argument(
-        "--videos", type=int, default=988, metavar="N", help="with --boxes-only (default: 988)"
+        "--videos",
+        type=int,
+        metavar="N",
+        help="with --boxes-only (default: 988) and --format (default: 20)",
     )
+    synth_videos.add_arguments(parser)
     parser.add_argument("--force", action="store_true", help="replace a folder that is not empty")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the world and say where it is."""
+    if args.format is not None:
+        if args.boxes_only:
+            raise InputError(
+                "--format writes videos and --boxes-only writes none: give one of them."
+            )
+        return synth_videos.run(args)
+    for name in synth_videos.OPTIONS:
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} goes with --format.")
     if args.boxes_only:
         from vovtrack.synthetic.boxes_only import write_boxes
 
-        counts = write_boxes(args.out, args.videos, args.seed, force=args.force)
+        videos = 988 if args.videos is None else args.videos
+        counts = write_boxes(args.out, videos, args.seed, force=args.force)
         print(f"{args.out}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
         return 0
     from vovtrack.synthetic import class_names, write_world
 
-    out = write_world(args.out, args.seed, args.size, args.workers, args.force, progress=True)
+    size = args.size or "small"
+    out = write_world(args.out, args.seed, size, args.workers, args.force, progress=True)
     base, novel = class_names()
     print(f"mini world: {out}")
     print(f"classes: {len(base)} base, {len(novel)} novel")
