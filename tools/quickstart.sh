@@ -124,7 +124,7 @@ Finished in $((SECONDS - started)) s. In $report:
   tracked.png                 four frames of it
   teta.txt, report.html       how well the validation videos are tracked
 ${video:+  real.mp4                    the real clip}
-The rendered world at a glance: $world/contact_sheet.png
+The rendered world at a glance: $world/contact_sheets
 
 Next:
   source .venv/bin/activate

@@ -1,4 +1,8 @@
-"""Annotation files of a mini world: LVIS-style stills, CocoVID pairs and TAO-style video."""
+"""Annotation files of a mini world: LVIS-style stills, CocoVID pairs and TAO-style video.
+
+Beside the keys of these formats every annotation has those of `vovtrack.synthetic.states.MEASURES`,
+which other readers ignore.
+"""
 
 from __future__ import annotations
 
@@ -147,6 +151,7 @@ def _annotations(frame: FrameRecord, image_id: int, done: int) -> list[Json]:
             "segmentation": item.segmentation or [_rectangle(item.bbox)],
             "iscrowd": 0,
         }
+        | item.measures
         for position, item in enumerate(frame.objects, start=1)
     ]
 

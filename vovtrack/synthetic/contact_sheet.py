@@ -1,181 +1,179 @@
-"""A picture that shows what a mini world looks like."""
+"""Pictures that show what a mini world looks like, one for each of its parts."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from vovtrack.files.images import read_image
+from vovtrack.synthetic import paper
 from vovtrack.synthetic.appearance import draw_look, draw_sprite
-from vovtrack.synthetic.classes import Composition, compositions
+from vovtrack.synthetic.classes import COLOURS, PATTERNS, SHAPES, Composition, compositions
+from vovtrack.synthetic.paper import Image
+from vovtrack.synthetic.sections import EVALUATION
+from vovtrack.synthetic.states import MEASURES, STATES, states_of
 
-WIDTH = 1480
-_PAPER = (250, 250, 248)
-_INK = (38, 40, 46)
-_SOFT = (128, 132, 140)
 _NOVEL = (214, 84, 20)
-_PAD = 28
-_CELL = (WIDTH - 2 * _PAD) // 9
+_WHITE = (255, 255, 255)
 
 
-def draw_contact_sheet(root: Path, seed: int) -> np.ndarray:
-    """Draw the classes, some validation stills and one validation video of a written world.
+def contact_sheets(root: Path) -> Iterator[tuple[str, Image]]:
+    """Draw the classes, validation stills, a video of each kind, and objects by state.
 
     Args:
-        root: Folder of the world (images and annotations are read from it).
-        seed: The world's seed, named in the title.
+        root: Folder of a written world; ``world.json``, images and annotations are read from it.
 
-    Returns:
-        (H, WIDTH, 3) uint8 RGB.
+    Yields:
+        Name and picture of each sheet, (H, `vovtrack.synthetic.paper.WIDTH`, 3) uint8 RGB.
     """
-    classes = compositions()
-    novel = sum(c.novel for c in classes)
+    seed = json.loads((root / "world.json").read_text())["seed"]
     title = f"VOVTrack mini world, seed {seed}"
-    caption = f"{len(classes)} classes: {len(classes) - novel} base, {novel} novel"
-    rows = [
-        _heading(title, caption, 0.95),
-        _class_grid(),
-        _heading("Validation stills", "boxes around the visible part; novel classes in orange"),
-        _stills(root),
-        _heading("A validation video", "annotated frames in time order; one colour per track"),
-        _film_strip(root),
-        _paper(_PAD // 2),
-    ]
-    return np.concatenate(rows)
+    novel = sum(c.novel for c in compositions())
+    counts = f"{len(compositions())} classes: {len(compositions()) - novel} base, {novel} novel"
+    yield "classes", np.concatenate([paper.heading(f"{title}: classes", counts), _class_table()])
+    boxes = "boxes around the visible part; novel classes in orange"
+    yield "stills", np.concatenate([paper.heading(f"{title}: stills", boxes), _stills(root)])
+    tracks = "annotated frames in time order; one colour per track"
+    strips = [paper.heading(f"{title}: videos", tracks)]
+    for section in EVALUATION:
+        strips += [paper.heading(section, "", 0.5), _film_strip(root, section)]
+    strips += [paper.heading("raw", "not annotated", 0.5), _raw_strip(root)]
+    yield "videos", np.concatenate(strips)
+    shown = "part seen, part cut off, pixels of blur, light"
+    objects = [paper.heading(f"{title}: states", shown)]
+    for state in STATES:
+        objects += [paper.heading(state, "", 0.5), _objects_in(root, state)]
+    yield "states", np.concatenate(objects)
 
 
-def _class_grid() -> np.ndarray:
-    cells = []
+def _class_table() -> Image:
+    """Draw an instance of every class: rows of pattern and colour, columns of shapes, twice."""
+    halves = PATTERNS[: len(PATTERNS) // 2], PATTERNS[len(PATTERNS) // 2 :]
+    by_name = {c.name: c for c in compositions()}
+    cell = paper.tile_width(2 * (len(SHAPES) + 1))
     rng = np.random.default_rng(0)
-    for composition in sorted(compositions(), key=lambda c: (c.novel, c.name)):
-        cells.append(_class_cell(rng, composition))
-    rows = [_row(cells[i : i + 9]) for i in range(0, len(cells), 9)]
-    return np.concatenate(rows)
+    corner = paper.paper(26, cell)
+    header = [corner, *(_label(shape, cell, 26) for shape in SHAPES)]
+    tiles = []
+    for left, right in zip(*halves, strict=True):
+        for colour in COLOURS:
+            for pattern in (left, right):
+                tiles.append(_label(f"{pattern} {colour}", cell, cell))
+                names = [f"{pattern} {colour} {shape}" for shape in SHAPES]
+                tiles += [_class_cell(rng, by_name[name], cell) for name in names]
+    columns = 2 * (len(SHAPES) + 1)
+    return np.concatenate([paper.rows(header * 2, columns), paper.rows(tiles, columns)])
 
 
-def _class_cell(rng: np.random.Generator, composition: Composition) -> np.ndarray:
-    """Draw two instances of a class over its name."""
-    cell: np.ndarray = np.full((_CELL - 38, _CELL, 3), _PAPER, np.float32)
-    side = 72
-    for left in (6, _CELL - side - 6):
-        sprite = draw_sprite(composition, draw_look(rng, composition))
-        sprite = cv2.resize(sprite, (side, side), interpolation=cv2.INTER_AREA)
-        patch = cell[6 : 6 + side, left : left + side]
-        patch[:] = patch * (1 - sprite[..., 3:]) + sprite[..., :3] * 255
-    cell = np.clip(cell, 0, 255).astype(np.uint8)
-    colour = _NOVEL if composition.novel else _INK
-    first, rest = composition.name.split(" ", 1)
-    _text(cell, first, (_CELL // 2, 94), 0.46, colour, centred=True)
-    _text(cell, rest, (_CELL // 2, 111), 0.46, colour, centred=True)
+def _class_cell(rng: np.random.Generator, composition: Composition, side: int) -> Image:
+    """Draw an instance of a class, in a frame if it is novel."""
+    inner = side - 12
+    sprite = draw_sprite(composition, draw_look(rng, composition))
+    sprite = cv2.resize(sprite, (inner, inner), interpolation=cv2.INTER_AREA)
+    cell = paper.paper(side, side)
+    patch = cell[6 : 6 + inner, 6 : 6 + inner]
+    mixed = patch * (1 - sprite[..., 3:]) + sprite[..., :3] * 255
+    patch[:] = np.clip(mixed, 0, 255).astype(np.uint8)
     if composition.novel:
-        cv2.rectangle(cell, (2, 1), (_CELL - 3, len(cell) - 3), _NOVEL, 1, cv2.LINE_AA)
+        cv2.rectangle(cell, (1, 1), (side - 3, side - 3), _NOVEL, 1, cv2.LINE_AA)
     return cell
 
 
-def _stills(root: Path, columns: int = 4, count: int = 4) -> np.ndarray:
+def _label(text: str, width: int, height: int) -> Image:
+    cell = paper.paper(height, width)
+    words = text.split()
+    for line, word in enumerate(words):
+        y = height // 2 + 5 + round(15 * (line - (len(words) - 1) / 2))
+        paper.write(cell, word, (width // 2, y), 0.42, paper.INK, centred=True)
+    return cell
+
+
+def _stills(root: Path, columns: int = 4, count: int = 8) -> Image:
     data = json.loads((root / "lvis/annotations/val.json").read_text())
     novel = {c["id"] for c in data["categories"] if c["frequency"] == "r"}
     names = {c["id"]: c["name"] for c in data["categories"]}
+    width = paper.tile_width(columns) - 8
     tiles = []
     for image in data["images"][:count]:
-        picture = read_image(root / "lvis/images" / image["file_name"])[..., ::-1]
         boxes = [
-            (
-                a["bbox"],
-                _NOVEL if a["category_id"] in novel else (255, 255, 255),
-                names[a["category_id"]],
-            )
+            (a["bbox"], _NOVEL if a["category_id"] in novel else _WHITE, names[a["category_id"]])
             for a in data["annotations"]
             if a["image_id"] == image["id"]
         ]
-        tiles.append(_picture(picture, boxes, (WIDTH - 2 * _PAD) // columns - 8))
-    return np.concatenate([_row(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
+        tiles.append(paper.picture(_read(root / "lvis/images" / image["file_name"]), boxes, width))
+    return paper.rows(tiles, columns)
 
 
-def _film_strip(root: Path, columns: int = 6, count: int = 12) -> np.ndarray:
-    data = json.loads((root / "tao/annotations/validation.json").read_text())
-    video = data["videos"][0]["id"]
+def _film_strip(root: Path, section: str, columns: int = 6, count: int = 12) -> Image:
+    data = _videos(root, section)
+    width = paper.tile_width(columns) - 8
     tiles = []
-    for image in [i for i in data["images"] if i["video_id"] == video][:count]:
-        picture = read_image(root / "tao/frames" / image["file_name"])[..., ::-1]
+    for image in data["images"][:count]:
         boxes = [
-            (a["bbox"], _id_colour(a["track_id"]), str(a["track_id"]))
+            (a["bbox"], paper.track_colour(a["track_id"]), str(a["track_id"]))
             for a in data["annotations"]
             if a["image_id"] == image["id"]
         ]
-        tiles.append(_picture(picture, boxes, (WIDTH - 2 * _PAD) // columns - 8))
-    return np.concatenate([_row(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
+        tiles.append(paper.picture(_read(root / "tao/frames" / image["file_name"]), boxes, width))
+    return paper.rows(tiles, columns)
 
 
-def _picture(
-    image: np.ndarray, boxes: list[tuple[list[float], tuple[int, int, int], str]], width: int
-) -> np.ndarray:
-    """Draw labelled boxes (xywh, colour, text) over an enlarged image, with a paper margin."""
-    scale = width / image.shape[1]
-    height = round(image.shape[0] * scale)
-    canvas = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
-    canvas = np.ascontiguousarray(canvas)
-    for (x, y, w, h), colour, _ in boxes:
-        low = round(x * scale), round(y * scale)
-        high = round((x + w) * scale) - 1, round((y + h) * scale) - 1
-        cv2.rectangle(canvas, low, high, _INK, 3, cv2.LINE_AA)
-        cv2.rectangle(canvas, low, high, colour, 1, cv2.LINE_AA)
-    for (x, y, _, _), colour, text in boxes:
-        _tag(canvas, text, (round(x * scale), round(y * scale)), colour)
-    return cv2.copyMakeBorder(canvas, 4, 4, 4, 4, cv2.BORDER_CONSTANT, value=_PAPER)
+def _raw_strip(root: Path, columns: int = 6, count: int = 12) -> Image:
+    clip = sorted((root / "raw").rglob("frame0001.jpg"))[0].parent
+    width = paper.tile_width(columns) - 8
+    frames = sorted(clip.iterdir())[::2][:count]
+    return paper.rows([paper.picture(_read(frame), [], width) for frame in frames], columns)
 
 
-def _tag(
-    canvas: np.ndarray, text: str, corner: tuple[int, int], colour: tuple[int, int, int]
-) -> None:
-    """Write text on a filled plate above ``corner``, inside the canvas."""
-    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)
-    x = int(np.clip(corner[0], 0, max(canvas.shape[1] - width - 5, 0)))
-    y = int(np.clip(corner[1] - height - base - 2, 0, canvas.shape[0] - height - base - 4))
-    cv2.rectangle(canvas, (x, y), (x + width + 4, y + height + base + 1), colour, -1)
-    ink = _INK if sum(colour) > 360 else (255, 255, 255)
-    _text(canvas, text, (x + 2, y + height + 2), 0.4, ink)
+def _objects_in(root: Path, state: str, columns: int = 10, count: int = 20) -> Image:
+    """Show objects that are in a state, each from another track, over the measures."""
+    side = paper.tile_width(columns)
+    return paper.rows(
+        [_object_tile(*found, side) for found in islice(_in_state(root, state), count)], columns
+    )
 
 
-def _id_colour(track_id: int) -> tuple[int, int, int]:
-    """Return a bright colour; golden-angle steps keep neighbouring ids far apart."""
-    hsv = np.array([[[int(track_id * 0.618034 * 180) % 180, 190, 250]]], np.uint8)
-    red, green, blue = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].tolist()
-    return red, green, blue
+def _in_state(root: Path, state: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the image and the annotation of objects in a state, one of each track."""
+    for section in reversed(EVALUATION):
+        data = _videos(root, section)
+        names = {image["id"]: image["file_name"] for image in data["images"]}
+        tracks: set[int] = set()
+        for annotation in data["annotations"]:
+            words = states_of(**{name: annotation[name] for name in MEASURES})
+            if words == (state,) and annotation["track_id"] not in tracks:
+                tracks.add(annotation["track_id"])
+                yield root / "tao/frames" / names[annotation["image_id"]], annotation
 
 
-def _heading(text: str, caption: str, size: float = 0.72) -> np.ndarray:
-    strip = _paper(round(42 + 20 * size))
-    _text(strip, text, (_PAD + 2, len(strip) - 16), size, _INK, weight=2)
-    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 2)
-    _text(strip, caption, (_PAD + width + 22, len(strip) - 16), 0.52, _SOFT)
-    return strip
+def _object_tile(path: Path, annotation: dict[str, Any], side: int) -> Image:
+    """Cut an object out with some surroundings."""
+    x, y, width, height = annotation["bbox"]
+    inner = side - 8
+    scale = inner / (1.5 * max(width, height))
+    shift = inner / 2 - scale * x - scale * width / 2, inner / 2 - scale * y - scale * height / 2
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    tile = paper.paper(side + 18, side)
+    tile[4 : 4 + inner, 4 : 4 + inner] = cv2.warpAffine(
+        _read(path), matrix, (inner, inner), flags=cv2.INTER_CUBIC, borderValue=paper.INK
+    )
+    numbers = " ".join(f"{annotation[name]:.{1 if name == 'blur' else 2}f}" for name in MEASURES)
+    paper.write(tile, numbers, (side // 2, side + 8), 0.36, paper.SOFT, centred=True)
+    return tile
 
 
-def _row(cells: list[np.ndarray]) -> np.ndarray:
-    row = np.concatenate(cells, axis=1)
-    strip = _paper(len(row))
-    strip[:, _PAD : _PAD + row.shape[1]] = row
-    return strip
+def _videos(root: Path, section: str) -> dict[str, Any]:
+    name = section.removeprefix("tao_")
+    content: dict[str, Any] = json.loads((root / f"tao/annotations/{name}.json").read_text())
+    return content
 
 
-def _paper(height: int) -> np.ndarray:
-    return np.full((height, WIDTH, 3), _PAPER, np.uint8)
-
-
-def _text(
-    canvas: np.ndarray,
-    text: str,
-    position: tuple[int, int],
-    size: float,
-    colour: tuple[int, int, int],
-    weight: int = 1,
-    centred: bool = False,
-) -> None:
-    x, y = position
-    if centred:
-        x -= cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, weight)[0][0] // 2
-    cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, weight, cv2.LINE_AA)
+def _read(path: Path) -> Image:
+    """Read a picture as RGB."""
+    return np.ascontiguousarray(read_image(path)[..., ::-1])

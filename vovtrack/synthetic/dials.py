@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from vovtrack.errors import InputError, one_of
+from vovtrack.errors import InputError, did_you_mean
 
 _HIGHEST = 10.0
 
@@ -49,11 +49,17 @@ class Dials:
                     f"the dial '{field.name}' is {value}: expected a number from 0 to {_HIGHEST:g}"
                 )
 
-    def turned(self, **values: float) -> Dials:
+    def turned(self, /, **values: float) -> Dials:
         """Return a copy with some dials at other values.
 
         Raises:
             InputError: A name is not a dial, or a value is out of range.
         """
         names = [field.name for field in fields(self)]
-        return replace(self, **{one_of("dial", name, names): v for name, v in values.items()})
+        for name in values:
+            if name not in names:
+                raise InputError(
+                    f"'{name}' is not a dial: the dials are {', '.join(names)}."
+                    + did_you_mean(name, names, count=1)
+                )
+        return replace(self, **values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +13,10 @@ import numpy as np
 from vovtrack.files.atomic import create
 from vovtrack.files.images import encode_image
 from vovtrack.synthetic.classes import compositions
+from vovtrack.synthetic.dials import Dials
 from vovtrack.synthetic.scene import Scene, SceneRecipe
 from vovtrack.synthetic.sizes import WorldSize
+from vovtrack.synthetic.states import measures_of
 from vovtrack.synthetic.truth import FrameTruth
 
 SECTIONS = (
@@ -24,7 +27,12 @@ SECTIONS = (
     "tao_validation",
     "raw",
     "tao_shifted",
+    "tao_validation_2",
+    "tao_validation_3",
 )
+"""The scenes of a section depend on its position here: append, do not insert."""
+EVALUATION = ("tao_validation", "tao_validation_2", "tao_validation_3", "tao_shifted")
+"""Sections of videos to measure trackers on; all but the last are drawn alike."""
 NOVEL_SHARE = 0.4
 _SOURCE = "MiniWorld"
 _PAIR_FRAMES = 13
@@ -42,6 +50,7 @@ class ObjectRecord:
         bbox: (x, y, width, height) of the pixels seen, image pixels.
         area: Number of pixels seen.
         segmentation: Polygons [x1, y1, x2, y2, ...] around the pixels seen; empty unless asked.
+        measures: How it is seen; see `vovtrack.synthetic.states`.
     """
 
     object: int
@@ -49,6 +58,7 @@ class ObjectRecord:
     bbox: list[float]
     area: int
     segmentation: list[list[float]]
+    measures: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,15 @@ class SceneRecord:
     negative: list[int] = field(default_factory=list)
     not_exhaustive: list[int] = field(default_factory=list)
 
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> SceneRecord:
+        """Return the record of which ``content`` is what `dataclasses.asdict` gives."""
+        frames = [
+            FrameRecord(**frame | {"objects": [ObjectRecord(**o) for o in frame["objects"]]})
+            for frame in content["frames"]
+        ]
+        return cls(**content | {"frames": frames})
+
 
 @dataclass(frozen=True)
 class Job:
@@ -85,6 +104,7 @@ class Job:
         seed: The world's seed.
         root: Folder the world is written to.
         size: The world's size.
+        dials: Difficulties of the world.
     """
 
     section: str
@@ -92,6 +112,17 @@ class Job:
     seed: int
     root: Path
     size: WorldSize
+    dials: Dials = field(default_factory=Dials)
+
+    @property
+    def key(self) -> str:
+        """Name of the scene in its world."""
+        return f"{self.section}/{self.index}"
+
+    @property
+    def files(self) -> list[str]:
+        """Its images, relative to ``root``."""
+        return [f"{image_folder(self.section)}/{name}" for name in _image_names(self)]
 
 
 def scene_count(section: str, size: WorldSize) -> int:
@@ -104,6 +135,8 @@ def scene_count(section: str, size: WorldSize) -> int:
         "tao_validation": size.val_videos,
         "raw": size.raw_clips,
         "tao_shifted": size.shifted_videos,
+        "tao_validation_2": size.more_val_videos,
+        "tao_validation_3": size.more_val_videos,
     }[section]
 
 
@@ -116,8 +149,8 @@ def image_folder(section: str) -> str:
 
 def video_name(section: str, index: int) -> str:
     """Return the name of a clip, which is also its folder below `image_folder`."""
-    splits = {"tao_train": "train/", "tao_validation": "val/", "tao_shifted": "shifted/", "raw": ""}
-    return f"{splits[section]}{_SOURCE}/v_{index + 1:04d}"
+    split = section.removeprefix("tao_").replace("validation", "val")
+    return f"{'' if section == 'raw' else split + '/'}{_SOURCE}/v_{index + 1:04d}"
 
 
 def scene_rng(seed: int, section: str, index: int) -> np.random.Generator:
@@ -126,9 +159,9 @@ def scene_rng(seed: int, section: str, index: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def recipe_of(section: str, size: WorldSize) -> SceneRecipe:
+def recipe_of(section: str, size: WorldSize, dials: Dials) -> SceneRecipe:
     """Return what the scenes of a section are made of."""
-    recipe = partial(SceneRecipe, width=size.width, height=size.height)
+    recipe = partial(SceneRecipe, width=size.width, height=size.height, dials=dials)
     if section == "lvis_train":
         return recipe(num_frames=1)
     if section == "lvis_val":
@@ -138,7 +171,7 @@ def recipe_of(section: str, size: WorldSize) -> SceneRecipe:
     crowded = partial(recipe, min_objects=5, max_objects=8, lookalikes=0.45)
     if section == "tao_train":
         return crowded(num_frames=size.video_frames)
-    if section in ("tao_validation", "tao_shifted"):
+    if section in EVALUATION:
         shifted = section == "tao_shifted"
         return crowded(num_frames=size.video_frames, novel_share=NOVEL_SHARE, shifted=shifted)
     return crowded(num_frames=size.raw_frames, novel_share=NOVEL_SHARE / 2, shifted=True)
@@ -147,14 +180,13 @@ def recipe_of(section: str, size: WorldSize) -> SceneRecipe:
 def write_scene(job: Job) -> SceneRecord:
     """Render one scene, write its images below ``job.root`` and return its annotations."""
     rng = scene_rng(job.seed, job.section, job.index)
-    scene = Scene(rng, recipe_of(job.section, job.size))
+    scene = Scene(rng, recipe_of(job.section, job.size, job.dials))
     written, annotated = _frames_of(job, rng)
     folder = job.root / image_folder(job.section)
     frames: list[FrameRecord] = []
     glimpsed: set[int] = set()
-    for position, frame in enumerate(written):
+    for file_name, frame in zip(_image_names(job), written, strict=True):
         image, truth = scene.render(frame)
-        file_name = _file_name(job, position, frame)
         create(folder / file_name, encode_image(image, ".jpg", _JPEG_QUALITY))
         if frame in annotated:
             polygons = not job.section.startswith("tao")
@@ -180,12 +212,15 @@ def _frames_of(job: Job, rng: np.random.Generator) -> tuple[list[int], set[int]]
     return list(range(job.size.raw_frames)), set()
 
 
-def _file_name(job: Job, position: int, frame: int) -> str:
+def _image_names(job: Job) -> list[str]:
+    """Return the names of the images of a scene in time order, relative to `image_folder`."""
     if job.section.startswith("lvis"):
-        return f"{job.section.split('_')[1]}/{job.index + 1:06d}.jpg"
+        return [f"{job.section.split('_')[1]}/{job.index + 1:06d}.jpg"]
     if job.section.startswith("pairs"):
-        return f"train/{job.index + 1:06d}/{position}.jpg"
-    return f"{video_name(job.section, job.index)}/frame{frame + 1:04d}.jpg"
+        return [f"train/{job.index + 1:06d}/{position}.jpg" for position in range(2)]
+    frames = job.size.raw_frames if job.section == "raw" else job.size.video_frames
+    video = video_name(job.section, job.index)
+    return [f"{video}/frame{frame + 1:04d}.jpg" for frame in range(frames)]
 
 
 def _negative(rng: np.random.Generator, section: str, present: set[int]) -> list[int]:
@@ -210,6 +245,7 @@ def _objects(scene: Scene, truth: FrameTruth, polygons: bool) -> list[ObjectReco
                 bbox=[x1, y1, x2 - x1, y2 - y1],
                 area=int(truth.areas[item]),
                 segmentation=mask_polygons(truth.mask(item)) if polygons else [],
+                measures=measures_of(truth, item),
             )
         )
     return records

@@ -17,6 +17,7 @@ class WorldSize:
         pairs: Image pairs for association training (base classes only).
         train_videos: TAO-style training videos (base classes only).
         val_videos: TAO-style validation videos (base and novel classes).
+        more_val_videos: The same of each of the other two evaluation worlds.
         video_frames: Frames per TAO-style video on disk.
         stride: Every ``stride``-th frame of a TAO-style video is annotated, the first included.
         raw_clips: Unlabelled clips of the shifted domain.
@@ -31,6 +32,7 @@ class WorldSize:
     pairs: int
     train_videos: int
     val_videos: int
+    more_val_videos: int
     video_frames: int
     stride: int
     raw_clips: int
@@ -41,10 +43,10 @@ class WorldSize:
 
 
 SIZES = {
-    "tiny": WorldSize(12, 6, 6, 2, 3, 13, 4, 2, 14, 1),
-    "validation": WorldSize(12, 6, 6, 2, 24, 45, 4, 2, 14, 1),
-    "small": WorldSize(900, 400, 400, 12, 24, 45, 4, 24, 28, 12),
-    "large": WorldSize(4500, 500, 2000, 60, 120, 45, 4, 120, 28, 60),
+    "tiny": WorldSize(12, 6, 6, 2, 3, 1, 13, 4, 2, 14, 1),
+    "validation": WorldSize(12, 6, 6, 2, 24, 1, 45, 4, 2, 14, 1),
+    "small": WorldSize(900, 400, 400, 12, 24, 24, 45, 4, 48, 28, 24),
+    "large": WorldSize(4500, 500, 2000, 60, 120, 120, 45, 4, 240, 28, 120),
 }
 
 

@@ -18,7 +18,7 @@ TRUNCATED = 0.2
 """Part of the whole box outside of the image, from which the object is truncated."""
 BLURRY = 3.0
 """Pixels moved during the exposure, from which an object is blurry."""
-DARK = 0.6
+DARK = 0.5
 """Brightness up to which an object is dark; 1 is neutral."""
 
 

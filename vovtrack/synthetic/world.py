@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-import cv2
-from tqdm import tqdm
-
-from vovtrack.errors import InputError
+from vovtrack.errors import InputError, WriteError
 from vovtrack.files.atomic import create
-from vovtrack.files.folders import new_folder
+from vovtrack.files.folders import new_folder, unfinished
 from vovtrack.files.images import encode_image
 from vovtrack.synthetic.annotations import categories, lvis_file, pairs_file, tao_file
-from vovtrack.synthetic.contact_sheet import draw_contact_sheet
-from vovtrack.synthetic.sections import SECTIONS, Job, SceneRecord, scene_count, write_scene
+from vovtrack.synthetic.contact_sheet import contact_sheets
+from vovtrack.synthetic.dials import Dials
+from vovtrack.synthetic.photographs import PHOTOGRAPHS
+from vovtrack.synthetic.rendering import render_scenes
+from vovtrack.synthetic.sections import EVALUATION, SECTIONS, Job, SceneRecord, scene_count
 from vovtrack.synthetic.sizes import WorldSize, world_size
+
+MOST_SEED = 2**32 - 1
 
 
 def write_world(
@@ -30,32 +31,39 @@ def write_world(
     workers: int | None = None,
     force: bool = False,
     progress: bool = False,
+    dials: Dials | None = None,
 ) -> Path:
     """Render a mini world: images, annotations in the real formats, and a contact sheet.
 
-    The same seed and size give the same bytes, whatever the number of workers. The world is
-    built in a temporary folder beside ``out`` and renamed when it is complete.
+    The same seed, size and dials give the same bytes, whatever the number of workers;
+    ``world.json`` says what the world depends on. It takes the name ``out`` when it is complete.
+    Until then it lies in a hidden folder beside it, where a run that was interrupted and is started
+    again finds the scenes that are finished.
 
     Args:
         out: Folder to write.
-        seed: Seed of the world, >= 0.
-        size: "tiny", "small" or "large"; see `SIZES`.
+        seed: Seed of the world, 0 to `MOST_SEED`.
+        size: "tiny", "validation", "small" or "large"; see `SIZES`.
         workers: Processes to use; None takes one per CPU. A script that uses more than one must
             call this under ``if __name__ == "__main__":``.
-        force: Replace ``out`` if it already holds something.
+        force: Replace ``out`` if it already holds something, and an unfinished world of other
+            settings.
         progress: Show a progress bar on stderr.
+        dials: Difficulties of every part of the world; None leaves them as they are.
 
     Returns:
         The path of ``out``.
 
     Raises:
-        InputError: An argument is out of range, or ``out`` is not empty and ``force`` is False.
+        InputError: An argument is out of range, ``out`` is not empty and ``force`` is False, or a
+            world of other settings was begun there.
+        WriteError: The disk is full; finished scenes are kept.
     """
     out = Path(out).absolute()
     counts = world_size(size)
     workers = (os.cpu_count() or 1) if workers is None else workers
-    if seed < 0:
-        raise InputError(f"the seed of a mini world must be 0 or more, not {seed}")
+    if not 0 <= seed <= MOST_SEED:
+        raise InputError(f"the seed of a mini world must be 0 to {MOST_SEED}, not {seed}")
     if workers < 1:
         raise InputError(f"the number of workers must be 1 or more, not {workers}")
     if out.is_dir() and any(out.iterdir()) and not force:
@@ -63,45 +71,43 @@ def write_world(
             f"{out} is not empty; choose another folder, or replace its contents with force=True "
             "(--force)"
         )
-    with new_folder(out, replace=force) as root:
-        scenes = _render(root, seed, counts, workers, progress)
-        _write_annotations(root, scenes, counts)
-        sheet = draw_contact_sheet(root, seed)
-        create(root / "contact_sheet.png", encode_image(sheet, ".png"))
+    dials = dials or Dials()
+    origin = _origin(seed, size, dials)
+    try:
+        with new_folder(out, replace=force, kept=True) as root:
+            jobs = [
+                Job(section, index, seed, root, counts, dials)
+                for section in SECTIONS
+                for index in range(scene_count(section, counts))
+            ]
+            scenes = render_scenes(jobs, root, origin, workers, restart=force, progress=progress)
+            _write_annotations(root, scenes, counts)
+            create(root / "world.json", (json.dumps(origin, indent=2) + "\n").encode())
+            for name, sheet in contact_sheets(root):
+                create(root / f"contact_sheets/{name}.png", encode_image(sheet, ".png"))
+    except WriteError as error:
+        if not unfinished(out).is_dir():
+            raise
+        raise WriteError(
+            f"{error} Finished scenes are kept in '{unfinished(out)}': make room there and type "
+            "the same command again, it resumes."
+        ) from error
     return out
 
 
-def _render(
-    root: Path, seed: int, size: WorldSize, workers: int, progress: bool
-) -> dict[str, list[SceneRecord]]:
-    """Render all scenes and return their records by section, in order."""
-    jobs = [
-        Job(section, index, seed, root, size)
-        for section in SECTIONS
-        for index in range(scene_count(section, size))
-    ]
-    scenes: dict[str, list[SceneRecord]] = {section: [] for section in SECTIONS}
-    with _mapper(min(workers, len(jobs))) as run:
-        bar = tqdm(run(jobs), total=len(jobs), unit="scene", disable=not progress, desc="rendering")
-        for job, record in zip(jobs, bar, strict=True):
-            scenes[job.section].append(record)
-    return scenes
-
-
-@contextmanager
-def _mapper(workers: int) -> Iterator[Callable[[list[Job]], Iterable[SceneRecord]]]:
-    """Yield a function that maps `write_scene` over jobs in order, in ``workers`` processes."""
-    if workers == 1:
-        yield lambda jobs: map(write_scene, jobs)
-        return
-    # Forking a process that has threads (torch, OpenCV) can hang, so workers start afresh.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker) as pool:
-        yield lambda jobs: pool.map(write_scene, jobs, chunksize=2)
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(0)
+def _origin(seed: int, size: str, dials: Dials) -> dict[str, Any]:
+    """Return what a world depends on, as it stands in ``world.json``."""
+    renderer = sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        renderer.update(path.read_bytes())
+    return {
+        "seed": seed,
+        "size": size,
+        "counts": asdict(world_size(size)),
+        "dials": asdict(dials),
+        "renderer": renderer.hexdigest(),
+        "photographs": {name: photograph.sha256 for name, photograph in PHOTOGRAPHS.items()},
+    }
 
 
 def _write_annotations(root: Path, scenes: dict[str, list[SceneRecord]], size: WorldSize) -> None:
@@ -111,7 +117,7 @@ def _write_annotations(root: Path, scenes: dict[str, list[SceneRecord]], size: W
         "lvis/annotations/val.json": lvis_file(scenes["lvis_val"], kinds, size),
         "pairs/annotations/train.json": pairs_file(scenes["pairs_train"], kinds, size),
     }
-    for section in ("tao_train", "tao_validation", "tao_shifted"):
+    for section in ("tao_train", *EVALUATION):
         name = f"tao/annotations/{section.removeprefix('tao_')}.json"
         files[name] = tao_file(section, scenes[section], kinds, size)
     for name, content in files.items():

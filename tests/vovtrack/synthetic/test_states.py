@@ -19,7 +19,7 @@ SEEN = dict(visibility=1.0, truncation=0.0, blur=0.0, light=1.0)
         (dict(visibility=0.4, truncation=0.3), ("occluded", "truncated")),
         (dict(blur=2.9), ("clear",)),
         (dict(blur=3.0), ("blurry",)),
-        (dict(light=0.6), ("dark",)),
+        (dict(light=0.5), ("dark",)),
         (dict(light=1.4), ("clear",)),
         (dict(visibility=0.3, truncation=0.4, blur=9.0, light=0.2), STATES[1:]),
     ],

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict, replace
 
 import cv2
 import numpy as np
 import pytest
 
+from vovtrack.cli.main import main
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_images
 from vovtrack.formats.tao.annotations import read_annotations, read_sequences
 from vovtrack.structures import Vocabulary
 from vovtrack.synthetic import class_names, render_clip, world_vocabulary, write_world
-from vovtrack.synthetic.sections import SECTIONS, recipe_of, scene_count
+from vovtrack.synthetic.dials import Dials
+from vovtrack.synthetic.sections import EVALUATION, SECTIONS, recipe_of, scene_count
 from vovtrack.synthetic.sizes import SIZES
+from vovtrack.synthetic.states import MEASURES, STATES, states_of
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +46,53 @@ def test_same_seed_same_bytes_whatever_the_workers(world, tmp_path):
 def test_validation_videos_are_those_of_the_world_to_train_on():
     small, validation = SIZES["small"], SIZES["validation"]
     assert scene_count("tao_validation", small) == scene_count("tao_validation", validation)
-    assert recipe_of("tao_validation", small) == recipe_of("tao_validation", validation)
+    dials = Dials()
+    assert recipe_of("tao_validation", small, dials) == recipe_of(
+        "tao_validation", validation, dials
+    )
     for field in ("video_frames", "stride"):
         assert getattr(small, field) == getattr(validation, field)
     others = [scene_count(s, validation) for s in SECTIONS if s != "tao_validation"]
     assert sum(others) < 0.05 * sum(scene_count(s, small) for s in SECTIONS)
+
+
+def test_evaluation_worlds_are_drawn_alike_but_are_not_the_same(world):
+    first, second, third, shifted = EVALUATION
+    for name in ("small", "large"):
+        counts = {scene_count(section, SIZES[name]) for section in EVALUATION}
+        assert len(counts) == 1 and counts.pop() >= 24
+        assert scene_count("raw", SIZES[name]) >= 48
+    recipe = recipe_of(first, SIZES["small"], Dials())
+    assert recipe == recipe_of(second, SIZES["small"], Dials())
+    assert recipe == recipe_of(third, SIZES["small"], Dials())
+    assert replace(recipe, shifted=True) == recipe_of(shifted, SIZES["small"], Dials())
+    found = [
+        read_annotations(world / f"tao/annotations/{section.removeprefix('tao_')}.json")
+        for section in EVALUATION
+    ]
+    boxes = [str([a["bbox"] for a in content["annotations"][:5]]) for content in found]
+    images = [(world / "tao/frames" / c["images"][0]["file_name"]).read_bytes() for c in found]
+    assert len(set(boxes)) == len(set(images)) == 4
+
+
+def test_annotations_say_how_an_object_is_seen(world):
+    content = json.loads((world / "tao/annotations/shifted.json").read_text())
+    for annotation in content["annotations"]:
+        measures = {name: annotation[name] for name in MEASURES}
+        assert 0.25 <= measures["visibility"] <= 1 and 0 <= measures["truncation"] < 1
+        assert measures["blur"] >= 0 and measures["light"] > 0
+        assert set(states_of(**measures)) <= set(STATES)
+        x, y, width, height = annotation["bbox"]
+        at_rim = x == 0 or y == 0 or x + width == 256 or y + height == 192
+        assert at_rim or measures["truncation"] == 0 or "occluded" in states_of(**measures)
+    assert content["annotations"]
+
+
+def test_a_world_records_what_it_depends_on(world, tmp_path):
+    record = json.loads((world / "world.json").read_text())
+    assert (record["seed"], record["size"]) == (0, "tiny")
+    assert record["counts"] == asdict(SIZES["tiny"]) and record["dials"] == asdict(Dials())
+    assert len(record["renderer"]) == 64 and record["photographs"]["brick"].startswith("7966ca")
 
 
 def test_classes_are_held_out_compositions():
@@ -119,9 +165,11 @@ def test_pairs_share_objects(world):
     assert all(len(views) == 2 and views[0] & views[1] for views in videos.values())
 
 
-def test_raw_clips_and_the_contact_sheet_exist(world):
+def test_raw_clips_and_contact_sheets_exist(world):
     assert len(list((world / "raw").rglob("*.jpg"))) >= 10
-    assert cv2.imread(str(world / "contact_sheet.png")).shape[1] > 1000
+    sheets = {path.stem: cv2.imread(str(path)) for path in (world / "contact_sheets").iterdir()}
+    assert sheets.keys() == {"classes", "stills", "videos", "states"}
+    assert all(sheet.shape[1] > 1000 and sheet.std() > 10 for sheet in sheets.values())
 
 
 def test_a_clip_in_memory_is_seeded():
@@ -138,8 +186,39 @@ def test_a_folder_with_content_is_not_overwritten(world, tmp_path):
     assert hashes(world) == before
 
 
-@pytest.mark.parametrize("arguments", [dict(seed=-1), dict(size="huge"), dict(workers=0)])
+@pytest.mark.parametrize(
+    "arguments", [dict(seed=-1), dict(seed=2**32), dict(size="huge"), dict(workers=0)]
+)
 def test_impossible_worlds_are_refused(tmp_path, arguments):
     with pytest.raises(InputError):
         write_world(tmp_path / "w", **{"size": "tiny", **arguments})
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize(
+    ("dial", "answer"),
+    [
+        ("sped=2", "Did you mean 'speed'?"),
+        ("self=2", "the dials are speed, occlusion"),
+        ("blur=11", "the dial 'blur' is 11.0: expected a number from 0 to 10"),
+        ("blur=nan", "the dial 'blur' is nan"),
+        ("blur=much", "--dial blur=much: expected NAME=VALUE"),
+        ("blur", "--dial blur: expected NAME=VALUE"),
+    ],
+)
+def test_wrong_dials_are_sentences(tmp_path, capsys, dial, answer):
+    assert main(["synth", "--out", str(tmp_path / "w"), "--dial", dial]) == 2
+    assert answer in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_dials_reach_the_world(tmp_path):
+    words = ["synth", "--size", "tiny", "--workers", "1", "--out", str(tmp_path / "w")]
+    assert main([*words, "--dial", "darkness=10", "--dial", "blur=0"]) == 0
+    record = json.loads((tmp_path / "w/world.json").read_text())
+    assert record["dials"] == asdict(Dials(darkness=10, blur=0))
+    content = json.loads((tmp_path / "w/lvis/annotations/train.json").read_text())
+    assert {states_of(*(a[name] for name in MEASURES))[-1] for a in content["annotations"]} == {
+        "dark"
+    }
+    assert not any(a["blur"] for a in content["annotations"])
