@@ -105,6 +105,7 @@ def test_writing_verbs_meet_arguments(tmp_path, frames, truth):
     link.symlink_to(full)
     synth = ["synth", "--size", "tiny", "--out"]
     boxes = ["synth", "--boxes-only", "--out"]
+    videos = ["synth", "--format", "tapvid", "--out"]
     publish = ["publish", WEIGHTS, "--repo"]
     cases = [
         ("full folder", [*synth, full]),
@@ -117,6 +118,13 @@ def test_writing_verbs_meet_arguments(tmp_path, frames, truth):
         ("workers", [*synth, tmp_path / "w", "--workers", "0"]),
         ("videos", [*boxes, tmp_path / "w", "--videos", "-1"]),
         ("size", ["synth", "--size", "huge", "--out", tmp_path / "w"]),
+        ("full folder of videos", [*videos, full]),
+        ("videos in a file", [*videos, truth, "--force"]),
+        ("videos on a device", [*videos, "/dev/null"]),
+        ("format", ["synth", "--format", "../mot", "--out", tmp_path / "w"]),
+        ("huge frames", [*videos, tmp_path / "w", "--width", "1000000", "--height", "1000000"]),
+        ("endless video", [*videos, tmp_path / "w", "--frames", "1000000000"]),
+        ("endless set", [*videos, tmp_path / "w", "--videos", "1000000000"]),
         ("repo", [*publish, "../../etc", "--dry-run", full]),
         ("repo markup", [*publish, "a/b\n---\nlicense: x", "--dry-run", tmp_path / "c"]),
         ("license", [*publish, "a/b", "--license", "x\nevil: y", "--dry-run", tmp_path / "c"]),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vovtrack.cli import synth_videos
 from vovtrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 HELP = "write a small synthetic world with exact ground truth"
 EXAMPLES = (
     "vovtrack synth --out world",
-    "vovtrack synth --size tiny --seed 1 --out world --force",
-    "vovtrack synth --dial speed=2 --dial shake=1 --out hard",
+    "vovtrack synth --format mot --videos 8 --held-out 2 --dial speed=2 --out mot",
+    "vovtrack synth --size tiny --seed 1 --dial shake=1 --out world --force",
+    *synth_videos.EXAMPLES,
     "vovtrack synth --boxes-only --videos 988 --out boxes",
 )
 
@@ -27,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the world (default: 0)")
     parser.add_argument(
         "--size",
-        default="small",
         choices=["tiny", "validation", "small", "large"],
         help="tiny: seconds, for tests; validation: tiny with the validation videos of small; "
         "small: enough to train on (default); large: five times small",
@@ -47,25 +48,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead write gt.json and pred.json of the size of TAO, without pictures",
     )
     parser.add_argument(
-        "--videos", type=int, default=988, metavar="N", help="with --boxes-only (default: 988)"
+        "--videos",
+        type=int,
+        metavar="N",
+        help="with --boxes-only (default: 988) and --format (default: 20)",
     )
+    synth_videos.add_arguments(parser)
     parser.add_argument("--force", action="store_true", help="replace a folder that is not empty")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the world and say where it is."""
+    dials = read_dials(args.dial)
+    if args.format is not None:
+        if args.boxes_only:
+            raise InputError(
+                "--format writes videos and --boxes-only writes none: give one of them."
+            )
+        return synth_videos.run(args, dials)
+    for name in synth_videos.OPTIONS:
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} goes with --format.")
     if args.boxes_only:
         from vovtrack.synthetic.boxes_only import write_boxes
 
-        counts = write_boxes(args.out, args.videos, args.seed, force=args.force)
+        videos = 988 if args.videos is None else args.videos
+        counts = write_boxes(args.out, videos, args.seed, force=args.force)
         print(f"{args.out}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
         return 0
     from vovtrack.synthetic import class_names, write_world
 
-    dials = _read_dials(args.dial)
+    size = args.size or "small"
     try:
         out = write_world(
-            args.out, args.seed, args.size, args.workers, args.force, progress=True, dials=dials
+            args.out, args.seed, size, args.workers, args.force, progress=True, dials=dials
         )
     except KeyboardInterrupt:
         print("Finished scenes are kept: the same command resumes.", file=sys.stderr)
@@ -77,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read_dials(settings: list[str]) -> Dials:
+def read_dials(settings: list[str]) -> Dials:
     """Read settings NAME=VALUE.
 
     Raises:

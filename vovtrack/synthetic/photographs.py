@@ -249,7 +249,7 @@ def crop(
     wanted = np.array([width, height], float)
     widest = float((full / wanted).min())
     step = np.exp(rng.uniform(np.log(min(1 / CLOSEST, widest)), np.log(widest)))
-    low = rng.uniform(0, 1, 2) * (full - wanted * step)
+    low = rng.uniform(0, 1, 2) * np.maximum(full - wanted * step, 0)
     box = (*low, *np.minimum(low + wanted * step, full))
     # Pillow resizes bytes in whole numbers: every machine gets the same.
     piece = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC, box=box)

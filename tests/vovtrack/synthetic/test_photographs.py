@@ -125,3 +125,9 @@ def test_shrinking_does_not_alias():
     flat = [piece for piece in far if piece[:, 8:-8].std() < 5]
     assert len(flat) > 5
     assert all(abs(float(piece.mean()) - 127.5) < 4 for piece in flat)
+
+
+def test_small_photographs_fill_pieces_of_any_size():
+    rng = np.random.default_rng(0)
+    for width, height in rng.integers(100, 1500, (60, 2)).tolist():
+        assert crop(rng, photograph("text"), width, height).shape == (height, width, 3)

@@ -6,7 +6,7 @@ from vovtrack.files.atomic import create
 from vovtrack.files.folders import new_folder
 from vovtrack.formats.kubric import FRAMES, sample_file
 from vovtrack.synthetic.video_formats.base import Video, VideoFormat, write_frames
-from vovtrack.synthetic.video_formats.points import sample_points
+from vovtrack.synthetic.video_formats.points import check_length, sample_points
 from vovtrack.synthetic.video_source import VideoSource
 
 NUM_POINTS = 512
@@ -19,6 +19,7 @@ class MoviF(VideoFormat):
 
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files."""
+        check_length(source)
         with new_folder(video.root / video.name, replace=True) as folder:
             frames = write_frames(folder / FRAMES, source, lambda number: f"{number - 1:03d}.png")
             truths = [truth for _, truth in frames]

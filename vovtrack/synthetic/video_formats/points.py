@@ -9,9 +9,25 @@ from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.synthetic.truth import BACKGROUND, COVER, FrameTruth, SurfacePoints
+from vovtrack.synthetic.video_source import VideoSource
 
+MAX_PIXELS = 1_000_000_000
+"""Pixels of all frames of one video, which is in memory as a whole."""
 _RIM = 0.1
 """Distance of a point from the rim of its pixel, in pixels, that rounding cannot cross."""
+
+
+def check_length(source: VideoSource) -> None:
+    """Refuse a video whose truth does not fit into the memory.
+
+    Raises:
+        InputError: It has more than `MAX_PIXELS`.
+    """
+    if source.num_frames * source.width * source.height > MAX_PIXELS:
+        raise InputError(
+            f"{source.num_frames} frames of {source.width}x{source.height} have more than "
+            f"{MAX_PIXELS:,} pixels, too many to follow points in: ask for fewer or smaller frames."
+        )
 
 
 def sample_points(

@@ -10,7 +10,7 @@ import numpy as np
 from vovtrack.files.atomic import atomic_write
 from vovtrack.formats.tapvid import video_part, write_truth
 from vovtrack.synthetic.video_formats.base import Video, VideoFormat
-from vovtrack.synthetic.video_formats.points import sample_points
+from vovtrack.synthetic.video_formats.points import check_length, sample_points
 from vovtrack.synthetic.video_source import VideoSource
 
 NUM_POINTS = 32
@@ -26,6 +26,7 @@ class TapVid(VideoFormat):
 
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and put its part of the pickle aside."""
+        check_length(source)
         frames = np.empty((source.num_frames, source.height, source.width, 3), np.uint8)
         truths = []
         for frame in range(source.num_frames):

@@ -108,3 +108,10 @@ def test_training_samples_lie_as_point_trackers_read_them(tmp_path):
     assert 0.85 < (~hidden[:, 0]).mean() < 1
     inside = (coords >= 0).all(-1) & (coords < (96, 64)).all(-1)
     assert inside[~hidden].all() and not inside[hidden].all()
+
+
+@pytest.mark.parametrize("format", ["tapvid", "movi"])
+def test_a_video_larger_than_the_memory_is_one_sentence(format, tmp_path):
+    long = [("v", lambda: PlainVideo(num_frames=200_000))]
+    with pytest.raises(InputError, match="Video 'v': 200000 frames of 96x64 have more than"):
+        write_videos(tmp_path / "set", format, long)
