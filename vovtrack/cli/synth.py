@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vovtrack.cli import synth_videos
+from vovtrack.cli import synth_photos, synth_videos
 from vovtrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ HELP = "write a small synthetic world with exact ground truth"
 EXAMPLES = (
     "vovtrack synth --out world",
     "vovtrack synth --format mot --videos 8 --held-out 2 --dial speed=2 --out mot",
+    "vovtrack synth --sample --out photos",
     "vovtrack synth --size tiny --seed 1 --dial shake=1 --out world --force",
     *synth_videos.EXAMPLES,
+    *synth_photos.EXAMPLES,
     "vovtrack synth --boxes-only --videos 988 --out boxes",
 )
 
@@ -42,16 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "name is answered with all that there are",
     )
     parser.add_argument("--workers", type=int, help="processes to use (default: one per CPU)")
-    parser.add_argument(
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument(
         "--boxes-only",
         action="store_true",
         help="instead write gt.json and pred.json of the size of TAO, without pictures",
     )
+    synth_photos.add_arguments(modes)
     parser.add_argument(
         "--videos",
         type=int,
         metavar="N",
-        help="with --boxes-only (default: 988) and --format (default: 20)",
+        help="with --boxes-only (default: 988), --format and --photos (default: 20)",
     )
     synth_videos.add_arguments(parser)
     parser.add_argument("--force", action="store_true", help="replace a folder that is not empty")
@@ -60,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the world and say where it is."""
     dials = read_dials(args.dial)
+    if args.sample or args.photos is not None:
+        return synth_photos.run(args, dials)
     if args.format is not None:
         if args.boxes_only:
             raise InputError(
@@ -70,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} goes with --format.")
     if args.boxes_only:
+        if args.dial:
+            raise InputError("--dial turns what is rendered, and --boxes-only renders nothing.")
         from vovtrack.synthetic.boxes_only import write_boxes
 
         videos = 988 if args.videos is None else args.videos

@@ -55,7 +55,7 @@ class PhotoRecipe:
         InputError: A dial is turned that is not in `DIALS`.
     """
 
-    num_frames: int = 48
+    num_frames: int = 40
     width: int = 256
     height: int = 192
     min_pieces: int = 4

@@ -41,13 +41,21 @@ def rendered_videos(
     Raises:
         InputError: A number is out of range.
     """
-    numbers = {"videos": videos, "frames": frames, "width": width, "height": height}
+    check_limits(videos=videos, frames=frames, width=width, height=height)
+    recipe = SceneRecipe(frames, width, height, 0.4, 5, 8, lookalikes=0.45, dials=dials or Dials())
+    return [(f"mini-{k + 1:04d}", partial(_open, recipe, seed, k)) for k in range(videos)]
+
+
+def check_limits(**numbers: int) -> None:
+    """Check numbers by the names in `LIMITS`.
+
+    Raises:
+        InputError: One is out of range.
+    """
     for name, number in numbers.items():
         low, high = LIMITS[name]
         if not low <= number <= high:
             raise InputError(f"The number of {name} is {number}: expected {low} to {high}.")
-    recipe = SceneRecipe(frames, width, height, 0.4, 5, 8, lookalikes=0.45, dials=dials or Dials())
-    return [(f"mini-{k + 1:04d}", partial(_open, recipe, seed, k)) for k in range(videos)]
 
 
 def class_labels() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +34,13 @@ def test_splits_share_nothing():
     assert len({entry.sha256 for entry in PHOTOGRAPHS.values()}) == len(PHOTOGRAPHS)
     for split in ("train", "test"):
         assert names_of(split, "texture") and len(names_of(split)) >= 4
+
+
+def test_the_documentation_names_origin_and_licence_of_all():
+    page = (Path(__file__).parents[3] / "docs/photographs.md").read_text()
+    for entry in PHOTOGRAPHS.values():
+        cells = [f"`{entry.name}`", entry.package, entry.kind, entry.split]
+        assert f"| {' | '.join([*cells, entry.origin, entry.licence])} |" in page
 
 
 def test_red_comes_first():
