@@ -17,10 +17,9 @@ HELP = "write a small synthetic world with exact ground truth"
 EXAMPLES = (
     "vovtrack synth --out world",
     "vovtrack synth --format mot --videos 8 --held-out 2 --dial speed=2 --out mot",
-    "vovtrack synth --sample --out photos",
+    *synth_photos.EXAMPLES,
     "vovtrack synth --size tiny --seed 1 --dial shake=1 --out world --force",
     *synth_videos.EXAMPLES,
-    *synth_photos.EXAMPLES,
     "vovtrack synth --boxes-only --videos 988 --out boxes",
 )
 

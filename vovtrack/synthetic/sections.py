@@ -35,6 +35,7 @@ EVALUATION = ("tao_validation", "tao_validation_2", "tao_validation_3", "tao_shi
 """Sections of videos to measure trackers on; all but the last are drawn alike."""
 NOVEL_SHARE = 0.4
 _SOURCE = "MiniWorld"
+_STILL_FRAMES = 3  # the one in the middle is taken, so that stills are blurred too
 _PAIR_FRAMES = 13
 _PAIR_GAP = (4, 12)
 _JPEG_QUALITY = 92
@@ -163,9 +164,9 @@ def recipe_of(section: str, size: WorldSize, dials: Dials) -> SceneRecipe:
     """Return what the scenes of a section are made of."""
     recipe = partial(SceneRecipe, width=size.width, height=size.height, dials=dials)
     if section == "lvis_train":
-        return recipe(num_frames=1)
+        return recipe(num_frames=_STILL_FRAMES)
     if section == "lvis_val":
-        return recipe(num_frames=1, novel_share=NOVEL_SHARE)
+        return recipe(num_frames=_STILL_FRAMES, novel_share=NOVEL_SHARE)
     if section == "pairs_train":
         return recipe(num_frames=_PAIR_FRAMES, lookalikes=0.4)
     crowded = partial(recipe, min_objects=5, max_objects=8, lookalikes=0.45)
@@ -181,7 +182,7 @@ def write_scene(job: Job) -> SceneRecord:
     """Render one scene, write its images below ``job.root`` and return its annotations."""
     rng = scene_rng(job.seed, job.section, job.index)
     scene = Scene(rng, recipe_of(job.section, job.size, job.dials))
-    written, annotated = _frames_of(job, rng)
+    written, annotated = frames_of(job, rng)
     folder = job.root / image_folder(job.section)
     frames: list[FrameRecord] = []
     glimpsed: set[int] = set()
@@ -198,10 +199,15 @@ def write_scene(job: Job) -> SceneRecord:
     return SceneRecord(frames, negative, sorted(glimpsed - annotated_labels))
 
 
-def _frames_of(job: Job, rng: np.random.Generator) -> tuple[list[int], set[int]]:
-    """Return the frames to write and those to annotate."""
+def frames_of(job: Job, rng: np.random.Generator) -> tuple[list[int], set[int]]:
+    """Return the frames of a scene to write and those to annotate.
+
+    Args:
+        job: The scene.
+        rng: Its generator, after the scene was drawn from it.
+    """
     if job.section.startswith("lvis"):
-        return [0], {0}
+        return [_STILL_FRAMES // 2], {_STILL_FRAMES // 2}
     if job.section.startswith("pairs"):
         frames = [0, int(rng.integers(_PAIR_GAP[0], _PAIR_GAP[1] + 1))]
         return frames, set(frames)

@@ -16,7 +16,7 @@ OCCLUDED = 0.25
 """Part of the whole object that others hide, from which it is occluded."""
 TRUNCATED = 0.2
 """Part of the whole box outside of the image, from which the object is truncated."""
-BLURRY = 3.0
+BLURRY = 2.0
 """Pixels moved during the exposure, from which an object is blurry."""
 DARK = 0.5
 """Brightness up to which an object is dark; 1 is neutral."""
