@@ -1,0 +1,1 @@
+"""Do the stages pay in the mini world? Claim by claim, over seeds and worlds."""
