@@ -40,13 +40,8 @@ def times_of(folder: Path) -> dict[str, int]:
     }
 
 
-@pytest.fixture(
-    scope="module", params=[(signal.SIGKILL, "1"), (signal.SIGINT, "2")], ids=["kill", "ctrl-c"]
-)
-def interrupted(request, tmp_path_factory) -> Path:
-    """Where a world is to be whose rendering was interrupted."""
-    how, workers = request.param
-    out = tmp_path_factory.mktemp("interrupted") / "world"
+def interrupt(out: Path, how: signal.Signals, workers: str) -> tuple[int, str]:
+    """Begin a world and end the command with a signal; its exit status and what it said."""
     process = subprocess.Popen(
         [sys.executable, "-m", "vovtrack", *words(out, "--workers", workers)],
         env=dict(os.environ, OMP_NUM_THREADS="1"),
@@ -60,9 +55,14 @@ def interrupted(request, tmp_path_factory) -> Path:
         time.sleep(0.005)
     os.killpg(process.pid, how)
     said = process.communicate()[1]
-    if how == signal.SIGINT:
-        assert process.returncode == 130 and "Traceback" not in said
-        assert "the same command" in said and said.splitlines()[-1].endswith("interrupted")
+    return process.returncode, said
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory) -> Path:
+    """Where a world is to be whose rendering was killed."""
+    out = tmp_path_factory.mktemp("interrupted") / "world"
+    interrupt(out, signal.SIGKILL, "1")
     return out
 
 
@@ -71,6 +71,14 @@ def begun(interrupted, tmp_path) -> Path:
     """The same in a folder of its own."""
     shutil.copytree(unfinished(interrupted), unfinished(tmp_path / "world"))
     return tmp_path / "world"
+
+
+def test_ctrl_c_ends_all_processes_and_says_that_nothing_is_lost(tmp_path):
+    out = tmp_path / "world"
+    status, said = interrupt(out, signal.SIGINT, "2")
+    assert status == 130 and "Traceback" not in said
+    assert "the same command resumes" in said and said.splitlines()[-1].endswith("interrupted")
+    assert len(scenes_of(out)) >= 15 and not out.exists()
 
 
 def test_it_resumes_with_what_is_finished_and_sound(begun, world):
