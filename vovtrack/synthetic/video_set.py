@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,15 @@ from tqdm import tqdm
 
 from vovtrack.errors import InputError, WriteError, one_of
 from vovtrack.files.folders import new_folder
+from vovtrack.files.hashing import tree_sha256
 from vovtrack.files.long_jobs import in_processes, journal, read_journal
 from vovtrack.structures.vocabulary import first_repeated
-from vovtrack.synthetic.video_formats import FORMATS, Video
+from vovtrack.synthetic.origin import renderer_sha256
+from vovtrack.synthetic.video_formats import FORMATS, Video, VideoFormat
 from vovtrack.synthetic.video_source import VideoSource
 
+JOURNAL = "videos.jsonl"
+"""Beside the folder that is written: the finished videos with the hashes of their files."""
 Sources = Sequence[tuple[str, Callable[[], VideoSource]]]
 """Names of videos, and what opens each when its turn comes: functions that other processes find."""
 
@@ -55,7 +60,7 @@ def write_videos(
             where they differ.
         workers: Processes to use; a video is in the memory of one of them. A script that uses
             more than one must call this under ``if __name__ == "__main__":``.
-        force: Replace ``out`` if it already holds something.
+        force: Replace ``out`` if it already holds something, and the beginning of another set.
         progress: Show a progress bar on stderr.
 
     Returns:
@@ -74,25 +79,25 @@ def write_videos(
         raise InputError(f"The number of workers is {workers}: expected 1 or more.")
     places = _arrange([name for name, _ in sources], format, writer.splits, held_out)
     asked = dict(settings or {}, format=format, seed=seed, held_out=held_out)
+    asked["renderer"] = renderer_sha256()
     asked |= {"videos": [name for name, _ in sources], "names": names, "groups": groups}
     with new_folder(out, replace=force, kept=True) as root:
         videos = [
             Video(root, *place, seed=(seed, k), names=names, groups=groups)
             for k, place in enumerate(places)
         ]
-        notes = root.parent / "videos.jsonl"
-        finished = read_journal(notes, asked)
+        finished = _finished(root, asked, writer, videos, restart=force)
         missing = [
             _Job(format, video, source)
             for video, (name, source) in zip(videos, sources, strict=True)
             if name not in finished
         ]
         try:
-            with journal(notes, asked, finished) as add:
+            with journal(root.with_name(JOURNAL), asked, finished.items()) as add:
                 written = in_processes(_write, missing, workers)
                 bar = tqdm(written, total=len(missing), unit="video", disable=not progress)
-                for name in bar:
-                    add(name)
+                for line in bar:
+                    add(line)
             writer.conclude(root, videos)
         except WriteError as error:
             raise WriteError(
@@ -111,14 +116,40 @@ class _Job:
     source: Callable[[], VideoSource]
 
 
-def _write(job: _Job) -> str:
+def _write(job: _Job) -> tuple[str, str]:
+    """Write a video and return its name and the hash of its files."""
+    writer = FORMATS[job.format]()
     try:
-        FORMATS[job.format]().write(job.video, job.source())
+        writer.write(job.video, job.source())
     except WriteError:
         raise
     except InputError as error:
         raise InputError(f"Video '{job.video.name}': {error}") from None
-    return job.video.name
+    return job.video.name, _sha256(writer, job.video)
+
+
+def _finished(
+    root: Path, asked: dict[str, Any], writer: VideoFormat, videos: list[Video], restart: bool
+) -> dict[str, str]:
+    """Return the videos whose files are still what an earlier run wrote, with their hashes."""
+    try:
+        lines = dict(read_journal(root.with_name(JOURNAL), asked))
+    except InputError:
+        if not restart:
+            raise
+        shutil.rmtree(root)
+        root.mkdir()
+        lines = {}
+    return {
+        video.name: lines[video.name]
+        for video in videos
+        if video.name in lines and lines[video.name] == _sha256(writer, video)
+    }
+
+
+def _sha256(writer: VideoFormat, video: Video) -> str:
+    """Hash the files of a video; missing ones have a hash, too."""
+    return " ".join(tree_sha256(place) for place in writer.places(video))
 
 
 def _arrange(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from vovtrack.files.images import encode_image
 from vovtrack.synthetic.annotations import categories, lvis_file, pairs_file, tao_file
 from vovtrack.synthetic.contact_sheet import contact_sheets
 from vovtrack.synthetic.dials import Dials
+from vovtrack.synthetic.origin import renderer_sha256
 from vovtrack.synthetic.photographs import PHOTOGRAPHS
 from vovtrack.synthetic.rendering import render_scenes
 from vovtrack.synthetic.sections import EVALUATION, SECTIONS, Job, SceneRecord, scene_count
@@ -97,15 +97,12 @@ def write_world(
 
 def _origin(seed: int, size: str, dials: Dials) -> dict[str, Any]:
     """Return what a world depends on, as it stands in ``world.json``."""
-    renderer = sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        renderer.update(path.read_bytes())
     return {
         "seed": seed,
         "size": size,
         "counts": asdict(world_size(size)),
         "dials": asdict(dials),
-        "renderer": renderer.hexdigest(),
+        "renderer": renderer_sha256(),
         "photographs": {name: photograph.sha256 for name, photograph in PHOTOGRAPHS.items()},
     }
 

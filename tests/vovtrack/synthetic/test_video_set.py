@@ -101,6 +101,26 @@ def test_the_beginning_of_another_set_is_refused(format, tmp_path):
 
 
 @every_format
+def test_a_damaged_video_is_written_again(format, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        write_videos(tmp_path / "out", format, broken(2))
+    files = [path for path in sorted(tmp_path.rglob("*")) if path.is_file()]
+    max(files, key=lambda path: path.stat().st_size).write_bytes(b"")
+    write_videos(tmp_path / "out", format, plain_sources(3))
+    write_videos(tmp_path / "whole", format, plain_sources(3))
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@every_format
+def test_the_beginning_of_another_set_is_removed_by_force(format, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        write_videos(tmp_path / "out", "otb" if format == "mot" else "mot", broken(2))
+    write_videos(tmp_path / "out", format, plain_sources(2), force=True)
+    write_videos(tmp_path / "whole", format, plain_sources(2))
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@every_format
 def test_a_set_is_replaced_when_the_new_one_is_complete(format, tmp_path):
     out = write_videos(tmp_path / "out", format, plain_sources(1))
     before = contents(out)

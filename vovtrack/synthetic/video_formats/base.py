@@ -62,6 +62,10 @@ class VideoFormat(ABC):
     splits: tuple[str, ...] = ()
 
     @abstractmethod
+    def places(self, video: Video) -> tuple[Path, ...]:
+        """Return the files and folders of a video, which hold nothing else."""
+
+    @abstractmethod
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files, over those of a run that was interrupted.
 

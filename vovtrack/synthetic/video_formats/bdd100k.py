@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,20 +26,27 @@ class Bdd100k(VideoFormat):
 
     splits = ("train", "val")
 
+    def places(self, video: Video) -> tuple[Path, Path]:
+        """Return its pictures and its labels."""
+        return (
+            video.root / "images/track" / video.split / video.name,
+            video.root / "labels/box_track_20" / video.split / f"{video.name}.json",
+        )
+
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files."""
 
         def named(number: int) -> str:
             return f"{video.name}-{number:07d}.jpg"
 
-        pictures = video.root / "images/track" / video.split / video.name
+        pictures, labels = self.places(video)
         categories = [CLASSES[group % len(CLASSES)] for group in video.groups_of(source.labels)]
         with new_folder(pictures, replace=True) as folder:
             frames = [
                 (BddFrame(video.name, frame, named(frame + 1)), _labels(truth, categories))
                 for frame, truth in write_frames(folder, source, named)
             ]
-        write_video(video.root / "labels/box_track_20" / video.split / f"{video.name}.json", frames)
+        write_video(labels, frames)
 
 
 def _labels(truth: FrameTruth, categories: list[str]) -> list[dict[str, Any]]:

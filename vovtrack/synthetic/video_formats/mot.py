@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from vovtrack.files.atomic import create
@@ -29,11 +31,15 @@ class MotChallenge(VideoFormat):
 
     splits = ("train", "test")
 
+    def places(self, video: Video) -> tuple[Path, ...]:
+        """Return its folder."""
+        return (video.root / video.split / video.name,)
+
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files."""
         rng, detector = video.rng(), DetectorModel()
         truths, detections = [], []
-        with new_folder(video.root / video.split / video.name, replace=True) as folder:
+        with new_folder(*self.places(video), replace=True) as folder:
             for frame, truth in write_frames(folder / PICTURES, source, "{:06d}.jpg".format):
                 here = np.flatnonzero(truth.inside > 0)
                 boxes, visible = truth.whole_bboxes[here], truth.visible[here]

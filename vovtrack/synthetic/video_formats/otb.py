@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from vovtrack.files.atomic import atomic_write, create
@@ -28,12 +30,17 @@ class Otb(VideoFormat):
     target: the sequence ends where it has left the image.
     """
 
+    def places(self, video: Video) -> tuple[Path, Path]:
+        """Return its folder and its attributes."""
+        return video.root / video.name, video.root / "anno/att" / f"{video.name}.txt"
+
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files."""
         target = choose_target(source, video.rng(), stays=True)
-        with atomic_write(video.root / "anno/att" / f"{video.name}.txt") as file:
+        place, flags = self.places(video)
+        with atomic_write(flags) as file:
             file.write(attribute_row(attributes(target)))
-        with new_folder(video.root / video.name, replace=True) as folder:
+        with new_folder(place, replace=True) as folder:
             named = "{:04d}.jpg".format
             for _ in write_frames(folder / "img", source, named, target.frames):
                 pass

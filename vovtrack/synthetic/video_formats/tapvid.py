@@ -24,6 +24,10 @@ class TapVid(VideoFormat):
     outside.
     """
 
+    def places(self, video: Video) -> tuple[Path, ...]:
+        """Return its part of the pickle, which is joined with the others in the end."""
+        return (video.root.parent / "parts" / f"{video.name}.pickle",)
+
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and put its part of the pickle aside."""
         check_length(source)
@@ -34,13 +38,9 @@ class TapVid(VideoFormat):
             truths.append(truth)
         places, visible = sample_points(truths, NUM_POINTS, video.rng()).follow(truths)
         points = (places / (source.width, source.height)).clip(0, 1)
-        with atomic_write(_part(video), "wb") as file:
+        with atomic_write(*self.places(video), "wb") as file:
             file.write(video_part(video.name, frames, points, ~visible))
 
     def conclude(self, root: Path, videos: Sequence[Video]) -> None:
         """Join the parts."""
-        write_truth(root / FILE, (_part(video).read_bytes() for video in videos))
-
-
-def _part(video: Video) -> Path:
-    return video.root.parent / "parts" / f"{video.name}.pickle"
+        write_truth(root / FILE, (self.places(video)[0].read_bytes() for video in videos))
