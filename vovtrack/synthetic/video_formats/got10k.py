@@ -25,14 +25,14 @@ class Got10k(VideoFormat):
 
     splits = ("train", "val")
 
-    def places(self, video: Video) -> tuple[Path, ...]:
+    def places(self, video: Video) -> tuple[Path]:
         """Return its folder."""
         return (video.root / video.split / _name(video),)
 
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files."""
         target = choose_target(source, video.rng(), stays=False)
-        with new_folder(*self.places(video), replace=True) as folder:
+        with new_folder(self.places(video)[0], replace=True) as folder:
             for _ in write_frames(folder, source, "{:08d}.jpg".format, target.frames):
                 pass
             for name, text in _texts(video, source, target).items():

@@ -31,7 +31,7 @@ class MotChallenge(VideoFormat):
 
     splits = ("train", "test")
 
-    def places(self, video: Video) -> tuple[Path, ...]:
+    def places(self, video: Video) -> tuple[Path]:
         """Return its folder."""
         return (video.root / video.split / video.name,)
 
@@ -39,7 +39,7 @@ class MotChallenge(VideoFormat):
         """Render a video and write its files."""
         rng, detector = video.rng(), DetectorModel()
         truths, detections = [], []
-        with new_folder(*self.places(video), replace=True) as folder:
+        with new_folder(self.places(video)[0], replace=True) as folder:
             for frame, truth in write_frames(folder / PICTURES, source, "{:06d}.jpg".format):
                 here = np.flatnonzero(truth.inside > 0)
                 boxes, visible = truth.whole_bboxes[here], truth.visible[here]

@@ -19,14 +19,14 @@ FIRST_SHARE = 0.9
 class MoviF(VideoFormat):
     """A folder for each sample: its pictures without loss, and one file of `NUM_POINTS` points."""
 
-    def places(self, video: Video) -> tuple[Path, ...]:
+    def places(self, video: Video) -> tuple[Path]:
         """Return its folder."""
         return (video.root / video.name,)
 
     def write(self, video: Video, source: VideoSource) -> None:
         """Render a video and write its files."""
         check_length(source)
-        with new_folder(*self.places(video), replace=True) as folder:
+        with new_folder(self.places(video)[0], replace=True) as folder:
             frames = write_frames(folder / FRAMES, source, lambda number: f"{number - 1:03d}.png")
             truths = [truth for _, truth in frames]
             points = sample_points(truths, NUM_POINTS, video.rng(), FIRST_SHARE)

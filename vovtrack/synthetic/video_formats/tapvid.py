@@ -24,7 +24,7 @@ class TapVid(VideoFormat):
     outside.
     """
 
-    def places(self, video: Video) -> tuple[Path, ...]:
+    def places(self, video: Video) -> tuple[Path]:
         """Return its part of the pickle, which is joined with the others in the end."""
         return (video.root.parent / "parts" / f"{video.name}.pickle",)
 
@@ -38,7 +38,7 @@ class TapVid(VideoFormat):
             truths.append(truth)
         places, visible = sample_points(truths, NUM_POINTS, video.rng()).follow(truths)
         points = (places / (source.width, source.height)).clip(0, 1)
-        with atomic_write(*self.places(video), "wb") as file:
+        with atomic_write(self.places(video)[0], "wb") as file:
             file.write(video_part(video.name, frames, points, ~visible))
 
     def conclude(self, root: Path, videos: Sequence[Video]) -> None:
