@@ -49,6 +49,7 @@ def choose_target(source: VideoSource, rng: np.random.Generator, stays: bool) ->
     """Choose an object that is well visible at first.
 
     The sequence begins with the first frame that shows any object well; as a rule the first one.
+    Where no frame does, it begins when an object is seen best.
 
     Args:
         source: The video.
@@ -57,12 +58,16 @@ def choose_target(source: VideoSource, rng: np.random.Generator, stays: bool) ->
             that there is no target.
 
     Raises:
-        InputError: No object is ever well visible.
+        InputError: No object is ever seen well enough to be annotated.
     """
     truths = [_Glance.of(source.truth_of(frame)) for frame in range(source.num_frames)]
-    clear = np.stack([glance.annotated & (glance.visible >= _WELL_VISIBLE) for glance in truths])
-    if not clear.any():
-        raise InputError("no object is ever seen well enough to be a target.")
+    shown = np.stack([np.where(glance.annotated, glance.visible, 0) for glance in truths])
+    clear = shown >= min(_WELL_VISIBLE, shown.max(initial=0))
+    if not shown.any():
+        raise InputError(
+            "no object is ever seen well enough to be a target: ask for larger or more frames, or "
+            "for fewer things that hide it."
+        )
     first = int(clear.any(axis=1).argmax())
     present = np.stack([glance.present for glance in truths])[first:]
     seen = np.stack([glance.annotated for glance in truths])[first:]

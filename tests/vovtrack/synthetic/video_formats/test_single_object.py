@@ -40,6 +40,14 @@ class Late(PlainVideo):
         return truth if frame >= 3 else replace(truth, layers=np.full_like(truth.layers, -1))
 
 
+class Cut(PlainVideo):
+    """Objects of which less and less is seen, and never much."""
+
+    def truth_of(self, frame):
+        truth = super().truth_of(frame)
+        return replace(truth, whole_areas=truth.whole_areas * (1.5 + 0.1 * abs(frame - 2)))
+
+
 class Empty(Late):
     def truth_of(self, frame):
         return super().truth_of(0)
@@ -124,6 +132,11 @@ def test_otb_ends_where_the_target_leaves():
 def test_a_sequence_begins_when_something_is_seen():
     target = choose_target(Late(), np.random.default_rng(0), stays=False)
     assert target.frames == range(3, 12) and target.visible[0] == 1
+
+
+def test_where_nothing_is_seen_well_the_best_moment_is_the_first():
+    target = choose_target(Cut(), np.random.default_rng(0), stays=False)
+    assert target.frames == range(2, 12) and target.visible[0] == pytest.approx(1 / 1.5)
 
 
 def test_a_video_without_a_target_is_one_sentence(tmp_path):
