@@ -36,6 +36,7 @@ class RawSnippetDataset(BaseDataset):
         keep_remainder: Whether what is left behind the last whole chunk is an item too if it is
             long enough; the released training loses it.
         sampling: ``long_short``, or ``consecutive`` frames.
+        stride: Of consecutive frames every so many is taken.
         window: Frames within which a long-short clip lies.
         share_transforms: Draw random parameters of the pipeline once per clip; by default every
             frame is augmented by itself, as released.
@@ -55,6 +56,7 @@ class RawSnippetDataset(BaseDataset):
         chunk_length: int | None = 64,
         keep_remainder: bool = False,
         sampling: Literal["long_short", "consecutive"] = "long_short",
+        stride: int = 1,
         window: int = 16,
         share_transforms: bool = False,
         **kwargs,
@@ -62,16 +64,24 @@ class RawSnippetDataset(BaseDataset):
         one_of("sampling", sampling, ("long_short", "consecutive"))
         if clip_length < 2 or (sampling == "long_short" and clip_length % 2):
             raise InputError(f"clip_length is {clip_length}: it must be even and at least 2.")
-        if window < clip_length or (chunk_length is not None and chunk_length < clip_length):
+        if stride < 1 or (sampling == "long_short" and stride > 1):
             raise InputError(
-                f"window={window} and chunk_length={chunk_length} must hold a clip of "
-                f"{clip_length} frames."
+                f"stride is {stride}: it must be at least 1, and 1 with sampling='long_short'."
+            )
+        span = (clip_length - 1) * stride + 1
+        narrow = sampling == "long_short" and window < span
+        if narrow or (chunk_length is not None and chunk_length < span):
+            raise InputError(
+                f"window={window} and chunk_length={chunk_length} must hold a clip of {span} "
+                "frames."
             )
         self.folders = tuple(folders)
         self.clip_length = clip_length
         self.chunk_length = chunk_length
         self.keep_remainder = keep_remainder
         self.sampling = sampling
+        self.stride = stride
+        self.span = span
         self.window = window
         self.share_transforms = share_transforms
         super().__init__(**kwargs)
@@ -88,14 +98,14 @@ class RawSnippetDataset(BaseDataset):
             if not chunks:
                 raise InputError(
                     f"'{folder}' holds {len(videos)} folders of frames, but none with "
-                    f"{self.clip_length} images or more: each video must be a folder of images "
+                    f"{self.span} images or more: each video must be a folder of images "
                     "('vovtrack prepare frames' makes them of video files)."
                 )
             long_enough = {chunk["video"] for chunk in chunks}
             if len(long_enough) < len(videos):
                 print_log(
                     f"'{folder}': {len(videos) - len(long_enough)} of {len(videos)} videos are "
-                    f"left out, because they have fewer than {self.clip_length} frames.",
+                    f"left out, because they have fewer than {self.span} frames.",
                     logger="current",
                 )
             items += chunks
@@ -105,7 +115,7 @@ class RawSnippetDataset(BaseDataset):
         files = sorted(path for path in video.iterdir() if not path.name.startswith("."))
         frames = [str(path) for path in files if path.suffix.lower() in IMAGE_ENDINGS]
         size = self.chunk_length or max(len(frames), 1)
-        if len(frames) < self.clip_length:
+        if len(frames) < self.span:
             return []
         if len(frames) < size:
             parts = [frames]
@@ -117,14 +127,14 @@ class RawSnippetDataset(BaseDataset):
         return [
             dict(video=name, frames=part, first=number * size)
             for number, part in enumerate(parts)
-            if len(part) >= self.clip_length
+            if len(part) >= self.span
         ]
 
     def draw_frames(self, count: int) -> list[int]:
         """Places of the frames of one clip in a chunk of ``count`` frames, ascending."""
-        start = np.random.randint(0, count - self.clip_length + 1)
+        start = np.random.randint(0, count - self.span + 1)
         if self.sampling == "consecutive":
-            return list(range(start, start + self.clip_length))
+            return list(range(start, start + self.span, self.stride))
         half = self.clip_length // 2
         last = min(count - half, start + self.window - half)
         second = np.random.randint(start + half, last + 1)

@@ -7,6 +7,7 @@ from ovtrack.models.ovtrack import OVTrack
 from ovtrack.models.self_supervised import SelfSupervisedOVTrack
 from ovtrack.models.spatial_loss import SpatialConsistencyLoss
 from ovtrack.models.track_head import ClassExemplarHead, PairEmbedHead
+from ovtrack.models.tracklets import TrackletContrast
 
 __all__ = [
     "ClassExemplarHead",
@@ -17,6 +18,7 @@ __all__ = [
     "PairMarginL2Loss",
     "SelfSupervisedOVTrack",
     "SpatialConsistencyLoss",
+    "TrackletContrast",
     "UnbiasedMultiPosCELoss",
     "UnbiasedSupConLoss",
 ]

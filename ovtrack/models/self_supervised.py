@@ -48,8 +48,9 @@ class SelfSupervisedOVTrack(OVTrack):
     ICCV 2025, self-supervised object association).
 
     Args:
-        cycle_loss: Config of the loss over frames.
-        spatial_loss: Config of the loss over places; None has none.
+        cycle_loss: Config of the loss over frames; None, here and below, has none.
+        spatial_loss: Config of the loss over places.
+        tracklet_loss: Config of the contrast of tracklets, which the paper has not.
         num_clusters: Clusters of class probabilities in a clip.
         clusters: ``modal`` learns from the largest cluster alone, as released; ``each`` from all
             of them, every one in the share of its objects.
@@ -64,13 +65,14 @@ class SelfSupervisedOVTrack(OVTrack):
         **kwargs: Of :class:`OVTrack`.
 
     Raises:
-        InputError: An unknown choice, or a ``score_thr`` that no detection can reach.
+        InputError: An unknown choice, no loss, or a ``score_thr`` that no detection can reach.
     """
 
     def __init__(
         self,
-        cycle_loss: dict,
+        cycle_loss: dict | None = None,
         spatial_loss: dict | None = None,
+        tracklet_loss: dict | None = None,
         num_clusters: int = 8,
         clusters: Literal["modal", "each"] = "modal",
         coordinates: Literal["input", "source"] = "input",
@@ -93,8 +95,16 @@ class SelfSupervisedOVTrack(OVTrack):
         if self.class_head is not None:
             # Raw video says nothing about classes.
             self.class_head.requires_grad_(False)
-        self.cycle_loss = MODELS.build(cycle_loss)
-        self.spatial_loss = MODELS.build(spatial_loss) if spatial_loss else None
+        parts = [
+            MODELS.build(part) if part else None
+            for part in (cycle_loss, spatial_loss, tracklet_loss)
+        ]
+        if not any(parts):
+            raise InputError(
+                "The model has nothing to learn from: set model.cycle_loss, model.spatial_loss or "
+                "model.tracklet_loss."
+            )
+        self.cycle_loss, self.spatial_loss, self.tracklet_loss = parts
         self.num_clusters = num_clusters
         self.clusters = clusters
         self.coordinates = coordinates
@@ -135,7 +145,8 @@ class SelfSupervisedOVTrack(OVTrack):
         means = {n: reduce(torch.add, (clip[n] for clip in clips)) / len(clips) for n in clips[0]}
         if not any(map(len, frames)):
             # Several processes wait for each other's gradients, so there must be some.
-            means["loss_cycle"] += 0 * sum(p.sum() for p in self.track_head.parameters())
+            name = next(name for name in means if name.startswith("loss"))
+            means[name] += 0 * sum(p.sum() for p in self.track_head.parameters())
         return means
 
     def select(self, found: list[InstanceData]) -> list[InstanceData]:
@@ -165,9 +176,10 @@ class SelfSupervisedOVTrack(OVTrack):
         """Losses of one clip.
 
         Returns:
-            ``loss_cycle`` and, if there is one, ``loss_spatial``; for the log ``objects`` that take
-            part, ``clusters`` that were found and ``empty_clips``, 1 if there are no two objects to
-            compare. What is logged is known on the CPU and costs no transfer.
+            ``loss_cycle``, ``loss_spatial`` and ``loss_tracklet``, those that there are; for the
+            log ``objects`` that take part, ``clusters`` that were found and ``empty_clips``, 1 if
+            there are no two objects to compare. What is logged is known on the CPU and costs no
+            transfer.
         """
         labels = kmeans(
             torch.cat(list(objects.probabilities)), self.num_clusters, seed=self.cluster_seed
@@ -186,11 +198,15 @@ class SelfSupervisedOVTrack(OVTrack):
         return losses | {name: torch.tensor(float(count)) for name, count in counts.items()}
 
     def _group_loss(self, objects: ClipObjects) -> dict[str, Tensor]:
-        losses = dict(loss_cycle=self.cycle_loss(objects.embeds))
+        losses = {}
+        if self.cycle_loss is not None:
+            losses["loss_cycle"] = self.cycle_loss(objects.embeds)
         if self.spatial_loss is not None:
             losses["loss_spatial"] = self.spatial_loss(
                 objects.embeds, objects.bboxes, objects.scores
             )
+        if self.tracklet_loss is not None:
+            losses["loss_tracklet"] = self.tracklet_loss(objects.embeds, objects.bboxes)
         return losses
 
 

@@ -90,6 +90,15 @@ def test_consecutive_frames(root):
     assert np.diff(places).tolist() == [1] * 7
 
 
+def test_every_third_frame(root):
+    """Videos that hold no such clip are left out."""
+    data = dataset(root, clip_length=4, sampling="consecutive", stride=3)
+    assert {data.get_data_info(i)["video"] for i in range(len(data))} == {"one/a", "one/b", "two/e"}
+    drawn = [data.draw_frames(20) for _ in range(100)]
+    assert all(places == list(range(places[0], places[0] + 10, 3)) for places in drawn)
+    assert {places[0] for places in drawn} == set(range(11))
+
+
 def pipeline():
     return [
         dict(type="LoadCheckedImage"),
@@ -151,6 +160,9 @@ def test_a_clip_with_an_unreadable_frame_may_be_skipped(root):
         (dict(folders=["three"]), "1 folders of frames, but none with 8 images"),
         (dict(clip_length=7), "must be even"),
         (dict(window=6), "must hold a clip of 8"),
+        (dict(sampling="consecutive", stride=10), "chunk_length=64 must hold a clip of 71"),
+        (dict(sampling="consecutive", stride=0), "stride is 0: it must be at least 1"),
+        (dict(stride=2), "and 1 with sampling='long_short'"),
         (dict(chunk_length=4), "must hold a clip of 8"),
         (dict(sampling="random"), "sampling is 'random'"),
     ],

@@ -216,3 +216,22 @@ def test_the_cpu_seldom_waits_for_a_clip(model, clusters):
     model.clusters = "each"
     assert len(waits.found) <= 3, waits.found
     assert values == pytest.approx({name: value.item() for name, value in expected.items()})
+
+
+def test_tracklets_in_place_of_cycles(repo_root):
+    model = make(repo_root, "ovtrack_self_supervised_tracklets")
+    losses = model.loss(*batch(1))
+    assert set(losses) == {"loss_tracklet"} | COUNTS
+    losses["loss_tracklet"].backward()
+    assert all(p.grad is not None and p.grad.any() for p in model.track_head.parameters())
+    model.score_thr = 2.0
+    model.zero_grad()
+    nothing = model.loss(*batch(1))
+    assert nothing["loss_tracklet"].item() == 0
+    nothing["loss_tracklet"].backward()
+    assert all(p.grad is not None and not p.grad.any() for p in model.track_head.parameters())
+
+
+def test_a_model_without_any_loss_is_refused(repo_root):
+    with pytest.raises(InputError, match="nothing to learn from: set model.cycle_loss"):
+        make(repo_root, cycle_loss=None, spatial_loss=None)

@@ -175,6 +175,14 @@ ROWS: dict[str, Row] = {
         "stage 4, released, with frozen statistics", f"{STAGE4}_released.py",
         "model.frozen_bn=eval",
     ),
+    "stills": _videos(
+        "stage 3 from two views of single images", STAGE3, "train_dataloader.dataset.max_gap=0",
+        "train_dataloader.dataset.include_self=True", start="detector",
+    ),
+    "stills_tracklets": _videos(
+        "... then stage 4, tracklets", f"{STAGE4}_tracklets.py", start="stills"
+    ),
+    "stills_pairs": _videos("... then stage 4, pairs", f"{STAGE4}_pairs.py", start="stills"),
 }  # fmt: skip
 
 CLAIMS = (
