@@ -29,7 +29,8 @@ def make(repo_root, name="ovtrack_self_supervised", **changes):
     torch.manual_seed(0)
     model = MODELS.build(cfg)
     model.init_weights()
-    classes = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.randn(len(model.vocabulary), 64, generator=generator)
     model.set_classes(model.vocabulary, F.normalize(classes, dim=1))
     # An untrained detector is sure of nothing.
     model.detector.roi_head.score_rule = ProbabilityScores(detect=0.0)
