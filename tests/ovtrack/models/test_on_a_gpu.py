@@ -20,6 +20,7 @@ PAIRS = ["configs/mini/ovtrack.py", f"{TETA}ovtrack_r50_reverse_without_inferenc
 CLIPS = [
     "configs/mini/ovtrack_self_supervised.py",
     "configs/mini/ovtrack_self_supervised_pairs.py",
+    "configs/mini/ovtrack_self_supervised_tracklets.py",
     f"{SPATIAL}ratio1.0.py",
     f"{SPATIAL}ratio1.0_corrected.py",
 ]
