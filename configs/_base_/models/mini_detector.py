@@ -9,15 +9,28 @@ channels = 64
 
 model = dict(
     vocabulary="{{ fileDirname }}/../../mini/vocabulary.json",
-    backbone=dict(depth=18, base_channels=24, stem_channels=24, norm_eval=False, style="pytorch"),
-    neck=dict(in_channels=[24, 48, 96, 192], out_channels=channels, num_outs=4),
+    # Three stages: the objects are small, and the fourth would hold most of the weights.
+    backbone=dict(
+        depth=18,
+        num_stages=3,
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(0, 1, 2),
+        base_channels=32,
+        stem_channels=32,
+        norm_eval=False,
+        style="pytorch",
+    ),
+    neck=dict(in_channels=[32, 64, 128], out_channels=channels, num_outs=4),
     rpn_head=dict(
         in_channels=channels,
         feat_channels=channels,
         anchor_generator=dict(strides=[4, 8, 16, 32]),
     ),
     roi_head=dict(
-        bbox_roi_extractor=dict(roi_layer=dict(sampling_ratio=2), out_channels=channels),
+        bbox_roi_extractor=dict(
+            roi_layer=dict(sampling_ratio=2), out_channels=channels, featmap_strides=[4, 8, 16]
+        ),
         bbox_head=dict(
             in_channels=channels,
             image_branch=False,
@@ -72,7 +85,7 @@ model = dict(
                 min_pos_iou=0.5,
                 match_low_quality=False,
             ),
-            sampler=dict(type="RandomSampler", num=64, pos_fraction=0.5),
+            sampler=dict(type="RandomSampler", num=48, pos_fraction=0.5),
             pos_weight=-1.0,
         ),
     ),
