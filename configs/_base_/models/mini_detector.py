@@ -9,19 +9,15 @@ channels = 64
 
 model = dict(
     vocabulary="{{ fileDirname }}/../../mini/vocabulary.json",
-    # Three stages: the objects are small, and the fourth would hold most of the weights.
+    # What CLIP expects: its image tower is the backbone.
+    data_preprocessor=dict(mean=[122.771, 116.746, 104.094], std=[68.501, 66.632, 70.323]),
     backbone=dict(
-        depth=18,
-        num_stages=3,
-        strides=(1, 2, 2),
-        dilations=(1, 1, 1),
-        out_indices=(0, 1, 2),
-        base_channels=32,
-        stem_channels=32,
-        norm_eval=False,
-        style="pytorch",
+        _delete_=True,
+        type="ClipTrunk",
+        model="{{ fileDirname }}/../../mini/clip_mini.json",
+        pretrained="{{ fileDirname }}/../../../saved_models/mini/clip_mini.safetensors",
     ),
-    neck=dict(in_channels=[32, 64, 128], out_channels=channels, num_outs=4),
+    neck=dict(in_channels=[64, 128, 256], out_channels=channels, num_outs=4),
     rpn_head=dict(
         in_channels=channels,
         feat_channels=channels,
