@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes the shipped weights again:  bash tools/train_mini.sh [OUT]
 #
-# Renders a large world, trains the mini CLIP on it (unless CLIP=shipped), a detector and its
+# Renders a world, trains the mini CLIP on it (unless CLIP=shipped), a detector and its
 # association, and measures the result on worlds of other seeds. Interrupted, it resumes.
 # SEED, SIZE and EPOCHS (of the detector) say what to train; WORLDS, the seeds to test on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-work_dirs/train_mini}
-seed=${SEED:-0} size=${SIZE:-large} epochs=${EPOCHS:-10} worlds=${WORLDS:-1 2 3}
+seed=${SEED:-0} size=${SIZE:-training} epochs=${EPOCHS:-10} worlds=${WORLDS:-1 2 3}
 python=${PYTHON:-python}
 world=$out/world
 shipped=saved_models/mini

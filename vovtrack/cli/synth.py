@@ -30,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the world (default: 0)")
     parser.add_argument(
         "--size",
-        choices=["tiny", "validation", "small", "large"],
+        choices=["tiny", "validation", "training", "small", "large"],
         help="tiny: seconds, for tests; validation: tiny with the validation videos of small; "
+        "training: tiny with the stills and pairs of large; "
         "small: enough to train on (default); large: five times small",
     )
     parser.add_argument(

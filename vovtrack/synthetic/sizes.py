@@ -45,6 +45,7 @@ class WorldSize:
 SIZES = {
     "tiny": WorldSize(12, 6, 6, 2, 3, 1, 13, 4, 2, 14, 1),
     "validation": WorldSize(12, 6, 6, 2, 24, 1, 45, 4, 2, 14, 1),
+    "training": WorldSize(4500, 500, 2000, 2, 3, 1, 45, 4, 2, 28, 1),
     "small": WorldSize(900, 400, 400, 12, 24, 24, 45, 4, 48, 28, 24),
     "large": WorldSize(4500, 500, 2000, 60, 120, 120, 45, 4, 240, 28, 120),
 }

@@ -43,7 +43,7 @@ def write_world(
     Args:
         out: Folder to write.
         seed: Seed of the world, 0 to `MOST_SEED`.
-        size: "tiny", "validation", "small" or "large"; see `SIZES`.
+        size: One of `SIZES`.
         workers: Processes to use; None takes one per CPU. A script that uses more than one must
             call this under ``if __name__ == "__main__":``.
         force: Replace ``out`` if it already holds something, and an unfinished world of other
