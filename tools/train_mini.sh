@@ -15,7 +15,7 @@ clip=$shipped/clip_mini.safetensors
 mkdir -p "$out"
 
 rendered() { # rendered SIZE SEED FOLDER
-  [[ -e $3/contact_sheet.png ]] || vovtrack synth --size "$1" --seed "$2" --out "$3"
+  [[ -e $3/world.json ]] || vovtrack synth --size "$1" --seed "$2" --out "$3"
 }
 
 rendered "$size" "$seed" "$world"
