@@ -35,13 +35,14 @@ def _scale(*scale: float) -> dict:
     return dict(frame_scale=list(scale), test_pipeline=[dict(type="Resize", scale=list(scale))])
 
 
+RESNET = dict(_delete_=True, type="ResNet", depth=18, base_channels=24, stem_channels=24)
 SWIN = dict(_delete_=True, type="SwinTransformer", embed_dims=96)
 VIEWS = [[dict(type="RandomFlip", prob=0.5)] * 20] * 20
 MODELS = {
-    "stem": _detector(backbone=dict(stem_channels=2_000_000)),
-    "stem_allowed": _detector(backbone=dict(stem_channels=900_000)),
-    "base_channels": _detector(backbone=dict(base_channels=1_000_000)),
-    "wide": _detector(backbone=dict(base_channels=2000)),
+    "stem": _detector(backbone=RESNET | dict(stem_channels=2_000_000)),
+    "stem_allowed": _detector(backbone=RESNET | dict(stem_channels=900_000)),
+    "base_channels": _detector(backbone=RESNET | dict(base_channels=1_000_000)),
+    "wide": _detector(backbone=RESNET | dict(base_channels=2000)),
     "layers": _detector(backbone=dict(SWIN, depths=[100_000, 2, 2, 2], num_heads=[3, 6, 12, 24])),
     "swin_dims": _detector(backbone=dict(SWIN, embed_dims=960_000)),
     "window": _detector(backbone=dict(SWIN, window_size=1_000_000)),
@@ -58,12 +59,13 @@ MODELS = {
     "convs": _head(num_convs=900_000),
     "channels": _head(conv_channels=1_000_000),
     "hidden": _head(hidden_dims=1_000_000, embed_dims=1_000_000),
-    "number": _detector(backbone=dict(stem_channels=10**30)),
-    "infinite": _detector(backbone=dict(stem_channels=float("inf"))),
-    "negative": _detector(backbone=dict(base_channels=-5)),
+    "number": _detector(backbone=RESNET | dict(stem_channels=10**30)),
+    "infinite": _detector(backbone=RESNET | dict(stem_channels=float("inf"))),
+    "negative": _detector(backbone=RESNET | dict(base_channels=-5)),
     "not_a_number": dict(model=dict(tracker=dict(memo_frames=float("nan")))),
     "scale": _scale(100_000, 100_000),
-    "scale_allowed": _scale(4000, 4000),
+    "scale_allowed": _scale(4000, 4000)
+    | _detector(backbone=RESNET, neck=dict(in_channels=[24, 48, 96, 192])),
     "tracker": dict(
         model=dict(tracker=dict(_delete_=True, type="mmdet.ResNet", depth=50, base_channels=9999))
     ),
