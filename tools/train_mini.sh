@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the shipped weights again:  bash tools/train_mini.sh [OUT]
 #
-# Renders a world, trains the mini CLIP on it (unless CLIP=shipped), a detector and its
-# association, and measures the result on worlds of other seeds. Interrupted, it resumes.
+# Renders a world, trains the mini CLIP (unless CLIP=shipped), a detector and its association,
+# and measures the result on worlds of other seeds. Interrupted, it resumes.
 # SEED, SIZE and EPOCHS (of the detector) say what to train; WORLDS, the seeds to test on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,17 +20,18 @@ rendered() { # rendered SIZE SEED FOLDER
 
 rendered "$size" "$seed" "$world"
 if [[ ${CLIP:-} != shipped && ! -e $out/clip_mini.safetensors ]]; then
-  "$python" tools/train_mini_clip.py --world "$world" --out "$out/clip_mini.safetensors" --seed "$seed"
+  "$python" tools/train_mini_clip.py --out "$out/clip_mini.safetensors" --seed "$seed"
 fi
 [[ ${CLIP:-} == shipped ]] || clip=$out/clip_mini.safetensors
-text=(model.detector.roi_head.classifier.text_encoder.pretrained="$clip")
+text=model.detector.roi_head.classifier.text_encoder.pretrained=$clip
 
 bash tools/dist_train.sh configs/mini/detector.py 1 --work-dir "$out/detector" --resume --seed "$seed" \
   --cfg-options train_dataloader.dataset.data_root="$world/" train_cfg.max_epochs="$epochs" \
-  param_scheduler.1.T_max="$epochs" model.roi_head.classifier.text_encoder.pretrained="$clip"
+  param_scheduler.1.T_max="$epochs" model.backbone.pretrained="$clip" \
+  model.roi_head.classifier.text_encoder.pretrained="$clip"
 bash tools/dist_train.sh configs/mini/ovtrack.py 1 --work-dir "$out/ovtrack" --resume --seed "$seed" \
   --cfg-options train_dataloader.dataset.data_root="$world/" \
-  load_from="$(<"$out/detector/last_checkpoint")" "${text[@]}"
+  load_from="$(<"$out/detector/last_checkpoint")" "$text"
 vovtrack export --slim "$(<"$out/ovtrack/last_checkpoint")" "$out/ovtrack_mini.safetensors" \
   --note "tools/train_mini.sh: seed $seed, size $size, $epochs epochs"
 
@@ -38,6 +39,6 @@ for other in $worlds; do
   rendered validation "$other" "$out/world$other"
   vovtrack test configs/mini/ovtrack.py "$out/ovtrack_mini.safetensors" --out "$out/world$other.json" \
     --cfg-options test_dataloader.dataset.data_root="$out/world$other/" \
-    test_evaluator.ann_file="$out/world$other/tao/annotations/validation.json" "${text[@]}"
+    test_evaluator.ann_file="$out/world$other/tao/annotations/validation.json" "$text"
 done
 echo "Weights: $out. To ship them, copy clip_mini.safetensors and ovtrack_mini.safetensors to $shipped."
