@@ -27,7 +27,7 @@ text=model.detector.roi_head.classifier.text_encoder.pretrained=$clip
 
 bash tools/dist_train.sh configs/mini/detector.py 1 --work-dir "$out/detector" --resume --seed "$seed" \
   --cfg-options train_dataloader.dataset.data_root="$world/" train_cfg.max_epochs="$epochs" \
-  param_scheduler.1.T_max="$epochs" model.backbone.pretrained="$clip" \
+  param_scheduler.1.T_max="$epochs" model.backbone.init_cfg.checkpoint="$clip" \
   model.roi_head.classifier.text_encoder.pretrained="$clip"
 bash tools/dist_train.sh configs/mini/ovtrack.py 1 --work-dir "$out/ovtrack" --resume --seed "$seed" \
   --cfg-options train_dataloader.dataset.data_root="$world/" \

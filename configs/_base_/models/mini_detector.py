@@ -15,7 +15,10 @@ model = dict(
         _delete_=True,
         type="ClipTrunk",
         model="{{ fileDirname }}/../../mini/clip_mini.json",
-        pretrained="{{ fileDirname }}/../../../saved_models/mini/clip_mini.safetensors",
+        init_cfg=dict(
+            type="Pretrained",
+            checkpoint="{{ fileDirname }}/../../../saved_models/mini/clip_mini.safetensors",
+        ),
     ),
     neck=dict(in_channels=[64, 128, 256], out_channels=channels, num_outs=4),
     rpn_head=dict(

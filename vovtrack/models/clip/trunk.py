@@ -24,17 +24,21 @@ class ClipTrunk(BaseModule):
 
     Args:
         model: Path of an open_clip model config (.json).
-        pretrained: Weights of that CLIP to start from; None starts at random.
         out_indices: Features to return: 0 has stride 4, each further one twice as much, up to 3.
+        init_cfg: ``dict(type="Pretrained", checkpoint=FILE)`` starts from a weight file of that
+            CLIP; None starts at random.
 
     Raises:
         InputError: The image tower is not a ResNet, or it has no such features.
     """
 
     def __init__(
-        self, model: str, pretrained: str | None = None, out_indices: Sequence[int] = (0, 1, 2)
+        self,
+        model: str,
+        out_indices: Sequence[int] = (0, 1, 2),
+        init_cfg: dict[str, str] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(init_cfg)
         self.out_indices = tuple(out_indices)
         if not set(self.out_indices) <= set(range(STAGES)):
             raise InputError(f"out_indices={self.out_indices}: expected numbers from 0 to 3.")
@@ -47,7 +51,7 @@ class ClipTrunk(BaseModule):
         self.tower.attnpool = nn.Identity()
         for stage in range(max(self.out_indices) + 1, STAGES):
             setattr(self.tower, f"layer{stage + 1}", nn.Identity())
-        self._clip = None if pretrained is None else ClipEncoder(model, pretrained)
+        self._clip = ClipEncoder(model, init_cfg["checkpoint"]) if init_cfg else None
 
     def init_weights(self) -> None:
         """Take the weights of the CLIP, if it was named."""

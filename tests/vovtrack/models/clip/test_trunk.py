@@ -16,7 +16,7 @@ WEIGHTS = str(ROOT / "saved_models/mini/clip_mini.safetensors")
 
 
 def test_features_are_those_of_the_clip():
-    trunk = ClipTrunk(CONFIG, WEIGHTS, out_indices=(0, 2)).eval()
+    trunk = ClipTrunk(CONFIG, (0, 2), dict(type="Pretrained", checkpoint=WEIGHTS)).eval()
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     tower = ClipEncoder(CONFIG, WEIGHTS).load()[0].visual
     with torch.no_grad():
