@@ -30,8 +30,8 @@ out=work_dirs/quickstart
 world=$out/world
 annotations=$world/tao/annotations/validation.json
 config=configs/mini/ovtrack.py
-clip=val/MiniWorld/v_0010
-classes="checkered blue circle, checkered yellow crescent, dotted green crescent, solid purple heart, striped red star"
+clip=val/MiniWorld/v_0008
+classes="checkered cyan circle, checkered yellow triangle, striped blue triangle, striped purple cross"
 demo=https://raw.githubusercontent.com/open-mmlab/mmdetection/v3.3.0/demo/demo.mp4
 demo_sha256=510a80cf99607d625a267b0fb21ce405cedb3c9352e25bb42b9972490cf5a1c7
 mkdir -p "$out/done"

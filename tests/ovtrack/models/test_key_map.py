@@ -20,12 +20,20 @@ def model(repo_root):
 
 @pytest.fixture(scope="module")
 def shipped(repo_root):
-    """A file from when a tracker was a detector: no part of it is named ``detector``."""
+    """As in a file from when a tracker was a detector: no part of it is named ``detector``."""
     weights = load_weights(repo_root / WEIGHTS)
-    assert {key.split(".")[0] for key in weights} == {
+    earlier = {key.removeprefix("detector."): value for key, value in weights.items()}
+    assert {key.split(".")[0] for key in earlier} == {
         *("backbone", "neck", "rpn_head", "roi_head", "track_head")
     }
-    return weights
+    return earlier
+
+
+@pytest.fixture(scope="module")
+def earlier_file(shipped, tmp_path_factory):
+    path = tmp_path_factory.mktemp("earlier") / "w.safetensors"
+    save_weights(shipped, path)
+    return path
 
 
 def now(key: str) -> str:
@@ -33,9 +41,9 @@ def now(key: str) -> str:
 
 
 def test_every_tensor_of_an_earlier_file_lands_and_is_saved_under_its_new_name(
-    model, shipped, repo_root, tmp_path
+    model, shipped, earlier_file, tmp_path
 ):
-    load_checkpoint_into(model, repo_root / WEIGHTS)
+    load_checkpoint_into(model, earlier_file)
     state = model.state_dict()
     assert set(state) == set(map(now, shipped))
     assert all(torch.equal(state[now(key)], value.float()) for key, value in shipped.items())

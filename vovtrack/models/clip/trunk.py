@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from vovtrack.errors import InputError
 from vovtrack.models.clip.encoder import ClipEncoder, build_clip
@@ -25,6 +26,7 @@ class ClipTrunk(BaseModule):
     Args:
         model: Path of an open_clip model config (.json).
         out_indices: Features to return: 0 has stride 4, each further one twice as much, up to 3.
+        norm_eval: Batch norms keep their statistics also in training.
         init_cfg: ``dict(type="Pretrained", checkpoint=FILE)`` starts from a weight file of that
             CLIP; None starts at random.
 
@@ -36,10 +38,11 @@ class ClipTrunk(BaseModule):
         self,
         model: str,
         out_indices: Sequence[int] = (0, 1, 2),
+        norm_eval: bool = False,
         init_cfg: dict[str, str] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.out_indices = tuple(out_indices)
+        self.out_indices, self.norm_eval = tuple(out_indices), norm_eval
         if not set(self.out_indices) <= set(range(STAGES)):
             raise InputError(f"out_indices={self.out_indices}: expected numbers from 0 to 3.")
         self.tower = build_clip(model)[0].visual
@@ -59,6 +62,15 @@ class ClipTrunk(BaseModule):
             trained = self._clip.load()[0].visual.state_dict()
             self.tower.load_state_dict({key: trained[key] for key in self.tower.state_dict()})
         self._is_init = True
+
+    def train(self, mode: bool = True) -> ClipTrunk:
+        """Set training or evaluation, `norm_eval` permitting."""
+        super().train(mode)
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return features (N, C_i, H / s_i, W / s_i) of images (N, 3, H, W), one per index."""

@@ -57,7 +57,7 @@ def test_a_training_checkpoint(legacy, tmp_path):
 
 def test_the_shipped_files():
     found = facts(MINI)
-    assert found["kind"] == "tracker (stages 3 and 4); its keys are named as elsewhere or earlier"
+    assert found["kind"] == "tracker (stages 3 and 4)"
     assert "64 dimensions" in found["CLIP"]
     assert "no optimizer" in found["resume"] and "safetensors" in found["format"]
     clip = facts(MINI.with_name("clip_mini.safetensors"))

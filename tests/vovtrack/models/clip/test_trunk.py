@@ -16,7 +16,7 @@ WEIGHTS = str(ROOT / "saved_models/mini/clip_mini.safetensors")
 
 
 def test_features_are_those_of_the_clip():
-    trunk = ClipTrunk(CONFIG, (0, 2), dict(type="Pretrained", checkpoint=WEIGHTS)).eval()
+    trunk = ClipTrunk(CONFIG, (0, 2), init_cfg=dict(type="Pretrained", checkpoint=WEIGHTS)).eval()
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     tower = ClipEncoder(CONFIG, WEIGHTS).load()[0].visual
     with torch.no_grad():
@@ -34,6 +34,16 @@ def test_it_learns_and_holds_no_layer_that_nobody_reads():
     trunk = ClipTrunk(CONFIG, out_indices=(0,))
     trunk(torch.randn(1, 3, 64, 64))[0].square().mean().backward()
     assert all(parameter.grad is not None for parameter in trunk.parameters())
+
+
+def test_statistics_stay_where_they_should():
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for norm_eval in (False, True):
+        trunk = ClipTrunk(CONFIG, out_indices=(0,), norm_eval=norm_eval).train()
+        before = trunk.tower.bn1.running_mean.clone()
+        trunk(images)
+        assert torch.equal(trunk.tower.bn1.running_mean, before) == norm_eval
+        assert trunk.training
 
 
 def test_other_towers_are_refused(tmp_path):
