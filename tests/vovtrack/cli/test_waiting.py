@@ -54,9 +54,8 @@ def test_the_choice_of_the_user_stays(name, value, expected):
 def test_the_processes_of_a_launcher_have_it(default):
     # There is no such config: they end after torch has loaded.
     found = spins("bash", "tools/dist_train.sh", "configs/mini/nothing.py", "2")
-    assert found.count(0) == 2 and set(found) <= {0, default}, (
-        "torchrun itself may wait as it likes"
-    )
+    # Each OpenMP library of a process tells; torchrun itself may wait as it likes.
+    assert found.count(0) >= 2 and found.count(0) % 2 == 0 and set(found) <= {0, default}
 
 
 def test_workers_have_it():
