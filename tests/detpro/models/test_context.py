@@ -97,7 +97,7 @@ def test_context_that_cannot_be_described_is_an_error(bank):
 def test_one_name_does_not_take_every_object(repository):
     """The shipped tracker, asked for one class of a scene with several."""
     model = load_tracker("mini", classes=["striped red star"], device="cpu").model
-    assert len(model.detector.roi_head.classifier.competitors) == 63
+    assert len(model.detector.roi_head.classifier.competitors) == 167
     torch.manual_seed(0)
     embeds = F.normalize(model.detector.roi_head.classifier.context_embeds(), dim=1)
     scores = model.detector.roi_head.classifier.logits(embeds, 0.01).softmax(1)[:, 0]

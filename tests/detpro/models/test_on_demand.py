@@ -84,7 +84,7 @@ def make_head(repo_root, **options) -> OpenVocabHead:
     [
         (dict(score_rule=dict(type="RepeatedSoftmaxScores")), True),
         (dict(score_rule=dict(type="ProbabilityScores", detect=0.05)), True),
-        (dict(score_rule=dict(type="ProbabilityScores", detect=0.4)), True),
+        (dict(score_rule=dict(type="ProbabilityScores", detect=0.1)), True),
         (dict(fusion=dict(type="GeometricScoreFusion", fixed_text_weight=0.3)), True),
         # An image branch that is never sure stays far below the bounds: all regions are asked for.
         (dict(fusion=dict(type="GeometricScoreFusion", image_temperature=0.1)), False),

@@ -14,7 +14,7 @@ from tests.waits import Waits
 from vovtrack.registry import MODELS
 
 VOCABULARY = str(ROOT / "configs/mini/vocabulary.json")
-BASE = 48
+BASE = 126
 BATCH = dict(inputs=torch.ones(2, 64), labels=torch.tensor([3, BASE]))
 
 
