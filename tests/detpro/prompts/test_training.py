@@ -58,9 +58,9 @@ def test_bins_become_one_file(trained):
     contexts = sorted(trained.glob("bin_*"))
     assert len(contexts) == 5
     released = torch.load(trained / "iou_neg5_ens.pth", weights_only=True)
-    assert released.shape == (64, 64) and torch.allclose(released.norm(dim=1), torch.ones(64))
+    assert released.shape == (168, 64) and torch.allclose(released.norm(dim=1), torch.ones(168))
     named = trained / "iou_neg5_ens.safetensors"
-    assert len(load_text_bank(named).names) == 64
+    assert len(load_text_bank(named).names) == 168
     assert torch.allclose(load_embeds(named), released)
 
 

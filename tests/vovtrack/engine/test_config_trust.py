@@ -132,7 +132,7 @@ def test_data_on_top_of_the_projects_programs(suffix, tmp_path):
         "_base_": [str(MINI)],
         "model": {
             "tracker": {"memo_frames": 7},
-            "detector": {"backbone": {"type": "mmdet.ResNet"}, "roi_head": {"fusion": None}},
+            "detector": {"neck": {"type": "mmdet.FPN"}, "roi_head": {"fusion": None}},
         },
         "train_pipeline": {"_delete_": True, "new": 1},
         "custom_imports": {"imports": ["ovtrack.models"]},
