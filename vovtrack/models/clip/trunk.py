@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -59,7 +60,8 @@ class ClipTrunk(BaseModule):
     def init_weights(self) -> None:
         """Take the weights of the CLIP, if it was named."""
         if self._clip is not None:
-            trained = self._clip.load()[0].visual.state_dict()
+            with torch.random.fork_rng(devices=[]):  # reading weights is not a random step
+                trained = self._clip.load()[0].visual.state_dict()
             self.tower.load_state_dict({key: trained[key] for key in self.tower.state_dict()})
         self._is_init = True
 
