@@ -27,7 +27,8 @@ def detector(tmp_path_factory, repo_root) -> Path:
     """The detector inside of the shipped mini tracker."""
     weights = load_weights(repo_root / MINI)
     path = tmp_path_factory.mktemp("d") / "detector.pth"
-    torch.save({k: v for k, v in weights.items() if not k.startswith("track_head")}, path)
+    inside = {k: v for k, v in weights.items() if k.startswith("detector.")}
+    torch.save({k.removeprefix("detector."): v for k, v in inside.items()}, path)
     return path
 
 
