@@ -44,10 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             named = inspect.unwrap(item.function).__code__.co_names
             if "device" in item.fixturenames or "fake_cuda" in named:
                 item.add_marker("gpu")
-            if {"golden", "golden_path", "recorded"} & set(item.fixturenames) or {
-                "Case",
-                "FOLDER",
-            } & set(named):
+            recorded = {"golden", "golden_path", "recorded"} & set(item.fixturenames)
+            if recorded or {"Case", "FOLDER"} & set(named):
                 item.add_marker("golden")
 
 

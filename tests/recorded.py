@@ -1,8 +1,8 @@
 """Recorded outputs of the original systems, one folder for each.
 
-``VOVTRACK_GOLDEN`` names a folder of other recordings, with a folder for each system; without it the
-copies under ``tests/data/golden`` are read. Another recording has the same file names, but another
-salt, other sizes and other cases: tests read them from the files.
+``VOVTRACK_GOLDEN`` names a folder of other recordings, with a folder for each system; without it
+the copies under ``tests/data/golden`` are read. Another recording has the same file names, but
+another salt, other sizes and other cases: tests read them from the files.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 
-def normal(shape: tuple[int, ...], *key: str) -> Tensor:
+def normal(shape: tuple[int, ...], *key: object) -> Tensor:
     """Standard normal float32 draws seeded by the CRC-32 of ``key`` joined with slashes."""
-    rng = np.random.Generator(np.random.PCG64(zlib.crc32("/".join(key).encode())))
+    rng = np.random.Generator(np.random.PCG64(zlib.crc32("/".join(map(str, key)).encode())))
     return torch.from_numpy(rng.standard_normal(tuple(shape), dtype=np.float32))
 
 
