@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
+_PIXELS_PER_EXPOSURE = 1.5
 SMALLEST, LARGEST = 24.0, 96.0
 """Limits of object diameters in pixels of a frame 256 wide; they grow with larger frames."""
 
@@ -40,6 +42,18 @@ class Camera:
     shift: np.ndarray
     gain: np.ndarray
     exposure: float
+
+    def moments(self, frame: int, blur: np.ndarray) -> np.ndarray:
+        """Times at which light is collected for a frame, close enough for smooth blur.
+
+        Args:
+            frame: The frame, whose number is the middle of its exposure.
+            blur: (N,) pixels that each object moves meanwhile.
+        """
+        if not self.exposure:
+            return np.array([float(frame)])
+        count = max(5, ceil(float(blur.max(initial=0)) / _PIXELS_PER_EXPOSURE))
+        return frame + np.linspace(-0.5, 0.5, count) * self.exposure
 
 
 def walk(

@@ -28,7 +28,6 @@ DIALS = ("speed", "reentry", "shake", "drift", "blur", "lookalikes", "crowd")
 _MARGIN = 0.2
 _TRIES = 3
 _SUPERSAMPLING = 4
-_PIXELS_PER_EXPOSURE = 1.5
 _SOLID = 127
 
 
@@ -162,9 +161,7 @@ class MovingPhotographs:
             The image, (height, width, 3) uint8 RGB, and its ground truth at mid-exposure.
         """
         truth = self.truth_of(frame)
-        exposure = self._camera.exposure
-        count = max(5, ceil(float(truth.blur.max(initial=0)) / _PIXELS_PER_EXPOSURE))
-        moments = frame + (np.linspace(-0.5, 0.5, count) * exposure if exposure else np.zeros(1))
+        moments = self._camera.moments(frame, truth.blur)
         light: NDArray[np.float32] = np.zeros((self.height, self.width, 3), np.float32)
         for moment in moments:
             cv2.accumulate(self._expose(moment), light)

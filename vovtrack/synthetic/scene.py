@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil
 
 import cv2
 import numpy as np
@@ -24,7 +23,6 @@ from vovtrack.synthetic.outlines import outline_area
 from vovtrack.synthetic.truth import BACKGROUND, COVER, FrameTruth
 
 _MARGIN = 40
-_PIXELS_PER_EXPOSURE = 1.5
 _SOFT_EDGE = 2.0  # pixels by which interpolation widens an outline
 
 
@@ -110,9 +108,7 @@ class Scene:
             The image, (height, width, 3) uint8 RGB, and its ground truth at mid-exposure.
         """
         truth = self.truth_of(frame)
-        exposure = self._camera.exposure
-        count = max(5, ceil(float(truth.blur.max(initial=0)) / _PIXELS_PER_EXPOSURE))
-        moments = frame + (np.linspace(-0.5, 0.5, count) * exposure if exposure else np.zeros(1))
+        moments = self._camera.moments(frame, truth.blur)
         image = self._expose(moments[0])
         for moment in moments[1:]:
             image += self._expose(moment)
