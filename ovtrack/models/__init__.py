@@ -1,6 +1,12 @@
 """The tracking model, its embedding head and its losses."""
 
 from ovtrack.models.cycle_loss import CycleConsistencyLoss
+from ovtrack.models.detectors import (
+    ClosedSetRCNN,
+    ClosedSetYOLOX,
+    LevelRoIExtractor,
+    OwnBestIoUAssigner,
+)
 from ovtrack.models.embedding_tracker import EmbeddingTracker
 from ovtrack.models.losses import PairMarginL2Loss, UnbiasedMultiPosCELoss, UnbiasedSupConLoss
 from ovtrack.models.ovtrack import OVTrack
@@ -10,6 +16,10 @@ from ovtrack.models.track_head import ClassExemplarHead, PairEmbedHead
 from ovtrack.models.tracklets import TrackletContrast
 
 __all__ = [
+    "OwnBestIoUAssigner",
+    "LevelRoIExtractor",
+    "ClosedSetYOLOX",
+    "ClosedSetRCNN",
     "ClassExemplarHead",
     "CycleConsistencyLoss",
     "EmbeddingTracker",

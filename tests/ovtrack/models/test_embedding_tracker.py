@@ -18,29 +18,12 @@ SIZE = (96, 128)
 CHANNELS = 64
 
 
-class ClosedDetector(MODELS.get("mmdet.FasterRCNN")):
-    """mmdet's Faster R-CNN: its classes are fixed, and it knows nothing of words."""
-
-    score_thresholds = ScoreThresholds(draw=0.5)
-
-    def propose(self, batch_inputs, batch_data_samples):
-        feats = self.extract_feat(batch_inputs)
-        with torch.no_grad():
-            return feats, self.rpn_head.predict(feats, batch_data_samples, rescale=False)
-
-    def detect(self, feats, proposals, metas, rescale=False):
-        return self.roi_head.predict_bbox(feats, metas, proposals, self.test_cfg.rcnn, rescale)
-
-    def pool(self, feats, rois):
-        extractor = self.roi_head.bbox_roi_extractor
-        return extractor(feats[: extractor.num_inputs], rois)
-
-
 def closed_detector() -> ConfigDict:
-    """Its config; like the class it is no part of the project."""
+    """Faster R-CNN: its classes are fixed, and it knows nothing of words."""
     nms = dict(type="nms", iou_threshold=0.5)
     return ConfigDict(
-        type=ClosedDetector,
+        type="ClosedSetRCNN",
+        score_thresholds=dict(draw=0.5),
         data_preprocessor=dict(type="mmdet.DetDataPreprocessor", pad_size_divisor=32),
         backbone=dict(type="ResNet", depth=18, base_channels=8, stem_channels=8),
         neck=dict(type="FPN", in_channels=[8, 16, 32, 64], out_channels=CHANNELS, num_outs=4),
@@ -139,7 +122,7 @@ def test_the_detector_trains_along_unless_it_is_frozen(make):
 
 def test_two_frames_are_tracked(make):
     model = make().eval()
-    assert model.tracker.thresholds == model.score_thresholds == ClosedDetector.score_thresholds
+    assert model.tracker.thresholds == model.score_thresholds == ScoreThresholds(draw=0.5)
     first, second = model.test_step(frames(2))
     assert 1 < len(first.pred_track_instances) <= len(first.pred_instances) <= 10
     assert set(first.pred_track_instances.keys()) == {"bboxes", "scores", "labels", "instances_id"}

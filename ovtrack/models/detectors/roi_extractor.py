@@ -1,0 +1,72 @@
+"""Pooling regions from the pyramid of any detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log2
+
+import torch
+from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
+from torch import Tensor
+from torchvision.ops import roi_align
+
+from vovtrack.registry import MODELS
+
+CANONICAL_SIZE = 224
+"""Side of a square region that is pooled from the level of stride 16."""
+CANONICAL_LEVEL = 4
+"""log2 of that stride."""
+
+
+@MODELS.register_module()
+class LevelRoIExtractor(BaseRoIExtractor):
+    """RoIAlign from the level that fits each region (FPN, Lin et al., CVPR 2017, eq. 1).
+
+    The strides of the pyramid say what the levels are. mmdet's extractor wants to be told the size
+    of regions of the finest level, adds 1e-6 to the ratio of sizes, so that regions slightly too
+    small climb a level, and asks the device once per level; here the host waits once. Regions may
+    reach outside of the image. Boxes and pooled maps are float32 also in mixed precision.
+
+    Args:
+        roi_layer: Config of mmcv's ``RoIAlign``.
+        out_channels: Channels of the maps.
+        featmap_strides: Strides of the maps that are pooled from, powers of 2, finest first.
+    """
+
+    def levels_of(self, rois: Tensor) -> Tensor:
+        """The place in ``featmap_strides`` (N,) that each of ``rois`` (N, 5) is pooled from."""
+        x1, y1, x2, y2 = rois[:, 1:].unbind(dim=1)
+        size = ((x2 - x1) * (y2 - y1)).clamp(min=0).sqrt()
+        level = (torch.log2(size / CANONICAL_SIZE) + CANONICAL_LEVEL).floor()
+        finest = log2(self.featmap_strides[0])
+        return (level - finest).clamp(0, self.num_inputs - 1).long()
+
+    def forward(self, feats: Sequence[Tensor], rois: Tensor) -> Tensor:
+        """Pool regions.
+
+        Args:
+            feats: Maps (B, C, h, w), one for each of ``featmap_strides``.
+            rois: (N, 5) image index and box (x1, y1, x2, y2), network-input pixels.
+
+        Returns:
+            (N, C, S, S) float32.
+        """
+        rois = rois.float()
+        levels = self.levels_of(rois)
+        order = levels.argsort(stable=True)
+        counts = (levels[:, None] == torch.arange(self.num_inputs, device=rois.device)).sum(dim=0)
+        parts = rois[order].split(counts.tolist())
+        with torch.autocast(rois.device.type, enabled=False):
+            # Levels without regions too, so that all parameters are part of the graph.
+            pooled = [
+                roi_align(
+                    feat.float(),
+                    part,
+                    layer.output_size,
+                    layer.spatial_scale,
+                    layer.sampling_ratio,
+                    layer.aligned,
+                )
+                for feat, part, layer in zip(feats, parts, self.roi_layers, strict=True)
+            ]
+        return torch.cat(pooled)[order.argsort()]
