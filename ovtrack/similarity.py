@@ -33,6 +33,13 @@ def row_scales(embeds: NDArray[_Float]) -> NDArray[_Float]:
     return scales
 
 
+def cosines(dots: NDArray[_Float], a: NDArray[_Float], b: NDArray[_Float]) -> NDArray[_Float]:
+    """Cosines (N, M) of the rows of ``a`` (N, D) and ``b`` (M, D) from their dot products."""
+    scaled: NDArray[_Float] = dots * row_scales(a)[:, None]
+    scaled *= row_scales(b)
+    return scaled
+
+
 def bidirectional_softmax(logits: NDArray[_Float], eps: float = 1e-6) -> NDArray[_Float]:
     """Mean of the row-wise and the column-wise softmax of a similarity matrix.
 
@@ -42,22 +49,26 @@ def bidirectional_softmax(logits: NDArray[_Float], eps: float = 1e-6) -> NDArray
 
     Args:
         logits: (N, M) similarities; ``-inf`` excludes a pair.
-        eps: Added to each denominator.
+        eps: Added to each denominator; with 0 each row and column has a finite entry.
 
     Returns:
         (N, M) scores in [0, 1].
     """
-    scores = _softmax(logits, 1, eps)
-    scores += _softmax(logits, 0, eps)
+    scores = softmax(logits, 1, eps)
+    scores += softmax(logits, 0, eps)
     scores /= 2
     return scores
 
 
-def _softmax(logits: NDArray[_Float], axis: int, eps: float) -> NDArray[_Float]:
+def softmax(logits: NDArray[_Float], axis: int, eps: float = 0.0) -> NDArray[_Float]:
+    """Softmax of ``logits`` along ``axis``, arguments as of :func:`bidirectional_softmax`."""
     top = logits.max(axis=axis, keepdims=True)
     top[np.isneginf(top)] = 0
     exp: NDArray[_Float] = logits - top
     np.exp(exp, out=exp)
-    with np.errstate(over="ignore"):  # a far negative top makes eps the whole denominator
-        exp /= exp.sum(axis=axis, keepdims=True) + eps * np.exp(-top)
+    total = exp.sum(axis=axis, keepdims=True)
+    if eps:
+        with np.errstate(over="ignore"):  # a far negative top makes eps the whole denominator
+            total += eps * np.exp(-top)
+    exp /= total
     return exp

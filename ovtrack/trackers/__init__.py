@@ -1,5 +1,6 @@
-"""The tracker of OVTrack and VOVTrack."""
+"""The trackers of OVTrack, VOVTrack and QDTrack."""
 
 from ovtrack.trackers.ov_tracker import OVTracker
+from ovtrack.trackers.quasi_dense_tracker import QuasiDenseTracker
 
-__all__ = ["OVTracker"]
+__all__ = ["OVTracker", "QuasiDenseTracker"]

@@ -43,7 +43,7 @@ def pairwise_iou(a: NDArray[_Float], b: NDArray[_Float]) -> NDArray[_Float]:
 
 def drop_distractors(
     bboxes: NDArray[_Float],
-    iou_threshold: float,
+    iou_threshold: float | NDArray[_Float],
     labels: NDArray[np.integer[Any]] | None = None,
 ) -> NDArray[np.bool_]:
     """Mark the boxes that overlap no better-scored box, dropped or not.
@@ -53,7 +53,8 @@ def drop_distractors(
 
     Args:
         bboxes: (N, 4) boxes sorted by score, best first.
-        iou_threshold: A box with a larger IoU than this with an earlier box is dropped.
+        iou_threshold: A box with a larger IoU than this with an earlier box is dropped; one
+            threshold, or (N,) one for each box.
         labels: (N,) if given, only boxes of the same label suppress each other.
 
     Returns:
