@@ -30,8 +30,8 @@ YOLOXPAFPN
 CascadeRCNN CascadeRoIHead FasterRCNN MaskRCNN RPN RTMDet RetinaNet TwoStageDetector YOLOX
 BBoxHead ConvFCBBoxHead FCNMaskHead RPNHead RTMDetHead RTMDetSepBNHead RetinaHead
 Shared2FCBBoxHead Shared4Conv1FCBBoxHead SingleRoIExtractor StandardRoIHead YOLOXHead
-DetDataPreprocessor TrackDataPreprocessor BatchSyncRandomResize DetTTAModel QDTrack
-QuasiDenseEmbedHead QuasiDenseTrackHead QuasiDenseTracker RoIAlign RoIPool
+DetDataPreprocessor TrackDataPreprocessor BatchSyncRandomResize DetTTAModel
+QuasiDenseEmbedHead QuasiDenseTrackHead RoIAlign RoIPool
 BN BN1d BN2d BN3d GN IN LN SyncBN MMSyncBN Conv Conv1d Conv2d ConvWS DCN DCNv2 Dropout DropPath
 GELU LeakyReLU Linear NormedLinear NormedConv2d PReLU ReLU ReLU6 SiLU Sigmoid Swish Tanh bilinear
 deconv nearest ExpMomentumEMA ExponentialMovingAverage MomentumAnnealingEMA Caffe2Xavier Constant
