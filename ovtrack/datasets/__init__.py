@@ -1,6 +1,6 @@
 """Association data: image pairs, and clips of raw video."""
 
-from ovtrack.datasets.pairs import ImagePairDataset, MixedPairDataset, pair_collate
+from ovtrack.datasets.pairs import ImagePairDataset, MixedPairDataset
 from ovtrack.datasets.raw_snippets import RawSnippetDataset, clip_collate
 from ovtrack.datasets.transforms import (
     PackIdentityInputs,
@@ -10,6 +10,7 @@ from ovtrack.datasets.transforms import (
     TrackRandomAffine,
     TrackRandomCrop,
 )
+from vovtrack.datasets.views import pair_collate
 
 __all__ = [
     "ImagePairDataset",

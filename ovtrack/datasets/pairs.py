@@ -10,10 +10,10 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
-from mmengine.registry import FUNCTIONS
 from torch.utils.data import Dataset
 
 from ovtrack.datasets.archive import find_images, is_archive
+from vovtrack.datasets.views import draw_views, pack_views
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_labelled, require_files
 from vovtrack.registry import DATASETS, TRANSFORMS
@@ -158,7 +158,7 @@ class ImagePairDataset(BaseDetDataset):
 
     def prepare_data(self, idx: int) -> dict | None:
         """Pass key and reference through the pipeline; None if they share no object any more."""
-        return pack_pair([self.pipeline(view) for view in draw_pair(self.get_data_info(idx))])
+        return pack_views([self.pipeline(view) for view in draw_views(self.get_data_info(idx))])
 
 
 @DATASETS.register_module()
@@ -210,8 +210,8 @@ class MixedPairDataset(Dataset):
 
     def _prepare(self, idx: int) -> dict | None:
         others = np.random.randint(len(self), size=self.mix.num_mixed)
-        pairs = [draw_pair(self.get_data_info(i)) for i in (idx, *others.tolist())]
-        return pack_pair([self._view(images) for images in zip(*pairs, strict=True)])
+        pairs = [draw_views(self.get_data_info(i)) for i in (idx, *others.tolist())]
+        return pack_views([self._view(images) for images in zip(*pairs, strict=True)])
 
     def _view(self, images: Sequence[dict]) -> dict | None:
         loaded = [self.load(image) for image in images]
@@ -222,30 +222,6 @@ class MixedPairDataset(Dataset):
         return self.pipeline(mixed)
 
 
-def draw_pair(item: dict) -> tuple[dict, dict]:
-    """Key image of an item and one of its references, drawn with equal chances."""
-    key = {name: value for name, value in item.items() if name != "references"}
-    references = item["references"]
-    return key, dict(references[np.random.randint(len(references))])
-
-
-def pack_pair(views: Sequence[dict | None]) -> dict | None:
-    """Join two packed views; None if one was given up or they share no object."""
-    kept = [view for view in views if view is not None]
-    if len(kept) < len(views):
-        return None
-    key, reference = (view["data_samples"].gt_instances.instances_ids for view in kept)
-    if not set(key.tolist()) & set(reference.tolist()):
-        return None
-    return {name: [view[name] for view in kept] for name in ("inputs", "data_samples")}
-
-
 def _identities(record: dict) -> set[int]:
     """Ids of the objects of an image; crowds are regions to ignore, not objects."""
     return {i["instance_id"] for i in record["instances"] if not i["ignore_flag"]}
-
-
-@FUNCTIONS.register_module()
-def pair_collate(pairs: list[dict]) -> dict:
-    """Collate B pairs into flat lists of 2B images and samples: key, reference, key, ..."""
-    return {name: [view for pair in pairs for view in pair[name]] for name in pairs[0]}

@@ -4,11 +4,16 @@ from vovtrack.datasets.bdd_video import BddVideoDataset
 from vovtrack.datasets.samplers import VideoBatchSampler, VideoSampler
 from vovtrack.datasets.tao_video import TaoVideoDataset
 from vovtrack.datasets.transforms import LoadCheckedImage
+from vovtrack.datasets.video_dataset import VideoDataset
+from vovtrack.datasets.views import NearbyFrames, pair_collate
 
 __all__ = [
     "BddVideoDataset",
     "LoadCheckedImage",
+    "NearbyFrames",
     "TaoVideoDataset",
     "VideoBatchSampler",
+    "VideoDataset",
     "VideoSampler",
+    "pair_collate",
 ]

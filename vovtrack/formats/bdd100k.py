@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -82,8 +82,8 @@ def read_videos(path: str | Path, problems: InputFaults) -> dict[str, BddVideo]:
         InputError: A file is malformed, or a frame of a video occurs twice.
     """
     videos: dict[str, BddVideo] = {}
-    for file, frame in _frames(Path(path)):
-        name, index = frame["videoName"], _index(frame)
+    for file, frame in read_frames(path):
+        name, index = frame["videoName"], frame_number(frame)
         video = videos.setdefault(name, BddVideo(name))
         if index in video.frames:
             raise InputError(f"{file}: frame {index} of video '{name}' occurs twice.")
@@ -118,8 +118,8 @@ def list_frames(path: str | Path) -> list[BddFrame]:
         InputError: A file is malformed, or a frame of a video occurs twice.
     """
     frames = sorted(
-        BddFrame(frame["videoName"], _index(frame), str(frame.get("name") or ""))
-        for _, frame in _frames(Path(path))
+        BddFrame(frame["videoName"], frame_number(frame), str(frame.get("name") or ""))
+        for _, frame in read_frames(path)
     )
     for first, second in pairwise(frames):
         if first[:2] == second[:2]:
@@ -158,13 +158,27 @@ def write_video(
         json.dump(content, file)
 
 
-def _index(frame: dict[str, Any]) -> Any:
+def frame_number(frame: dict[str, Any]) -> Any:
     """What a frame says its number is."""
     return frame.get("frameIndex", frame.get("index"))
 
 
-def _frames(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Frames of all files, each with the name of its file."""
+def is_still(frame: dict[str, Any]) -> bool:
+    """Whether a frame belongs to no video."""
+    return frame.get("videoName") is None and frame_number(frame) is None
+
+
+def read_frames(path: str | Path, stills: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The frames of all files in file order, each with the name of its file.
+
+    Args:
+        path: See :func:`read_videos`.
+        stills: Take frames that belong to no video, too.
+
+    Raises:
+        InputError: A file is malformed.
+    """
+    path = Path(path)
     if path.is_dir() or path.suffix.lower() == ".zip":
         tree = FileTree(path)
         names = tree.names(".json")
@@ -180,7 +194,7 @@ def _frames(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(frames, list):
             raise InputError(f"{file}: expected a list of frames, or an object with 'frames'.")
         for position, frame in enumerate(frames):
-            yield file, _checked(frame, f"{file}: frame at position {position}")
+            yield file, _checked(frame, f"{file}: frame at position {position}", stills)
 
 
 def _decode(tree: FileTree, name: str) -> Any:
@@ -188,17 +202,21 @@ def _decode(tree: FileTree, name: str) -> Any:
         return decode_json(file.read(), f"{tree.path}/{name}", allow_nan=True)
 
 
-def _checked(frame: Any, place: str) -> dict[str, Any]:
-    if not isinstance(frame, dict) or not isinstance(frame.get("videoName"), str):
+def _checked(frame: Any, place: str, stills: bool) -> dict[str, Any]:
+    record: dict[str, Any] = frame if isinstance(frame, dict) else {}
+    still = bool(stills and record and is_still(record))
+    if not still and not isinstance(record.get("videoName"), str):
         raise InputError(f"{place} has no 'videoName'.")
-    index = _index(frame)
+    if not isinstance(record.get("labels"), (list, type(None))):
+        raise InputError(f"{place}: 'labels' must be a list.")
+    if still:
+        return record
+    index = frame_number(record)
     if type(index) is not int or not 0 <= index <= _LAST_FRAME:
         raise InputError(
             f"{place} has no 'frameIndex' or 'index' that is a whole number of 0 to {_LAST_FRAME}."
         )
-    if not isinstance(frame.get("labels"), (list, type(None))):
-        raise InputError(f"{place}: 'labels' must be a list.")
-    return frame
+    return record
 
 
 def _add_label(
@@ -211,7 +229,7 @@ def _add_label(
     problems: InputFaults,
 ) -> None:
     record = f"label {position} of frame {index} of video '{video.name}'"
-    reason, number = _judge(label, seen)
+    reason, number = judge_label(label, seen)
     if reason:
         problems.report(file, record, reason)
         return
@@ -219,7 +237,12 @@ def _add_label(
     video.times.append(index)
     video.ids.append(str(label["id"]))
     video.classes.append(number)
-    video.corners.append([float(label["box2d"][key]) for key in _CORNERS])
+    video.corners.append(corners(label))
+
+
+def corners(label: dict[str, Any]) -> list[float]:
+    """``(x1, y1, x2, y2)`` of a label as in the file."""
+    return [float(label["box2d"][key]) for key in _CORNERS]
 
 
 def _box_fault(box: Any) -> str:
@@ -232,8 +255,19 @@ def _box_fault(box: Any) -> str:
     return "" if math.isfinite(width * height) else "the area of its box is not finite"
 
 
-def _judge(label: Any, seen: set[str]) -> tuple[str, int]:
-    """What is wrong with a label, or nothing, and its class."""
+def class_name(label: Any) -> Any:
+    """The category of a label by the name that the benchmark gives it."""
+    name = label.get("category") if isinstance(label, dict) else None
+    return OTHER_NAMES.get(name, name) if isinstance(name, str) else name
+
+
+def judge_label(label: Any, seen: Collection[str] = ()) -> tuple[str, int]:
+    """What is wrong with a label, or nothing, and its class, ``IGNORE`` for regions to ignore.
+
+    Args:
+        label: Of ``labels`` of a frame.
+        seen: Ids that it must not have.
+    """
     if not isinstance(label, dict):
         return "this is not a JSON object", IGNORE
     if not isinstance(label.get("id"), (int, str)) or isinstance(label["id"], bool):
@@ -248,8 +282,7 @@ def _judge(label: Any, seen: set[str]) -> tuple[str, int]:
     marks = [attributes[key] for key in _CROWD if key in attributes]
     if any(mark not in (None, False, True) for mark in marks):
         return "'crowd' and 'ignored' must be true or false", IGNORE
-    name = label.get("category")
-    name = OTHER_NAMES.get(name, name) if isinstance(name, str) else name
+    name = class_name(label)
     if name in IGNORED or any(marks):
         return "", IGNORE
     if name not in CLASSES:

@@ -14,10 +14,10 @@ from mmengine.registry import DefaultScope
 
 from ovtrack.datasets import ImagePairDataset, pair_collate
 from ovtrack.datasets.archive import find_images
-from ovtrack.datasets.pairs import draw_pair
 from ovtrack.datasets.twins.drawing import TwinRecipe
 from ovtrack.datasets.twins.files import prepare_pairs
 from vovtrack.datasets.transforms import LoadCheckedImage
+from vovtrack.datasets.views import draw_views
 from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError
 from vovtrack.registry import DATASETS
@@ -130,7 +130,7 @@ def test_twin_or_self_with_equal_chances(world):
     data = plain(world, include_self=True)
     item = data.get_data_info(len(data) - 1)
     np.random.seed(0)
-    own = sum(draw_pair(item)[1]["img_id"] == item["img_id"] for _ in range(400))
+    own = sum(draw_views(item)[1]["img_id"] == item["img_id"] for _ in range(400))
     assert 160 < own < 240
 
 

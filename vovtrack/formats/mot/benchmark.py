@@ -5,7 +5,6 @@ A sequence map lists sequences, one per line under the header ``name``.
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary
 from vovtrack.formats.faults import InputFaults
+from vovtrack.formats.mot.folders import GT, INFO, sequence_section
 from vovtrack.formats.mot.rows import MotRows, parse_rows, read_rows
 from vovtrack.structures.vocabulary import first_repeated
 
-_GT = "gt/gt.txt"
 _MAP_HEADER = "name"
 
 
@@ -62,12 +61,12 @@ def find_sequences(path: str | Path) -> dict[str, str]:
     Raises:
         InputError: There is no ``<sequence>/gt/gt.txt``, or two sequences have one name.
     """
-    files = [name for name in FileTree(path).names(_GT) if f"/{name}".endswith(f"/{_GT}")]
+    files = [name for name in FileTree(path).names(GT) if f"/{name}".endswith(f"/{GT}")]
     if not files:
         raise InputError(f"{path}: found no <sequence>/gt/gt.txt in it.")
     folders: dict[str, str] = {}
     for file in files:
-        folder = file.removesuffix(_GT)
+        folder = file.removesuffix(GT)
         name = PurePosixPath(folder).name or Path(path).stem
         if name in folders:
             raise InputError(f"{path}: two sequences are called '{name}'.")
@@ -91,8 +90,8 @@ def read_ground_truth(
     tree = FileTree(path)
     sequences = []
     for name, folder in folders.items():
-        length = _sequence_length(tree, f"{folder}seqinfo.ini")
-        rows = read_rows(tree, folder + _GT, length, problems)
+        length = _sequence_length(tree, folder + INFO)
+        rows = read_rows(tree, folder + GT, length, problems)
         sequences.append(MotSequence(name, length, rows))
     return sequences
 
@@ -145,11 +144,4 @@ def _result_files(tree: FileTree) -> list[str]:
 
 def _sequence_length(tree: FileTree, name: str) -> int:
     place = f"{tree.path}/{name}"
-    parser = configparser.ConfigParser()
-    try:
-        parser.read_string(tree.read_text(name), place)
-        return int(parser["Sequence"]["seqLength"])
-    except (configparser.Error, KeyError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{place}: expected [Sequence] with seqLength=<frames>.") from None
+    return int(sequence_section(tree.read_text(name), place, numbers=("seqLength",))["seqLength"])

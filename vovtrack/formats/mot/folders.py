@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import configparser
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vovtrack.errors import InputError
 
 GT = "gt/gt.txt"
 DETECTIONS = "det/det.txt"
@@ -24,7 +27,8 @@ class SequenceInfo:
         width: Of its pictures in pixels.
         height: Of its pictures in pixels.
         frame_rate: Frames per second.
-        suffix: Of its pictures, which lie in ``img1`` as ``000001`` and so on.
+        suffix: Of its pictures, which are called ``000001`` and so on.
+        pictures: Folder of its pictures.
     """
 
     name: str
@@ -33,14 +37,59 @@ class SequenceInfo:
     height: int
     frame_rate: int
     suffix: str = ".jpg"
+    pictures: str = PICTURES
+
+    @classmethod
+    def parse(cls, text: str, place: str) -> SequenceInfo:
+        """Read the file.
+
+        Args:
+            text: Its content.
+            place: Its name, for messages.
+
+        Raises:
+            InputError: It lacks something.
+        """
+        numbers = ("seqLength", "imWidth", "imHeight", "frameRate")
+        section = sequence_section(text, place, numbers, ("name", "imDir", "imExt"))
+        length, width, height, rate = (int(section[key]) for key in numbers)
+        return cls(section["name"], length, width, height, rate, section["imExt"], section["imDir"])
 
     def text(self) -> str:
         """The file."""
         return (
-            f"[Sequence]\nname={self.name}\nimDir={PICTURES}\nframeRate={self.frame_rate}\n"
+            f"[Sequence]\nname={self.name}\nimDir={self.pictures}\nframeRate={self.frame_rate}\n"
             f"seqLength={self.num_frames}\nimWidth={self.width}\nimHeight={self.height}\n"
             f"imExt={self.suffix}\n"
         )
+
+
+def sequence_section(
+    text: str, place: str, numbers: Sequence[str], texts: Sequence[str] = ()
+) -> Mapping[str, str]:
+    """The one section of a ``seqinfo.ini``.
+
+    Args:
+        text: The file.
+        place: Its name, for messages.
+        numbers: Keys that must have whole numbers of at least 0.
+        texts: Keys that must be there.
+
+    Raises:
+        InputError: It lacks one of them.
+    """
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text, place)
+        section = dict(parser["Sequence"])
+    except (configparser.Error, KeyError):
+        section = {}
+    found = {key: section.get(key.lower(), "").strip() for key in (*numbers, *texts)}
+    for key, value in found.items():
+        if not value or (key in numbers and not value.isdecimal()):
+            kind = "<whole number>" if key in numbers else "<text>"
+            raise InputError(f"{place}: expected [Sequence] with {key}={kind}.")
+    return found
 
 
 def truth_rows(

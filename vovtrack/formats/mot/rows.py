@@ -19,6 +19,8 @@ from vovtrack.formats.faults import InputFaults
 NO_CLASS = -1
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "conf", "class", "visibility")
 _REQUIRED = 7
+_UNSAID = (float(NO_CLASS), 1.0)
+"""What the columns mean that a row may lack."""
 _LARGEST = 2**53  # whole numbers above it are not exact in a text of decimals
 
 
@@ -33,6 +35,7 @@ class MotRows:
         bboxes: (N, 4) float64 ``(x, y, w, h)``.
         confidences: (N,) float64; 0 in ground truth means "do not evaluate".
         classes: (N,) int64, ``NO_CLASS`` where the row does not say.
+        visibilities: (N,) float64 part of the object that is seen, 1 where the row does not say.
     """
 
     lines: NDArray[np.int64]
@@ -41,6 +44,7 @@ class MotRows:
     bboxes: NDArray[np.float64]
     confidences: NDArray[np.float64]
     classes: NDArray[np.int64]
+    visibilities: NDArray[np.float64]
 
     def select(self, rows: NDArray[np.integer[Any] | np.bool_]) -> MotRows:
         """Return only the given rows (indices or mask)."""
@@ -75,7 +79,9 @@ def parse_rows(text: str, place: str | Path) -> MotRows:
     return _columns([number for number, _ in lines], cells)
 
 
-def read_rows(tree: FileTree, name: str, num_frames: int, problems: InputFaults) -> MotRows:
+def read_rows(
+    tree: FileTree, name: str, num_frames: int, problems: InputFaults, tracked: bool = True
+) -> MotRows:
     """Read one file of a tree.
 
     Args:
@@ -84,6 +90,7 @@ def read_rows(tree: FileTree, name: str, num_frames: int, problems: InputFaults)
         num_frames: Length of the sequence.
         problems: What happens to a row outside of the video, with an impossible box, or with an
             id that its frame already has.
+        tracked: Whether rows are of tracks; the id of a detection says nothing.
 
     Raises:
         InputError: A line is not seven or more comma-separated numbers, or frame, id or class is
@@ -96,8 +103,8 @@ def read_rows(tree: FileTree, name: str, num_frames: int, problems: InputFaults)
         (~rows.finite(), "a number is not finite"),
         ((rows.bboxes[:, 2:] < 0).any(axis=1), "width and height must not be negative"),
         ((rows.frames < 1) | (rows.frames > num_frames), f"expected a frame of 1 to {num_frames}"),
-        (rows.tracks < 0, "expected an id of at least 0"),
-        (_repeated(rows), "its id is already in this frame"),
+        ((rows.tracks < 0) & tracked, "expected an id of at least 0"),
+        (_repeated(rows) & tracked, "its id is already in this frame"),
     ):
         for k in np.flatnonzero(fault & ~bad):
             text = f"line {rows.lines[k]} (frame {rows.frames[k]}, id {rows.tracks[k]})"
@@ -117,11 +124,11 @@ def _cells(line: str, place: str) -> list[float]:
     for k in (0, 1, 7):
         if k < len(row) and not (abs(row[k]) <= _LARGEST and row[k] == int(row[k])):
             raise InputError(f"{place}: {_COLUMNS[k]} must be a whole number, not {cells[k]}.")
-    return row + [float(NO_CLASS)] * (8 - len(row)) if len(row) < 8 else row[:8]
+    return [*row, *_UNSAID[len(row) - _REQUIRED :]]
 
 
 def _columns(lines: list[int], rows: list[list[float]]) -> MotRows:
-    table = np.array(rows, dtype=np.float64).reshape(-1, 8)
+    table = np.array(rows, dtype=np.float64).reshape(-1, len(_COLUMNS))
     return MotRows(
         lines=np.array(lines, dtype=np.int64),
         frames=table[:, 0].astype(np.int64),
@@ -129,6 +136,7 @@ def _columns(lines: list[int], rows: list[list[float]]) -> MotRows:
         bboxes=table[:, 2:6],
         confidences=table[:, 6],
         classes=table[:, 7].astype(np.int64),
+        visibilities=table[:, 8],
     )
 
 

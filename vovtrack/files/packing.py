@@ -1,0 +1,24 @@
+"""Files packed together, byte by byte the same whenever they are the same."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from vovtrack.files.atomic import atomic_write
+
+
+def pack(path: str | Path, files: Iterable[str | Path]) -> None:
+    """Write a ``.zip`` archive of files by their names alone; complete or not at all.
+
+    Args:
+        path: The archive.
+        files: What goes into it, in this order.
+    """
+    with atomic_write(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        for member in map(Path, files):
+            # The default of ZipInfo is one fixed date.
+            info = zipfile.ZipInfo(member.name)
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, member.read_bytes(), zipfile.ZIP_DEFLATED)

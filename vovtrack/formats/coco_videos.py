@@ -1,0 +1,70 @@
+"""CocoVID files, whose images know their video and whose annotations their object, as records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from vovtrack.errors import InputError
+from vovtrack.formats.coco import read_labelled
+from vovtrack.structures.videos import FrameRecord, VideoRecord, VideoSet
+
+_MAX_ID = 2**31 - 1
+
+
+def read_cocovid(path: str | Path, vocabulary: str | None = None) -> VideoSet:
+    """Read a CocoVID file; crowds are regions to ignore.
+
+    Args:
+        path: JSON file; see :func:`~vovtrack.formats.coco.read_images` for what is left out.
+        vocabulary: What :meth:`Vocabulary.load` takes; by default the categories of the file.
+
+    Raises:
+        InputError: Broken file, an image without video or frame, an instance without id or with one
+            that is not a whole number >= 0, an id twice in one image, or a frame twice.
+    """
+    found, images = read_labelled(path, vocabulary)
+    frames: dict[int, list[FrameRecord]] = defaultdict(list)
+    for image in images:
+        place = f"'{path}': image {image['id']}"
+        for key in ("video_id", "frame_id"):
+            if type(image.get(key)) is not int:
+                raise InputError(f"{place} lacks the number '{key}': expected a CocoVID file.")
+        instances = image["instances"]
+        frames[image["video_id"]].append(
+            FrameRecord(
+                number=image["frame_id"],
+                image=image["file_name"],
+                bboxes=[i["bbox"] for i in instances],
+                labels=[i["bbox_label"] for i in instances],
+                track_ids=_tracks(instances, place),
+                ignored=[bool(i["ignore_flag"]) for i in instances],
+                size=(int(image["width"]), int(image["height"])),
+            )
+        )
+    return VideoSet(found.names, [_record(path, *video) for video in sorted(frames.items())])
+
+
+def _tracks(instances: list[dict[str, Any]], place: str) -> list[int]:
+    """Ids of the objects of an image, checked."""
+    seen: list[int] = []
+    for instance in instances:
+        if "instance_id" not in instance:
+            raise InputError(f"{place}: an annotation lacks the key 'instance_id'.")
+        own = instance["instance_id"]
+        if type(own) is not int or not 0 <= own <= _MAX_ID:
+            raise InputError(
+                f"{place}: 'instance_id' is {own!r}, expected a whole number from 0 to {_MAX_ID}."
+            )
+        if own in seen:
+            raise InputError(f"{place}: two annotations have the same 'instance_id' {own}.")
+        seen.append(own)
+    return seen
+
+
+def _record(path: str | Path, video: int, frames: list[FrameRecord]) -> VideoRecord:
+    try:
+        return VideoRecord.of(str(video), frames)
+    except InputError as error:
+        raise InputError(f"'{path}': {error}") from None

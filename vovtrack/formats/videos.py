@@ -1,0 +1,39 @@
+"""The readers of annotated videos, by the names that configs give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from vovtrack.errors import InputError, did_you_mean
+from vovtrack.formats.bdd100k_videos import read_bdd100k
+from vovtrack.formats.coco_videos import read_cocovid
+from vovtrack.formats.folder_videos import read_folders
+from vovtrack.formats.mot.videos import read_mot
+from vovtrack.structures.videos import VideoSet
+
+READERS: dict[str, Callable[..., VideoSet]] = {
+    "bdd100k": read_bdd100k,
+    "cocovid": read_cocovid,
+    "folders": read_folders,
+    "mot": read_mot,
+}
+
+
+def find_reader(type: str | Callable[..., VideoSet], **options: Any) -> Callable[..., VideoSet]:
+    """A reader with its options, ready to be given a path.
+
+    Args:
+        type: One of ``READERS``, or a function like them.
+        **options: What it takes besides the path.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    if not isinstance(type, str):
+        return partial(type, **options)
+    if type not in READERS:
+        hint = did_you_mean(type, READERS) or f" Choose one of {', '.join(READERS)}."
+        raise InputError(f"There is no reader '{type}' of videos.{hint}")
+    return partial(READERS[type], **options)
