@@ -40,6 +40,17 @@ def _only_spatial(config: Config, key: str, text: str) -> list[Pair]:
     return [] if literal(text) is False else [("model.cycle_loss.loss_weight", "0.0")]
 
 
+SAMPLER = {
+    "type": ("CombinedSampler", "the sampler is model.pair_sampler.sampler.type"),
+    "add_gt_as_proposals": (True, "objects themselves are regions too"),
+    "pos_sampler.type": ("InstanceBalancedPosSampler", "objects are picked equally often"),
+    "neg_sampler.type": (
+        "RandomSampler", "bins of background are model.pair_sampler.sampler.num_bins",
+    ),
+}  # fmt: skip
+"""Of the sampler of regions: what an option was, and what stands for it."""
+
+
 def _train_files(config: Config, key: str, text: str) -> list[Pair]:
     """An annotation file, or the folders of videos of raw clips."""
     dataset = config.get("train_dataloader", {}).get("dataset", {})
@@ -94,6 +105,8 @@ OLD_OPTIONS = OldOptions(
     settled={
         f"{HEAD}.cluster_method": ("kmeans", "clusters are those of k-means"),
         f"{HEAD}.init_track_head_by_bbox_head": (False, "the embedding head starts by itself"),
+        **{f"{place}.sampler.{key}": settled for key, settled in SAMPLER.items()
+           for place in ("model.train_cfg.embed", f"{HEAD}.track_train_cfg")},
         f"{HEAD}.track_head.type": ("QuasiDenseEmbedHead", "the head is model.track_head.type"),
         f"{HEAD}.track_head.loss_track.type": (
             "MultiPosCrossEntropyLoss", "the loss is model.track_head.loss_track.type",

@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from ovtrack.models.pairs import PairSampler
+from ovtrack.models.pairs import PairSampler, pairs_of
 from vovtrack.engine.weights.conversion import KeyMap
 from vovtrack.errors import InputError
 from vovtrack.models.freezing import FreezesParts
@@ -100,6 +100,7 @@ class EmbeddingTracker(FreezesParts, BaseModel):
         track_head: Config of the embedding head.
         tracker: Config of the tracker that links detections.
         pair_sampler: Arguments of :class:`PairSampler`; None for a model that only tests.
+        num_views: Images of a training item: a key image and its references.
         class_head: Config of a head of class embeddings, which a tracker may compare too, in place
             of those of the detector; None for published models.
         freeze: Parts of the detector that do not train; by default all, so that the embedding
@@ -128,6 +129,7 @@ class EmbeddingTracker(FreezesParts, BaseModel):
         track_head: dict,
         tracker: dict,
         pair_sampler: dict | None = None,
+        num_views: int = 2,
         class_head: dict | None = None,
         freeze: Sequence[str] = DETECTOR_PARTS,
         frozen_bn: Literal["eval", "train"] = "eval",
@@ -138,6 +140,7 @@ class EmbeddingTracker(FreezesParts, BaseModel):
         super().__init__(built.data_preprocessor)
         self.detector: Detector = built
         self.freeze_parts(freeze, frozen_bn, owner="detector")
+        self.num_views = num_views
         self.separate_views = separate_views
         self.keep_observations = keep_observations
         self.track_head = MODELS.build(track_head)
@@ -172,22 +175,32 @@ class EmbeddingTracker(FreezesParts, BaseModel):
         """Association losses on image pairs (OVTrack, Li et al., CVPR 2023, section 3.3).
 
         Args:
-            batch_inputs: (2B, 3, H, W), key and reference images in turn.
-            batch_data_samples: 2B samples with ``gt_instances`` (``bboxes`` in network-input
+            batch_inputs: (B * num_views, 3, H, W), the key image and the references of one item
+                after the other.
+            batch_data_samples: Their samples with ``gt_instances`` (``bboxes`` in network-input
                 pixels, ``labels``, ``instances_ids``).
 
         Raises:
             InputError: The model has no ``pair_sampler``.
         """
+        views = list(self.look(batch_inputs, batch_data_samples, self.num_views))
+        return self.association_loss(views, batch_data_samples)
+
+    def association_loss(
+        self, views: Sequence[View], batch_data_samples: list
+    ) -> dict[str, Tensor]:
+        """Losses of the heads, arguments as of :meth:`loss`; ``views`` hold every image once."""
         if self.pair_sampler is None:
             raise InputError("This model only tests: set model.pair_sampler to train it on pairs.")
-        views = list(self.look(batch_inputs, batch_data_samples, num_views=2))
         places = [view.images for view in views]
         proposals = in_order(places, [view.proposals for view in views])
-        regions, labels, targets = self.pair_sampler.sample(proposals, batch_data_samples)
+        regions, labels, targets = self.pair_sampler.sample(
+            proposals, batch_data_samples, self.num_views
+        )
         parts = [self.embed_view(view, [regions[i] for i in view.images]) for view in views]
-        embeds = in_order(places, parts)
-        losses = self.track_head.pair_loss(embeds[0::2], embeds[1::2], targets)
+        embeds = pairs_of(in_order(places, parts), self.num_views)
+        keys, references = zip(*embeds, strict=True)
+        losses = self.track_head.pair_loss(keys, references, targets)
         if self.class_head is not None:
             losses |= self._class_loss(self.class_head, views, regions, labels)
         return losses
@@ -226,15 +239,22 @@ class EmbeddingTracker(FreezesParts, BaseModel):
         Yields:
             Views that together hold every image once.
         """
-        trains = any(parameter.requires_grad for parameter in self.detector.parameters())
         step = num_views if self.separate_views else 1
         for first in range(step):
-            samples = batch_data_samples[first::step]
-            height, width = (max(s.pad_shape[side] for s in samples) for side in (0, 1))
-            inputs = batch_inputs[first::step, :, :height, :width]
-            with torch.set_grad_enabled(torch.is_grad_enabled() and trains):
-                feats, proposals = self.detector.propose(inputs, samples)
-            yield View(range(first, len(batch_inputs), step), feats, proposals)
+            places = range(first, len(batch_inputs), step)
+            yield self.look_at(places, batch_inputs, batch_data_samples)
+
+    def look_at(self, images: range, batch_inputs: Tensor, batch_data_samples: list) -> View:
+        """Pass some images of a training batch through the detector, padded to their largest."""
+        inputs, samples = select_images(images, batch_inputs, batch_data_samples)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.detector_trains):
+            feats, proposals = self.detector.propose(inputs, samples)
+        return View(images, feats, proposals)
+
+    @property
+    def detector_trains(self) -> bool:
+        """Whether any part of the detector is not frozen."""
+        return any(parameter.requires_grad for parameter in self.detector.parameters())
 
     def embed_view(self, view: View, bboxes: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Appearance embeddings (n, D) of boxes (n, 4) of each image of a view."""
@@ -301,6 +321,15 @@ class EmbeddingTracker(FreezesParts, BaseModel):
 
     def _convert_keys(self, state_dict: dict, prefix: str, *_: Any) -> None:
         self.key_map.apply(state_dict, prefix)
+
+
+def select_images(
+    images: range, batch_inputs: Tensor, batch_data_samples: list
+) -> tuple[Tensor, list]:
+    """Some images of a batch, padded only to the largest of them, and their samples."""
+    samples = [batch_data_samples[place] for place in images]
+    height, width = (max(sample.pad_shape[side] for sample in samples) for side in (0, 1))
+    return batch_inputs[images.start :: images.step, :, :height, :width], samples
 
 
 def in_order(places: Sequence[Sequence[int]], parts: Sequence[Sequence[T]]) -> list[T]:

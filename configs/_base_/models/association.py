@@ -30,13 +30,12 @@ association = dict(
             ignore_iof_thr=-1,
         ),
         sampler=dict(
-            type="CombinedSampler",
+            type="BalancedSampler",
             num=256,
             pos_fraction=0.5,
             neg_pos_ub=3,
-            add_gt_as_proposals=True,
-            pos_sampler=dict(type="BalancedPosSampler"),
-            neg_sampler=dict(type="RandomSampler"),
+            num_bins=1,
+            background_alone=True,
         ),
     ),
     tracker=dict(

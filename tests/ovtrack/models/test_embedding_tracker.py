@@ -100,7 +100,9 @@ def train_step(model) -> set[str]:
     model.train()
     data = model.data_preprocessor(frames(4), training=True)
     loss, logged = model.parse_losses(model(**data, mode="loss"))
-    assert loss.isfinite() and set(logged) == {"loss", "loss_track", "loss_track_aux"}
+    assert loss.isfinite()
+    assert set(logged) == {"loss", "loss_track", "loss_track_aux", "positive_pairs"}
+    assert logged["positive_pairs"] > 0
     loss.backward()
     trained = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
     return {name.rsplit(".", 1)[0] for name in trained}

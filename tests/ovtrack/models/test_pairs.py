@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torchvision.ops import box_iou
 
-from ovtrack.models.pairs import AssignResult, BalancedPosSampler, PairSampler
+from ovtrack.models.pairs import AssignResult, BalancedSampler, PairSampler, pairs_of
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
 
@@ -22,16 +22,9 @@ ASSIGNER = dict(
 OBJECTS = torch.tensor([[0.0, 0, 40, 40], [60, 0, 100, 40], [0, 60, 40, 100]])
 
 
-def make() -> PairSampler:
-    sampler = dict(
-        type="mmdet.CombinedSampler",
-        num=1000,
-        pos_fraction=0.5,
-        add_gt_as_proposals=True,
-        pos_sampler=dict(type="BalancedPosSampler"),
-        neg_sampler=dict(type="RandomSampler"),
-    )
-    return PairSampler(ASSIGNER, sampler)
+def make(**options) -> PairSampler:
+    settings = dict(type="BalancedSampler", num=1000, neg_pos_ub=-1)
+    return PairSampler(ASSIGNER, settings | options)
 
 
 def image(ids: list[int], boxes: torch.Tensor) -> DetDataSample:
@@ -80,10 +73,21 @@ def test_pairs_stay_apart():
     assert torch.equal(regions[0], OBJECTS[:1]) and torch.equal(regions[2], OBJECTS[1:2])
 
 
-def test_an_image_without_objects_gives_background_only():
+def test_every_reference_makes_a_pair_with_the_key():
+    assert pairs_of("aAbB", 2) == [("a", "A"), ("b", "B")]
+    views = [image([1, 2], OBJECTS[:2]), image([2], OBJECTS[:1]), image([5, 1], OBJECTS[:2])]
+    _, _, targets = make().sample([proposals(BACKGROUND)] * 6, views * 2, num_views=3)
+    expected = [[[0, 0, 0], [1, 0, 0]], [[0, 1, 0, 0], [0, 0, 0, 0]]]
+    assert [target.long().tolist() for target in targets] == expected * 2
+
+
+@pytest.mark.parametrize(("alone", "count"), [(False, 0), (True, 2)])
+def test_an_image_without_objects_gives_background_or_nothing(alone, count):
     empty = image([], torch.zeros(0, 4))
-    _, labels, (target,) = make().sample([proposals(BACKGROUND)] * 2, [empty, empty])
-    assert [own.tolist() for own in labels] == [[], [-1, -1]] and target.shape == (0, 2)
+    sampler = make(neg_pos_ub=2, background_alone=alone)
+    many = proposals(BACKGROUND, BACKGROUND)
+    _, labels, (target,) = sampler.sample([many] * 2, [empty, empty])
+    assert [own.tolist() for own in labels] == [[], [-1] * count] and target.shape == (0, count)
 
 
 def assigned(counts: list[int]) -> AssignResult:
@@ -94,43 +98,102 @@ def assigned(counts: list[int]) -> AssignResult:
     return AssignResult(len(counts), owners, torch.zeros(len(owners)), torch.zeros_like(owners))
 
 
-def picked(result: AssignResult, number: int) -> torch.Tensor:
-    return BalancedPosSampler(num=2 * number, pos_fraction=0.5)._sample_pos(result, number)
+def regions(count: int, first: int = 0) -> torch.Tensor:
+    """Boxes that tell their place."""
+    return torch.arange(first, first + count, dtype=torch.float)[:, None].expand(-1, 4)
+
+
+def pick(result: AssignResult, **options):
+    """Regions of an image whose objects are the last boxes."""
+    count = len(result.gt_inds)
+    return BalancedSampler(**options).sample(
+        result,
+        InstanceData(priors=regions(count)),
+        InstanceData(bboxes=regions(result.num_gts, first=count)),
+    )
 
 
 @pytest.mark.parametrize(
     ("counts", "number", "expected"),
     [
-        ([4, 3], 8, [4, 3]),
-        ([100, 10, 3], 32, [19, 10, 3]),  # 12 wanted of each, 7 more from the only one left
-        ([0, 100, 0, 40], 16, None),  # 9 wanted of each, one of them too much
+        ([4, 3], 10, [5, 4]),
+        ([100, 10, 3], 32, [17, 11, 4]),  # 12 wanted of each, 5 more from the only one left
+        ([100, 40], 16, None),  # 9 wanted of each, one of them too much
     ],
 )
 def test_objects_are_picked_equally_often(counts, number, expected):
     result = assigned(counts)
     torch.manual_seed(0)
-    places = picked(result, number)
-    assert len(places.unique()) == len(places) == min(number, sum(counts))
-    found = torch.bincount(result.gt_inds[places], minlength=len(counts) + 1).tolist()
-    assert found[0] == 0, "no background"
-    if expected is None:
-        assert found[1] == found[3] == 0 and sorted(found[2::2]) in ([7, 9], [8, 8])
-    else:
-        assert found[1:] == expected
+    found = pick(result, num=2 * number)
+    places = found.pos_priors[:, 0].long()
+    assert len(places.unique()) == len(places) == min(number, sum(counts) + len(counts))
+    shown = torch.cat([result.gt_inds, torch.arange(len(counts)) + 1])[places]
+    assert torch.equal(found.pos_assigned_gt_inds, shown - 1)
+    picked = torch.bincount(found.pos_assigned_gt_inds, minlength=len(counts)).tolist()
+    assert picked == expected if expected else sorted(picked) in ([7, 9], [8, 8])
 
 
 def test_every_region_has_its_chance():
-    result = assigned([30, 30])
+    result = assigned([29, 29])
     torch.manual_seed(0)
-    times = torch.bincount(torch.cat([picked(result, 20) for _ in range(600)]), minlength=120)
-    times = times[result.gt_inds > 0].float()
+    places = torch.cat([pick(result, num=40).pos_priors[:, 0].long() for _ in range(600)])
+    times = torch.bincount(places, minlength=118)
+    times = times[torch.cat([result.gt_inds, torch.ones(2)]) > 0].float()
     assert times.mean() == 200 and (times - 200).abs().max() < 5 * (200 * 2 / 3) ** 0.5
+
+
+def ordered(num_pos: int, num_neg: int, before: int = 0) -> AssignResult:
+    """``before`` background, then objects, then background of growing overlap."""
+    owners = torch.cat([torch.zeros(before), torch.ones(num_pos), torch.zeros(num_neg)]).long()
+    overlaps = torch.cat(
+        [torch.zeros(before), torch.full((num_pos,), 0.8), torch.linspace(0, 0.3, num_neg)]
+    )
+    return AssignResult(1, owners, overlaps, torch.zeros_like(owners))
+
+
+def test_positives_come_first_and_background_fills_up():
+    found = pick(ordered(99, 900))
+    assert (len(found.pos_priors), len(found.neg_priors)) == (100, 156)
+    assert [len(part) for part in pick(ordered(9, 900))] == [10, 10, 30], "3 negatives for each"
+
+
+@pytest.mark.parametrize("num_bins", [1, 3])
+def test_background_is_drawn_from_bins_of_its_overlap(num_bins):
+    torch.manual_seed(0)
+    result = ordered(29, 1000)
+    # Nearly all background is far from every object.
+    result.max_overlaps[29:-40] = 0.01
+    places = pick(result, num=120, num_bins=num_bins).neg_priors[:, 0].long()
+    assert len(places.unique()) == len(places) == 90
+    near = (result.max_overlaps[places] > 0.1).sum()
+    assert near >= 30 if num_bins == 3 else near < 20
+
+
+def test_background_without_any_overlap_is_drawn_too():
+    result = ordered(9, 100)
+    result.max_overlaps[9:] = 0
+    assert len(pick(result, num_bins=3).neg_priors) == 30
+
+
+def test_the_released_mistake_takes_places_among_positives_for_places_of_regions():
+    torch.manual_seed(0)
+    right = pick(ordered(200, 100, before=300))
+    assert (len(right.pos_priors), len(right.neg_priors)) == (128, 128)
+    assert (right.pos_priors[:, 0] >= 300).all()
+    wrong = pick(ordered(200, 100, before=300), released_positives=True)
+    assert (len(wrong.pos_priors), len(wrong.neg_priors)) == (0, 256)
+    assert (wrong.neg_priors[:128, 0] < 201).all(), "as many as there are positives"
+    few = pick(ordered(100, 100, before=300), released_positives=True)
+    assert len(few.pos_priors) == 101, "without a choice nothing goes wrong"
 
 
 def test_the_device_is_asked_once():
     result = assigned([100, 10, 3, 50])
     with fake_cuda() as device:
         result.gt_inds = result.gt_inds.to(device)
+        result.max_overlaps = result.max_overlaps.to(device)
+        priors = InstanceData(priors=regions(len(result.gt_inds)).to(device))
+        objects = InstanceData(bboxes=regions(4).to(device))
         with Waits() as waits:
-            picked(result, 32)
-    assert len(waits.found) == 1, "how many regions show an object"
+            BalancedSampler(num=64, num_bins=3).sample(result, priors, objects)
+    assert len(waits.found) == 1, "how many regions show an object, and how many none"

@@ -1,0 +1,73 @@
+"""QDTrack: a detector and an embedding head that train together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import mmdet.models  # noqa: F401  registers the model that this one replaces
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from ovtrack.models.embedding_tracker import Detector, EmbeddingTracker, View, select_images
+from vovtrack.registry import MODELS
+
+
+class LearningDetector(Detector, Protocol):
+    """A :class:`Detector` that also learns to detect."""
+
+    def learn(
+        self, batch_inputs: Tensor, batch_data_samples: list
+    ) -> tuple[dict[str, Tensor], Any, list[InstanceData]]:
+        """Losses of detection, and where objects may be.
+
+        Args:
+            batch_inputs: (B, 3, H, W) normalised images.
+            batch_data_samples: B samples with ``gt_instances``.
+
+        Returns:
+            The losses by name; maps and proposals as of :meth:`propose`.
+        """
+
+
+@MODELS.register_module(force=True)
+class QDTrack(EmbeddingTracker):
+    """Tracker for fixed classes (Pang et al., CVPR 2021; Fischer et al., TPAMI 2023).
+
+    Detector and embedding head train together. The key images alone teach the detector; reference
+    images pass it one after the other and move its maps through the embedding head. It takes the
+    place of mmdet's model of this name, which trains the detector on a single class.
+
+    Args:
+        detector: Config of a :class:`LearningDetector`.
+        track_head: Config of the embedding head.
+        tracker: Config of the tracker that links detections.
+        freeze: Parts of the detector that do not train; where all are named, its losses are not
+            computed.
+        **kwargs: Further arguments of :class:`EmbeddingTracker`.
+    """
+
+    detector: LearningDetector
+
+    def __init__(
+        self,
+        detector: dict,
+        track_head: dict,
+        tracker: dict,
+        freeze: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(detector, track_head, tracker, freeze=freeze, **kwargs)
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """Losses of the detector and of association, see :meth:`EmbeddingTracker.loss`."""
+        if not self.detector_trains:
+            return super().loss(batch_inputs, batch_data_samples)
+        keys, *references = (
+            range(view, len(batch_inputs), self.num_views) for view in range(self.num_views)
+        )
+        inputs, samples = select_images(keys, batch_inputs, batch_data_samples)
+        losses, feats, proposals = self.detector.learn(inputs, samples)
+        views = [View(keys, feats, proposals)]
+        views += [self.look_at(images, batch_inputs, batch_data_samples) for images in references]
+        return losses | self.association_loss(views, batch_data_samples)
