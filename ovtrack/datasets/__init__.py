@@ -1,12 +1,12 @@
 """Association data: image pairs, and clips of raw video."""
 
+from ovtrack.datasets.mixing import MixSteps, PairMixUp, PairMosaic
 from ovtrack.datasets.pairs import ImagePairDataset, MixedPairDataset
 from ovtrack.datasets.raw_snippets import RawSnippetDataset, clip_collate
 from ovtrack.datasets.transforms import (
     PackIdentityInputs,
     PairFilterAnnotations,
-    PairMixUp,
-    PairMosaic,
+    TrackClipBoxes,
     TrackRandomAffine,
     TrackRandomCrop,
 )
@@ -14,12 +14,14 @@ from vovtrack.datasets.views import pair_collate
 
 __all__ = [
     "ImagePairDataset",
+    "MixSteps",
     "MixedPairDataset",
     "PackIdentityInputs",
     "PairFilterAnnotations",
     "PairMixUp",
     "PairMosaic",
     "RawSnippetDataset",
+    "TrackClipBoxes",
     "TrackRandomAffine",
     "TrackRandomCrop",
     "clip_collate",

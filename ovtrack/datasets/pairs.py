@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
+from mmcv.transforms.utils import cache_random_params
 from mmdet.datasets import BaseDetDataset
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from ovtrack.datasets.archive import find_images, is_archive
+from ovtrack.datasets.mixing import renumber
 from vovtrack.datasets.views import draw_views, pack_views
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_labelled, require_files
@@ -165,26 +169,46 @@ class ImagePairDataset(BaseDetDataset):
 class MixedPairDataset(Dataset):
     """Pairs that are mixed with other pairs: key with keys, reference with references.
 
-    The same other pairs are mixed into both views, each view by itself, so that the objects of the
-    others match too.
+    The same other pairs are mixed into both views, so that the objects of the others match too.
 
     Args:
-        dataset: Config of an :class:`ImagePairDataset`, or of a ``ClassBalancedDataset`` of one;
-            its own pipeline is not used.
+        dataset: Config of an :class:`ImagePairDataset`, a
+            :class:`~vovtrack.datasets.video_dataset.VideoDataset` that picks references, or a
+            ``ClassBalancedDataset`` or ``ConcatDataset`` of such; its own pipeline is not used.
         load: Transforms that read one view.
         mix: Transform of one view and as many others as its ``num_mixed`` says
-            (:class:`PairMosaic`, :class:`PairMixUp`).
+            (:mod:`ovtrack.datasets.mixing`).
         pipeline: Transforms of the mixed view, the last one packs it.
+        num_references: Views besides the key.
+        share_mix: All views are mixed by the same draws, instead of each by its own.
+        require_match: Draw a pair again whose views have no object in common. False keeps it, as
+            the released training of QDTrack does: its key image still trains a detector.
     """
 
     def __init__(
-        self, dataset: dict, load: Sequence[dict], mix: dict, pipeline: Sequence[dict]
+        self,
+        dataset: dict,
+        load: Sequence[dict],
+        mix: dict,
+        pipeline: Sequence[dict],
+        num_references: int = 1,
+        share_mix: bool = False,
+        require_match: bool = True,
     ) -> None:
         self.dataset = DATASETS.build(dataset)
         self.load = Compose(load)
         self.mix = TRANSFORMS.build(mix)
         self.pipeline = Compose(pipeline)
+        self.num_references = num_references
+        self.share_mix = share_mix
+        self.require_match = require_match
         self.metainfo = self.dataset.metainfo
+        # Data workers see it, too.
+        self._mixes = multiprocessing.Value("b", True)
+
+    def stop_mixing(self) -> None:
+        """From now on pass the views to the pipeline as they were read, in all data workers."""
+        self._mixes.value = False
 
     def full_init(self) -> None:
         """Read the annotations, if the inner dataset has not yet."""
@@ -209,17 +233,27 @@ class MixedPairDataset(Dataset):
         )
 
     def _prepare(self, idx: int) -> dict | None:
-        others = np.random.randint(len(self), size=self.mix.num_mixed)
-        pairs = [draw_views(self.get_data_info(i)) for i in (idx, *others.tolist())]
-        return pack_views([self._view(images) for images in zip(*pairs, strict=True)])
+        mixes = bool(self._mixes.value)
+        others = np.random.randint(len(self), size=self.mix.num_mixed if mixes else 0)
+        items = [self.get_data_info(i) for i in (idx, *others.tolist())]
+        pairs = [draw_views(item, self.num_references) for item in items]
+        with cache_random_params(self.mix) if self.share_mix else nullcontext():
+            views = [self._view(images, mixes) for images in zip(*pairs, strict=True)]
+        whole = [view for view in views if view is not None]
+        if len(whole) < len(views):
+            return None
+        renumber(whole)
+        return pack_views([self.pipeline(view) for view in whole], self.require_match)
 
-    def _view(self, images: Sequence[dict]) -> dict | None:
+    def _view(self, images: Sequence[dict], mixes: bool) -> dict | None:
         loaded = [self.load(image) for image in images]
         if any(view is None for view in loaded):
             return None
+        if not mixes:
+            return loaded[0]
         mixed = self.mix(dict(loaded[0], mix_results=loaded[1:]))
         del mixed["mix_results"]
-        return self.pipeline(mixed)
+        return mixed
 
 
 def _identities(record: dict) -> set[int]:

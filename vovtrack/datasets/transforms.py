@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import multiprocessing
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import cv2
+import numpy as np
 from mmcv.transforms import LoadImageFromFile
+from mmcv.transforms.utils import cache_randomness
+from mmdet.datasets.transforms import Resize
 from mmengine.logging import print_log
 
 from vovtrack.errors import InputError, one_of
@@ -70,6 +73,53 @@ class LoadCheckedImage(LoadImageFromFile):
                 f"{expected[0]}x{expected[1]}: use the images the annotation was made for."
             )
         return loaded
+
+
+@TRANSFORMS.register_module()
+class FitResize(Resize):
+    """Scales an image into a frame, in its ratio of sides: the frame is filled in one direction.
+
+    mmcv's ``Resize(keep_ratio=True)`` turns the frame for images in portrait format; this one does
+    not. Boxes and the homography follow as in mmdet's.
+
+    Args:
+        scale: (width, height) of the frame.
+        ratio_range: Width and height of the frame are multiplied by factors drawn between these,
+            each by its own.
+        as_float: Interpolate in float32 and return that, as PyTorch's bilinear interpolation
+            does, instead of rounding to bytes.
+    """
+
+    _methods_with_randomness: ClassVar[list[str]] = []
+
+    def __init__(
+        self,
+        scale: tuple[int, int],
+        ratio_range: tuple[float, float] = (1.0, 1.0),
+        as_float: bool = False,
+    ) -> None:
+        super().__init__(scale=scale, keep_ratio=False, clip_object_border=False)
+        self.ratio_range = ratio_range
+        self.as_float = as_float
+
+    @cache_randomness
+    def draw_frame(self) -> tuple[int, int]:
+        """(width, height) of the frame."""
+        width, height = (int(side * np.random.uniform(*self.ratio_range)) for side in self.scale)
+        return width, height
+
+    def fit(self, width: int, height: int) -> tuple[int, int]:
+        """The (width, height) that an image of a size is scaled to."""
+        frame = self.draw_frame()
+        factor = min(frame[0] / width, frame[1] / height)
+        return int(width * factor + 0.5), int(height * factor + 0.5)
+
+    def _resize_img(self, results: dict) -> None:
+        height, width = results["img"].shape[:2]
+        results["scale"] = self.fit(width, height)
+        if self.as_float:
+            results["img"] = results["img"].astype(np.float32)
+        super()._resize_img(results)
 
 
 class BrokenFiles:

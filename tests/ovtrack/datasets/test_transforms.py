@@ -307,8 +307,13 @@ def test_mixup_mirrors_half_of_the_other_images():
 @pytest.mark.parametrize(
     ("part", "kwargs", "answer"),
     [
-        (PairMosaic, dict(identity="id"), "'id', expected one of instance, position"),
+        (
+            PairMosaic,
+            dict(img_scale=SCALE, identity="id"),
+            "'id', expected one of instance, position",
+        ),
         (PairMixUp, dict(identity="index"), "'index', expected one of"),
+        (PairMixUp, dict(overlap="all"), "'all', expected one of shown, unshifted"),
     ],
 )
 def test_unknown_choices_are_refused(part, kwargs, answer):
