@@ -1,0 +1,1 @@
+"""Does quasi-dense association learn? QDTrack from scratch on rendered videos, against rivals."""

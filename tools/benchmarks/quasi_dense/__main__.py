@@ -1,0 +1,213 @@
+"""Does quasi-dense association learn? QDTrack from scratch on rendered videos, against rivals.
+
+Example, from the root of the repository:
+    python -m tools.benchmarks.quasi_dense --out work_dirs/quasi_dense
+
+Renders 80 videos in BDD100K's form (the last 20 to test on), trains the rows that learn by every
+seed, tracks the same detections with every row, and writes table.md anew after each of them. What
+is done is kept. Source: the margins are those of QDTrack's claims (Pang et al., CVPR 2021).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tools.benchmarks.quasi_dense.detections import (
+    Frame,
+    Recipe,
+    detect,
+    embeddings,
+    histograms,
+    oracle,
+)
+from tools.benchmarks.quasi_dense.tracking import METRICS, score, track
+from vovtrack.datasets.video_dataset import VideoDataset
+from vovtrack.engine.packaged_trackers import find_tracker
+from vovtrack.engine.run import load_config
+from vovtrack.engine.weights.checkpoint import load_checkpoint_into
+from vovtrack.files.atomic import atomic_write
+from vovtrack.registry import DATASETS, MODELS
+
+CONFIG = "configs/mini/qdtrack.py"
+DIALS = ("speed=2.5", "reentry=1.5", "crowd=1.5", "lookalikes=2", "photographs=1.5")
+WORLD = (
+    "--format", "bdd100k", "--videos", "80", "--held-out", "20", "--frames", "20",
+    "--width", "192", "--height", "128", "--seed", "5",
+    *(word for dial in DIALS for word in ("--dial", dial)),
+)  # fmt: skip
+LEARNED: dict[str, tuple[str, ...]] = {
+    "quasi-dense": (),
+    "one positive per object": ("model.pair_sampler.assigner.pos_iou_thr=0.999",),
+    "static pairs only": ("train_dataloader.dataset.pick.scope=0",),
+    "shuffled identities": (
+        "train_dataloader.dataset.ann_file=labels/box_track_20/train_shuffled",
+    ),
+}
+"""Rows that are trained, with their options."""
+MOTION = dict(overlap="iou", SORT="sort", ByteTrack="bytetrack", OC_SORT="ocsort")
+COSINES = (0.6, 0.7, 0.8, 0.9)
+"""Thresholds of the colour histograms, of which the best counts: they are given every chance."""
+
+Scores = dict[str, float]
+
+
+def main() -> int:
+    """Render, train, track, and print the table."""
+    args = _arguments()
+    world = args.out / "world"
+    if not (rendered := args.out / "rendered").exists():
+        _run(args.out / "world.log", "synth", *WORLD, "--out", world)
+        _shuffle(world / "labels/box_track_20", seed=0)
+        rendered.touch()
+    cfg = load_config(CONFIG, cfg_options=_data(world))
+    dataset: VideoDataset = DATASETS.build(cfg.test_dataloader.dataset)
+    videos = detect(dataset, Recipe())
+    tracker = cfg.model.tracker.to_dict()
+
+    def rate(tracker: dict, embeds: Iterable[list[Tensor]] | None = None) -> Scores:
+        labels = world / "labels/box_track_20/val"
+        return score(dataset, labels, track(tracker, videos, embeds))
+
+    table = args.out / "table.json"
+    rows: dict[str, list[Scores]] = json.loads(table.read_text()) if table.exists() else {}
+    for name, make in _rows(args, cfg, dataset, videos, tracker, rate):
+        if name not in rows:
+            rows[name] = list(make())
+            with atomic_write(table) as file:
+                json.dump(rows, file, indent=1)
+            with atomic_write(args.out / "table.md") as file:
+                file.write(_table(rows))
+    print(_table(rows))
+    return 0
+
+
+def _rows(
+    args: argparse.Namespace,
+    cfg: object,
+    dataset: VideoDataset,
+    videos: list[list[Frame]],
+    tracker: dict,
+    rate: Callable[..., Scores],
+) -> Iterator[tuple[str, Callable[[], Iterable[Scores]]]]:
+    """Names of rows, and what makes their scores, one for each seed."""
+
+    def learned(name: str) -> Iterator[Scores]:
+        for seed in args.seeds:
+            weights = _train(args.out, name, LEARNED[name], seed, args.steps)
+            yield rate(tracker, embeddings(_model(cfg, seed, weights), dataset, videos))
+
+    def untrained() -> Iterator[Scores]:
+        for seed in args.seeds:
+            yield rate(tracker, embeddings(_model(cfg, seed), dataset, videos))
+
+    def colours() -> Iterator[Scores]:
+        found = list(histograms(dataset, videos))
+        tries = [
+            rate(dict(tracker, match_metric="cosine", match_score_thr=threshold), found)
+            for threshold in COSINES
+        ]
+        yield max(tries, key=lambda scores: scores["IDF1"])
+
+    for name, short in MOTION.items():
+        yield name, lambda short=short: [rate(find_tracker(short))]
+    yield "colour histograms", colours
+    yield "one-hot oracle", lambda: [rate(tracker, oracle(videos))]
+    yield "untrained", untrained
+    for name in args.rows:
+        yield name, lambda name=name: learned(name)
+
+
+def _model(cfg: object, seed: int, weights: Path | None = None) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    model = MODELS.build(cfg.model)  # type: ignore[attr-defined]
+    model.init_weights()
+    if weights:
+        load_checkpoint_into(model, weights)
+    return model.eval()
+
+
+def _train(out: Path, name: str, options: tuple[str, ...], seed: int, steps: int) -> Path:
+    """Weights of a row, trained if they were not."""
+    folder = out / name.replace(" ", "_") / f"seed{seed}"
+    done = folder / f"iter_{steps}.pth"
+    if not done.exists():
+        begin = time.monotonic()
+        _run(
+            folder.with_suffix(".log"), "train", CONFIG, "--work-dir", folder, "--resume",
+            "--seed", seed, "--cfg-options", *_data(out / "world"), *options,
+            f"train_cfg.max_iters={steps}", f"default_hooks.checkpoint.interval={steps}",
+        )  # fmt: skip
+        print(f"{name}, seed {seed}: {time.monotonic() - begin:.0f} s", flush=True)
+    return done
+
+
+def _data(world: Path) -> list[str]:
+    """Options that name the world."""
+    return [
+        f"train_dataloader.dataset.data_root={world.absolute()}",
+        f"test_dataloader.dataset.data_root={world.absolute()}",
+        f"test_evaluator.ann_file={world.absolute()}/labels/box_track_20/val",
+    ]
+
+
+def _shuffle(labels: Path, seed: int) -> None:
+    """Write the training labels again, with the identities of each frame dealt anew."""
+    rng, shuffled = np.random.default_rng(seed), labels / "train_shuffled"
+    for path in sorted((labels / "train").glob("*.json")):
+        frames = json.loads(path.read_text())
+        everyone = sorted({label["id"] for frame in frames for label in frame["labels"]})
+        for frame in frames:
+            dealt = rng.permutation(everyone)
+            for label, name in zip(frame["labels"], dealt, strict=False):
+                label["id"] = str(name)
+        shuffled.mkdir(exist_ok=True)
+        with atomic_write(shuffled / path.name) as file:
+            json.dump(frames, file)
+
+
+def _run(log: Path, *words: object) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "vovtrack", *map(str, words)]
+    with open(log, "w") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\nfailed:\n{log.read_text()[-2000:]}")
+
+
+def _table(rows: dict[str, list[Scores]]) -> str:
+    lines = ["| row | seeds | " + " | ".join(METRICS) + " |", "|---" * (len(METRICS) + 2) + "|"]
+    for name, found in rows.items():
+        cells = []
+        for metric in METRICS:
+            values = [scores[metric] for scores in found]
+            spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.1f}{spread}")
+        lines.append(f"| {name.replace('_', '-')} | {len(found)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.benchmarks.quasi_dense", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the world and all runs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
+    parser.add_argument("--steps", type=int, default=1500, help="of 4 pairs; default: 1500")
+    parser.add_argument(
+        "--rows", nargs="*", default=list(LEARNED), metavar="ROW", help=f"of {list(LEARNED)}"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
