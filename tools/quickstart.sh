@@ -6,7 +6,7 @@
 # was in; delete work_dirs/quickstart to start over.
 #
 #   --train        renders the whole small world and trains the detector and its tracker on it
-#                  instead of taking the shipped model: about 18 minutes on two cores
+#                  instead of taking the shipped model: about 25 minutes on two cores
 #   --video FILE   the real clip; without it the demo of mmdetection (Apache-2.0) is fetched
 # PYTHON names the interpreter that makes .venv (default: python3).
 set -euo pipefail

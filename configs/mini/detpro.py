@@ -30,4 +30,4 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=50),
     dict(type="CosineAnnealingLR", T_max=3, eta_min=1e-5, convert_to_iter_based=True),
 ]
-load_from = "work_dirs/quickstart/detector/epoch_10.pth"
+load_from = "work_dirs/quickstart/detector/epoch_8.pth"

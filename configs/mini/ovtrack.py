@@ -9,7 +9,7 @@ _base_ = [
 ]
 
 default_checkpoint = "saved_models/mini/ovtrack_mini.safetensors"
-load_from = "work_dirs/quickstart/detector/epoch_10.pth"
+load_from = "work_dirs/quickstart/detector/epoch_8.pth"
 
 train_cfg = dict(max_epochs=5)
 param_scheduler = [

@@ -2,7 +2,7 @@
 
 Example, from the root of the repository, after 'bash tools/quickstart.sh --train':
     python -m tools.benchmarks.claims --out work_dirs/claims \
-        --detector work_dirs/quickstart/detector/epoch_10.pth
+        --detector work_dirs/quickstart/detector/epoch_8.pth
 
 Cells are made one after the other and kept; run again, what is missing is made. After each of them
 table.md and cells.json are written anew. What a row trains and which rows a claim compares is in
