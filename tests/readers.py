@@ -15,7 +15,7 @@ from vovtrack.evaluation.reports.report import read_report, statistics_of
 from vovtrack.files.archives import FileTree, open_binary, read_json
 from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.files.images import read_image
-from vovtrack.formats import bdd100k, coco, lvis, single_object, tapvid
+from vovtrack.formats import bdd100k, bdd100k_videos, coco, lvis, single_object, tapvid
 from vovtrack.formats.davis import MaskSequences
 from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.mot import benchmark, sequences
@@ -103,7 +103,7 @@ def _open(path: Path) -> None:
 
 
 def _bdd(path: Path) -> None:
-    bdd100k.list_frames(path)
+    bdd100k_videos.read_bdd100k(path, "det")
     for video in bdd100k.read_videos(path, InputFaults(lenient=True)).values():
         video.tracks()
 

@@ -18,7 +18,8 @@ model = dict(
 )
 test_dataloader = dict(
     dataset=dict(
-        type="BddVideoDataset",
+        type="VideoDataset",
+        reader=dict(type="bdd100k"),
         data_root=data_root,
         ann_file=labels,
         data_prefix=dict(img="images/track/val"),

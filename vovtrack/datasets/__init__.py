@@ -1,6 +1,5 @@
 """Frames and videos as samples for testing, and their order."""
 
-from vovtrack.datasets.bdd_video import BddVideoDataset
 from vovtrack.datasets.samplers import VideoBatchSampler, VideoSampler
 from vovtrack.datasets.tao_video import TaoVideoDataset
 from vovtrack.datasets.transforms import LoadCheckedImage
@@ -8,7 +7,6 @@ from vovtrack.datasets.video_dataset import VideoDataset
 from vovtrack.datasets.views import NearbyFrames, pair_collate
 
 __all__ = [
-    "BddVideoDataset",
     "LoadCheckedImage",
     "NearbyFrames",
     "TaoVideoDataset",

@@ -81,6 +81,13 @@ class VideoDataset(BaseDataset):
         videos = [video.without_empty() if self.skip_empty else video for video in found.videos]
         if not any(len(video.bboxes) for video in videos) and self.pick is not None:
             raise InputError(f"'{self.ann_file}' has no frame with a box to learn from.")
+        for video in videos:
+            if "" in video.images:
+                number = video.numbers[video.images.index("")]
+                raise InputError(
+                    f"{self.ann_file}: frame {number} of video '{video.name}' does not name the "
+                    "file of its image ('name')."
+                )
         require_files([self._path(image) for v in videos for image in v.images], self.ann_file)
         return [dict(video=video) for video in videos if len(video)]
 

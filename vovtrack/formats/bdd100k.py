@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,25 +107,6 @@ class BddFrame(NamedTuple):
     name: str
 
 
-def list_frames(path: str | Path) -> list[BddFrame]:
-    """The frames of all videos, in order of name and time.
-
-    Args:
-        path: See :func:`read_videos`.
-
-    Raises:
-        InputError: A file is malformed, or a frame of a video occurs twice.
-    """
-    frames = sorted(
-        BddFrame(frame["videoName"], frame_number(frame), str(frame.get("name") or ""))
-        for _, frame in read_frames(path)
-    )
-    for first, second in pairwise(frames):
-        if first[:2] == second[:2]:
-            raise InputError(f"{path}: frame {second.number} of video {second.video!r} is twice.")
-    return frames
-
-
 def write_video(
     path: str | Path, frames: Iterable[tuple[BddFrame, Sequence[dict[str, Any]]]]
 ) -> None:
@@ -135,7 +115,8 @@ def write_video(
     Args:
         path: JSON file.
         frames: Each frame with its labels: ``id``, ``category`` and ``box`` (x1, y1, x2, y2) in
-            pixels; ``score`` in results, ``attributes`` in ground truth.
+            pixels; ``score`` in results, ``attributes`` in ground truth. The file names the last
+            pixel to the right and below, so that a box has at least one.
     """
     content = [
         dict(
@@ -147,7 +128,7 @@ def write_video(
                     id=str(label["id"]),
                     category=label["category"],
                     **{key: label[key] for key in ("score", "attributes") if key in label},
-                    box2d=dict(zip(_CORNERS, label["box"], strict=True)),
+                    box2d=dict(zip(_CORNERS, _last_pixels(*label["box"]), strict=True)),
                 )
                 for label in labels
             ],
@@ -156,6 +137,11 @@ def write_video(
     ]
     with atomic_write(path) as file:
         json.dump(content, file)
+
+
+def _last_pixels(x1: float, y1: float, x2: float, y2: float) -> tuple[float, ...]:
+    """Corners with the right and bottom edge inside of the box."""
+    return x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)
 
 
 def frame_number(frame: dict[str, Any]) -> Any:

@@ -38,7 +38,8 @@ def read_bdd100k(path: str | Path, categories: Categories = "box_track") -> Vide
             ``det``: also others, such as traffic lights and signs, which are left out.
 
     Returns:
-        The images of a video lie in a folder of its name, stills in none.
+        The images of a video lie in a folder of its name, stills in none; a file of tracks need
+        not name them.
 
     Raises:
         InputError: A malformed file, frame or label, or a frame that occurs twice.
@@ -48,10 +49,10 @@ def read_bdd100k(path: str | Path, categories: Categories = "box_track") -> Vide
     tracks: dict[str, dict[str, int]] = defaultdict(dict)
     counts: Counter[str] = Counter()
     for file, frame in read_frames(path, stills=True):
-        still, image = is_still(frame), frame.get("name")
+        still, image = is_still(frame), str(frame.get("name") or "")
         place = f"image '{image}'" if still else _place(frame)
-        if not isinstance(image, str) or not image:
-            raise InputError(f"{file}: {place} has no 'name', the file name of its image.")
+        if still and not image:
+            raise InputError(f"{file}: a frame has neither 'videoName' nor 'name'.")
         labels = _usable(frame, place, file, categories, counts)
         video = image if still else frame["videoName"]
         ids = [
@@ -62,7 +63,7 @@ def read_bdd100k(path: str | Path, categories: Categories = "box_track") -> Vide
         boxes = (corners(label) for label, _ in labels)
         record = FrameRecord(
             number=0 if still else frame_number(frame),
-            image=image if still else f"{video}/{image}",
+            image=f"{video}/{image}" if image and not still else image,
             bboxes=[(x1, y1, x2 + 1, y2 + 1) for x1, y1, x2, y2 in boxes],
             labels=[number for _, number in labels],
             track_ids=ids,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from vovtrack.formats.mot.benchmark import (
     read_sequence_map,
 )
 from vovtrack.formats.mot.rows import MotRows
+from vovtrack.formats.mot.videos import Part, part_of
 
 PEDESTRIAN = 1
 LAST_CLASS = 13  # crowd
@@ -119,6 +121,8 @@ def open_source(
     *,
     benchmark: str = "mot17",
     seqmap: str | Path | None = None,
+    names: str = "*",
+    part: Part = "all",
 ) -> MotSource:
     """Open ground truth and results of a benchmark.
 
@@ -128,6 +132,9 @@ def open_source(
         problems: What happens to faulty rows and missing sequences.
         benchmark: ``mot17``, ``mot20``, ``dancetrack`` or ``sportsmot``: decides the distractors.
         seqmap: File that lists the sequences to evaluate; default: all of the ground truth.
+        names: Pattern of the names of sequences to evaluate.
+        part: Frames to evaluate, see :func:`~vovtrack.formats.mot.videos.part_of`; results number
+            those of a half from 1.
 
     Raises:
         InputError: See :mod:`vovtrack.formats.mot.benchmark`; also an unknown benchmark, or a
@@ -135,9 +142,11 @@ def open_source(
     """
     one_of("benchmark", benchmark, DISTRACTORS)
     folders = find_sequences(gt)
-    chosen = _chosen(folders, gt, seqmap)
+    chosen = {n: f for n, f in _chosen(folders, gt, seqmap).items() if fnmatch(n, names)}
+    if not chosen:
+        raise InputError(f"{gt}: found no ground truth of a sequence of a name like '{names}'.")
     sequences = [
-        replace(sequence, rows=_annotated(gt, sequence, problems))
+        _part(replace(sequence, rows=_annotated(gt, sequence, problems)), part)
         for sequence in read_ground_truth(gt, chosen, problems)
     ]
     predictions = [
@@ -146,21 +155,21 @@ def open_source(
             sequences, read_predictions(pred, sequences, problems, folders), strict=True
         )
     ]
-    names = tuple(chosen)
     truth = [sequence.rows for sequence in sequences]
     lengths = [sequence.num_frames for sequence in sequences]
     return MotSource(
-        videos=names,
+        videos=tuple(chosen),
         sizes=np.array([len(rows.frames) for rows in truth])
         + np.array([len(rows.frames) for rows in predictions]),
         families=(HOTA.name, CLEAR.name, IDENTITY.name),
         protocol={
             "annotations": str(gt),
-            "annotations_sha256": _fingerprint(names, lengths, truth),
+            "annotations_sha256": _fingerprint(tuple(chosen), lengths, truth),
             "predictions": str(pred),
-            "predictions_sha256": _fingerprint(names, lengths, predictions),
+            "predictions_sha256": _fingerprint(tuple(chosen), lengths, predictions),
             "preset": benchmark,
             "seqmap": None if seqmap is None else str(seqmap),
+            "part": part,
             "videos": len(sequences),
             "frames": sum(lengths),
             "distractor_classes": list(DISTRACTORS[benchmark]),
@@ -181,6 +190,14 @@ def _chosen(folders: dict[str, str], gt: Path, seqmap: str | Path | None) -> dic
     if missing := [name for name in names if name not in folders]:
         raise InputError(f"{seqmap}: {gt} has no ground truth of sequence '{missing[0]}'.")
     return {name: folder for name, folder in folders.items() if name in names}
+
+
+def _part(sequence: MotSequence, part: Part) -> MotSequence:
+    """Some frames of a sequence, numbered from 1."""
+    frames = part_of(sequence.num_frames, part)
+    rows = sequence.rows.select(np.isin(sequence.rows.frames - 1, frames))
+    rows = replace(rows, frames=rows.frames - frames.start)
+    return replace(sequence, num_frames=len(frames), rows=rows)
 
 
 def _annotated(gt: Path, sequence: MotSequence, problems: InputFaults) -> MotRows:

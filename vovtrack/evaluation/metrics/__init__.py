@@ -2,6 +2,7 @@
 
 from vovtrack.evaluation.metrics.bdd import BddTrackMetric
 from vovtrack.evaluation.metrics.lvis_detections import CocoDetectionMetric, LvisDetectionMetric
+from vovtrack.evaluation.metrics.mot import MotTrackMetric
 from vovtrack.evaluation.metrics.observations import StoreObservations
 from vovtrack.evaluation.metrics.proposals import ProposalRecallMetric
 from vovtrack.evaluation.metrics.tao_tracks import TaoTrackMetric
@@ -10,6 +11,7 @@ __all__ = [
     "BddTrackMetric",
     "CocoDetectionMetric",
     "LvisDetectionMetric",
+    "MotTrackMetric",
     "ProposalRecallMetric",
     "StoreObservations",
     "TaoTrackMetric",

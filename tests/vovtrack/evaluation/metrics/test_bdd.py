@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections import defaultdict
 
 import cv2
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from vovtrack.datasets import BddVideoDataset
+from vovtrack.datasets import VideoDataset
 from vovtrack.engine import run as launch
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.metrics.bdd import BddTrackMetric
-from vovtrack.formats.bdd100k import CLASSES, IGNORE, list_frames, read_videos
+from vovtrack.formats.bdd100k import CLASSES, read_videos
+from vovtrack.formats.bdd100k_videos import read_bdd100k
 from vovtrack.formats.faults import InputFaults
 from vovtrack.structures import Vocabulary
 
@@ -24,20 +26,19 @@ MINI = "saved_models/mini/ovtrack_mini.safetensors"
 
 def samples(path) -> list[dict]:
     """The tracks of a file as a model would hand them over, in another order of frames."""
-    videos = read_videos(path, InputFaults())
     fingerprint = Vocabulary.load(CLASSES).fingerprint
-    found = []
-    for number, frame in enumerate(list_frames(path)):
-        video = videos[frame.video]
-        rows = [i for i, time in enumerate(video.times) if time == frame.number]
-        rows = [i for i in rows if video.classes[i] != IGNORE]
-        tracks = dict(
-            bboxes=torch.tensor([video.corners[i] for i in rows]).reshape(-1, 4).double(),
-            labels=torch.tensor([video.classes[i] for i in rows], dtype=torch.long),
-            scores=torch.ones(len(rows)),
-            instances_id=torch.tensor([int(video.ids[i]) for i in rows], dtype=torch.long),
-        )
-        found.append(dict(img_id=number, vocabulary=fingerprint, pred_track_instances=tracks))
+    found: list[dict] = []
+    for video in read_bdd100k(path).videos:
+        for position in range(len(video)):
+            rows = video.rows(position)
+            tracks = dict(
+                bboxes=torch.tensor(video.bboxes[rows]),
+                labels=torch.tensor(video.labels[rows]),
+                scores=torch.ones(int(video.counts[position])),
+                instances_id=torch.tensor(video.track_ids[rows]),
+            )
+            sample = dict(vocabulary=fingerprint, pred_track_instances=tracks)
+            found.append(dict(sample, img_id=len(found), frame_id=position))
     return found[::-1]
 
 
@@ -54,6 +55,9 @@ def test_scores_are_those_of_the_official_program_for_the_same_tracks(recorded, 
     written = read_videos(tmp_path / "tracks", InputFaults())
     assert {v: len(t.times) for v, t in written.items()}
     assert (tmp_path / "bdd100k.json").is_file()
+    with zipfile.ZipFile(tmp_path / "submission.zip") as archive:
+        assert sorted(archive.namelist()) == sorted(p.name for p in (tmp_path / "tracks").iterdir())
+    assert evaluate("bdd100k", gt, tmp_path / "submission.zip")["summary"]
 
 
 def test_only_the_files_are_written_on_request(recorded, tmp_path):
@@ -94,7 +98,8 @@ def bdd_world(folder):
 def test_frames_come_in_order_of_video_and_time(tmp_path):
     bdd_world(tmp_path)
     settings = dict(data_root=str(tmp_path), ann_file="labels.json", pipeline=[], test_mode=True)
-    dataset = BddVideoDataset(data_prefix=dict(img="images"), **settings)
+    reader = dict(type="bdd100k")
+    dataset = VideoDataset(reader, data_prefix=dict(img="images"), **settings)
     seen = defaultdict(list)
     for number in range(len(dataset)):
         info = dataset.get_data_info(number)
@@ -104,7 +109,7 @@ def test_frames_come_in_order_of_video_and_time(tmp_path):
     assert seen[1] == [(i, f"b-000000{i}.jpg") for i in range(3)]
     next((tmp_path / "images/b").iterdir()).unlink()
     with pytest.raises(InputError, match="1 of 6 images .* missing on disk"):
-        BddVideoDataset(data_prefix=dict(img="images"), **settings)
+        VideoDataset(reader, data_prefix=dict(img="images"), **settings)
 
 
 @pytest.mark.slow
@@ -124,7 +129,8 @@ def test_a_test_run_writes_what_the_tools_read(repository, tmp_path):
         cfg_options=[
             f"model.vocabulary={names}",
             "model.roi_head.classifier.context=None",
-            "test_dataloader.dataset.type=BddVideoDataset",
+            "test_dataloader.dataset.type=VideoDataset",
+            f"test_dataloader.dataset.reader={dict(type='bdd100k')}",
             f"test_dataloader.dataset.data_root={tmp_path}",
             "test_dataloader.dataset.ann_file=labels.json",
             "test_dataloader.dataset.data_prefix.img=images",

@@ -43,7 +43,7 @@ def test_boxes_hold_what_is_seen_and_classes_are_groups(root):
         truth = source.truth_of(frame)
         here = [k for k, time in enumerate(video.times) if time == frame]
         np.testing.assert_array_equal(
-            [video.corners[k] for k in here], truth.bboxes[truth.annotated]
+            [video.corners[k] for k in here], truth.bboxes[truth.annotated] - (0, 0, 1, 1)
         )
         assert [int(video.ids[k]) - 1 for k in here] == truth.annotated.tolist()
     # Labels 3, 1 and 5 are of groups 10, 2 and 1; the eight classes are counted round.
