@@ -30,12 +30,12 @@ class Regions(NamedTuple):
 class BalancedSampler:
     """Picks regions about equally often of every object, and of background by its overlap.
 
-    Of G objects each is wanted ``round(P / G) + 1`` times, P positives in all; what is too much is
-    left out at random, what is missing is taken from the other regions. Background is divided by
-    its largest overlap with an object into bins of equal width up to the largest one; each is to
-    give an equal part, the rest is drawn from all (Pang et al., Libra R-CNN, CVPR 2019). mmdet's
-    samplers of these rules ask the device for one object or bin after the other, and measure the
-    bins by the overlap of positives, so that negatives of QDTrack fall into the first one.
+    Each object gives an equal part of the positives, drawn at random, or all that it has; what is
+    missing is drawn from the rest. Background is divided by its overlap with objects into bins of
+    equal width up to the largest overlap; each bin gives an equal part, the rest is drawn from all
+    (Libra R-CNN, Pang et al., CVPR 2019). mmdet's samplers of these rules ask the device for one
+    object or bin after the other, and measure the bins by the overlap of positives, so that all
+    background of QDTrack falls into the first one.
 
     Objects themselves are regions too, after the proposals.
 
@@ -48,8 +48,8 @@ class BalancedSampler:
         background_alone: Where no region shows an object, pick background as for one that does
             (mmdet, and with it OVTrack); else nothing (vis4d).
         released_positives: Of an image with too many positives, pick what vis4d's training picks:
-            places in the list of positives are taken for places in the list of all regions, so that
-            most of what is picked shows no object and counts as background.
+            the equal parts of objects are places in the list of positives that are taken for places
+            in the list of all regions, most of which show no object and count as background.
     """
 
     def __init__(
@@ -88,13 +88,7 @@ class BalancedSampler:
         shown, background = _places(shows, sizes[0]), _places(is_background, sizes[1])
 
         num_pos = min(len(shown), int(self.num * self.pos_fraction))
-        picked = self._pick_positives(owners[shown], len(objects), num_pos)
-        if self.released_positives and num_pos < len(shown):
-            found = owners[picked] >= 0
-            positives, mistaken = picked[found], picked[~found]
-        else:
-            positives, mistaken = shown[picked], picked[:0]
-
+        positives, mistaken = self._pick_positives(shown, owners, len(objects), num_pos)
         num_neg = self.num - num_pos
         if self.neg_pos_ub >= 0:
             num_neg = min(num_neg, int(self.neg_pos_ub * max(num_pos, int(self.background_alone))))
@@ -106,11 +100,22 @@ class BalancedSampler:
             priors[positives], owners[positives], priors[torch.cat([mistaken, negatives])]
         )
 
-    def _pick_positives(self, owners: Tensor, num_objects: int, number: int) -> Tensor:
-        """Places (number,) in the list of positives (p,) of these owners."""
-        counts = _sizes(owners, num_objects)
-        wanted = (number / (counts > 0).sum()).round() + 1
-        return pick_evenly(owners, counts, number, wanted)
+    def _pick_positives(
+        self, shown: Tensor, owners: Tensor, num_objects: int, number: int
+    ) -> tuple[Tensor, Tensor]:
+        """Regions picked of those ``shown`` (p,) that show objects; others picked by mistake."""
+        groups = owners[shown]
+        counts = _sizes(groups, num_objects)
+        wanted = number // (counts > 0).sum().clamp(min=1)
+        picked = pick_evenly(groups, counts, number, wanted)
+        places = shown[picked]
+        if not self.released_positives or number == len(shown):
+            return places, places[:0]
+        # What makes up for objects with few regions is drawn rightly, and last.
+        wrong = torch.arange(number, device=places.device) < counts.clamp(max=wanted).sum()
+        places = torch.where(wrong, picked, places)
+        found = owners[places] >= 0
+        return places[found], places[~found]
 
     def _pick_negatives(self, overlaps: Tensor, number: int) -> Tensor:
         """Places (number,) in the list of negatives (n,) of these overlaps."""
