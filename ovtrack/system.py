@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ovtrack.export_graphs import export_tracker
 from ovtrack.models.key_map import OVTRACK
+from ovtrack.models.qdtrack_keys import QDTRACK, QDTRACK_YOLOX, YOLOX
 from ovtrack.old_options import OLD_OPTIONS
 from vovtrack.engine.systems import System, declare
 
 TRACKING = System(
     package=__package__,
-    layouts=(OVTRACK,),
+    layouts=(QDTRACK, QDTRACK_YOLOX, YOLOX, OVTRACK),
     old_options=OLD_OPTIONS,
     export=export_tracker,
 )

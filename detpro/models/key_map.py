@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vovtrack.engine.weights.conversion import KeyMap, Layout
+from vovtrack.engine.weights.conversion import Layout
+from vovtrack.engine.weights.key_map import KeyMap
 
 CASCADE_STAGES = 3
 R50 = "configs/_base_/models/openvocab_r50.py"

@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ovtrack.models.pairs import PairSampler, pairs_of
-from vovtrack.engine.weights.conversion import KeyMap
+from vovtrack.engine.weights.key_map import KeyMap
 from vovtrack.errors import InputError
 from vovtrack.models.freezing import FreezesParts
 from vovtrack.ops.boxes import scale_boxes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from detpro.models.key_map import DETECTOR_KEYS, EMBED_KEYS
 from ovtrack.models.embedding_tracker import EmbeddingTracker
-from vovtrack.engine.weights.conversion import KeyMap, Layout
+from vovtrack.engine.weights.conversion import Layout
+from vovtrack.engine.weights.key_map import KeyMap
 
 TRACKER_KEYS = KeyMap(
     renamed={

@@ -11,7 +11,7 @@ from torch import Tensor
 from detpro.models import OpenVocabDetector
 from ovtrack.models.embedding_tracker import EmbeddingTracker
 from ovtrack.models.key_map import TRACKER_KEYS
-from vovtrack.engine.weights.conversion import KeyMap
+from vovtrack.engine.weights.key_map import KeyMap
 from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 from vovtrack.trackers.contract import share_thresholds

@@ -20,7 +20,8 @@ from vovtrack.datasets.frame_pipeline import FramePipeline
 from vovtrack.engine.old_options import OldOptions
 from vovtrack.engine.online import OnlineTracker
 from vovtrack.engine.systems import System, declare
-from vovtrack.engine.weights.conversion import KeyMap, Layout
+from vovtrack.engine.weights.conversion import Layout
+from vovtrack.engine.weights.key_map import KeyMap
 from vovtrack.registry import DATASETS, METRICS, MODELS, TASK_UTILS
 from vovtrack.structures import Target, Tracks
 

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kind",
         metavar="NAME",
         default=AUTO,
-        help="what IN is, such as ovtrack, detpro, detpro-cascade, soco, mmdet3, torchvision or "
-        "detectron2 (default: seen by its keys)",
+        help="what IN is, such as qdtrack, qdtrack-yolox, yolox, ovtrack, detpro, detpro-cascade, "
+        "soco, mmdet3, torchvision or detectron2 (default: seen by its keys)",
     )
 
 
@@ -85,6 +85,8 @@ def _print_table(plan: Plan) -> None:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
     print(f"\n{_summary(plan)}: {'complete' if plan.complete else 'NOT complete'}")
+    for part, count in plan.absent().items():
+        print(f"missing: '{part}' ({count} tensors)")
 
 
 def _summary(plan: Plan) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import vovtrack.registry  # noqa: F401  serves mmcv's operators before mmdet asks for them
 from tests.recorded import Recorded
 
 

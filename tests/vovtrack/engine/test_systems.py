@@ -50,7 +50,7 @@ def test_systems_of_the_project(declared):
     assert [system.package for system in declared] == ["ovtrack", "detpro"]
     assert packages() == ("vovtrack", "detpro", "ovtrack")
     assert [layout.name for s in declared for layout in s.layouts] == [
-        "ovtrack", "detpro-cascade", "detpro", "soco"
+        "qdtrack", "qdtrack-yolox", "yolox", "ovtrack", "detpro-cascade", "detpro", "soco"
     ]  # fmt: skip
 
 

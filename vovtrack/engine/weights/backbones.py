@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from vovtrack.engine.weights.conversion import KeyMap, Layout
+from vovtrack.engine.weights.conversion import Layout
+from vovtrack.engine.weights.key_map import KeyMap
 from vovtrack.errors import InputError
 
 OTHER_PART = "no part of the backbone"

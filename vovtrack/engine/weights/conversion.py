@@ -23,6 +23,7 @@ from vovtrack.engine.weights.checkpoint import (
     save_weights,
     state_dict_of,
 )
+from vovtrack.engine.weights.key_map import KeyMap
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256
@@ -31,44 +32,6 @@ CARD = "card"
 """Name of the JSON card inside the metadata of a converted file."""
 COUNTER = "num_batches_tracked"
 """Last name of batch norm's counters: they have no effect and may be missing."""
-WRAPPER = "module."
-"""Put before every key by data-parallel training."""
-
-
-@dataclass(frozen=True, eq=False)
-class KeyMap:
-    """Translation of key names by prefix. Our own names pass unchanged.
-
-    Args:
-        renamed: Old prefix -> new prefix.
-        dropped: Prefix -> why the tensors are not wanted.
-    """
-
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    dropped: Mapping[str, str] = field(default_factory=dict)
-
-    def translate(self, key: str) -> tuple[str | None, str]:
-        """Our name of a key, or None and the reason why it is dropped."""
-        for prefix, why in self.dropped.items():
-            if key.startswith(prefix):
-                return None, why
-        for old, new in self.renamed.items():
-            if key.startswith(old):
-                return new + key[len(old) :], ""
-        return key, ""
-
-    def apply(self, state_dict: dict[str, Tensor], prefix: str = "") -> None:
-        """Rename and drop keys in place.
-
-        Args:
-            state_dict: Is changed.
-            prefix: What stands before the names of the model that they are of; other keys stay.
-        """
-        for key in [key for key in state_dict if key.startswith(prefix)]:
-            ours, _ = self.translate(key[len(prefix) :])
-            value = state_dict.pop(key)
-            if ours is not None:
-                state_dict[prefix + ours] = value
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +47,8 @@ class Layout:
             found from any folder.
         optional: Prefixes of our keys that are complete or absent.
         overrides: Changes of its model.
+        any_classes: Prefixes of our tensors whose first axis is over classes; a file may have any
+            number of them.
         backbone: The file only has to fill the backbone.
         stages: Training stage of published files by name, where keys alone do not tell it.
         embed_keys: Matrices onto CLIP's embeddings -> the axis that these have.
@@ -98,6 +63,7 @@ class Layout:
     config: str
     optional: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    any_classes: tuple[str, ...] = ()
     backbone: bool = False
     stages: Mapping[str, int] = field(default_factory=dict)
     embed_keys: Mapping[str, int] = field(default_factory=dict)
@@ -106,7 +72,7 @@ class Layout:
 
     def matches(self, keys: Iterable[str]) -> bool:
         """Whether keys look like those of this family."""
-        return any(key.removeprefix(WRAPPER).startswith(self.marks) for key in keys)
+        return any(self.keys.unwrap(key)[1].startswith(self.marks) for key in keys)
 
 
 @dataclass(frozen=True)
@@ -150,9 +116,25 @@ class Plan:
         """Whether every tensor of the model is filled and every one of the file has its place."""
         return not self.faults
 
+    def absent(self) -> dict[str, int]:
+        """Parts of the model of which the file has nothing -> number of their tensors."""
+        found: set[str] = set()
+        for row in self.rows:
+            if row.ours is not None and row.state != "missing":
+                found.update(_parts(row.ours))
+        missing = [row.ours for row in self.faults if row.ours and row.state == "missing"]
+        parts = (next(part for part in _parts(key) if part not in found) for key in missing)
+        return dict(Counter(parts))
+
     def counts(self) -> dict[str, int]:
         """Number of tensors by state."""
         return dict(Counter(row.state for row in self.rows))
+
+
+def _parts(key: str) -> list[str]:
+    """The key ``a.b.c`` and the modules that it is in: ``a``, ``a.b``, ``a.b.c``."""
+    names = key.split(".")
+    return [".".join(names[: count + 1]) for count in range(len(names))]
 
 
 def find_layout(keys: Sequence[str], layouts: Sequence[Layout]) -> Layout:
@@ -215,7 +197,8 @@ def plan_conversion(
         layout: Its family.
         expected: Our key -> shape, of the whole model.
     """
-    rows = [_row(key, value, layout, expected) for key, value in weights.items()]
+    names = layout.keys.translate_all(weights)
+    rows = [_row(key, *names[key], value, layout, expected) for key, value in weights.items()]
     found = Counter(row.ours for row in rows if row.ours)
     rows = [
         Row(r.source, r.ours, r.shape, r.dtype, "unexpected", "a second tensor of this name")
@@ -231,18 +214,28 @@ def plan_conversion(
 
 
 def _row(
-    source: str, value: Tensor, layout: Layout, expected: Mapping[str, tuple[int, ...]]
+    source: str,
+    ours: str | None,
+    why: str,
+    value: Tensor,
+    layout: Layout,
+    expected: Mapping[str, tuple[int, ...]],
 ) -> Row:
-    ours, why = layout.keys.translate(source.removeprefix(WRAPPER))
     shape, dtype = tuple(value.shape), str(value.dtype).removeprefix("torch.")
     state = "kept" if ours == source else "renamed"
     if ours is None:
         state = "dropped"
     elif ours not in expected:
         state = "unexpected"
-    elif shape != tuple(expected[ours]):
+    elif not _same_shape(shape, tuple(expected[ours]), ours.startswith(layout.any_classes)):
         state, why = "wrong shape", f"expected {tuple(expected[ours])}"
     return Row(source, ours, shape, dtype, state, why)
+
+
+def _same_shape(shape: tuple[int, ...], wanted: tuple[int, ...], any_classes: bool) -> bool:
+    if any_classes:
+        return len(shape) == len(wanted) and shape[1:] == wanted[1:]
+    return shape == wanted
 
 
 def _required(key: str, layout: Layout, found: Mapping[str, int]) -> bool:
@@ -320,9 +313,13 @@ def write_converted(
         InputError: The plan is not complete, or the file cannot be written.
     """
     if not plan.complete:
-        shown = "; ".join(
-            f"{row.state} '{row.ours or row.source}' {row.why}".strip() for row in plan.faults[:3]
-        )
+        absent = [f"missing '{part}' ({count} tensors)" for part, count in plan.absent().items()]
+        others = [
+            f"{row.state} '{row.ours or row.source}' {row.why}".strip()
+            for row in plan.faults
+            if row.state != "missing"
+        ]
+        shown = "; ".join((absent + others)[:3])
         raise InputError(
             f"The file is not a complete {plan.layout.what}: {len(plan.faults)} tensors do not fit "
             f"({shown}, ...). Nothing was written; --check lists all of them."

@@ -15,13 +15,13 @@ from vovtrack.engine.weights.checkpoint import read_checkpoint, read_metadata, s
 from vovtrack.engine.weights.conversion import (
     CARD,
     COUNTER,
-    KeyMap,
     Layout,
     Plan,
     find_layout,
     model_shapes,
     plan_conversion,
 )
+from vovtrack.engine.weights.key_map import KeyMap
 from vovtrack.errors import InputError
 from vovtrack.files.hashing import file_sha256
 from vovtrack.files.screening import ZIP
@@ -142,7 +142,7 @@ def _kind(weights: Mapping[str, Tensor], layout: Layout | None, bank: Tensor | N
         if key in weights:
             return kind
     if layout is not None:
-        own = all(layout.keys.translate(key)[0] == key for key in weights)
+        own = all(key == ours for key, (ours, _) in layout.keys.translate_all(weights).items())
         return layout.what if own else f"{layout.what}; its keys are named as elsewhere or earlier"
     if bank is not None:
         return "text embeddings of a vocabulary"
