@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import mmdet.models  # noqa: F401  registers the model that this one replaces
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ovtrack.models.embedding_tracker import Detector, EmbeddingTracker, View, select_images
+from ovtrack.models.qdtrack_keys import QDTRACK_KEYS
+from vovtrack.engine.weights.key_map import KeyMap
 from vovtrack.registry import MODELS
 
 
@@ -48,6 +50,7 @@ class QDTrack(EmbeddingTracker):
     """
 
     detector: LearningDetector
+    key_map: ClassVar[KeyMap] = QDTRACK_KEYS
 
     def __init__(
         self,

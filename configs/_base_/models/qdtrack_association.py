@@ -1,9 +1,9 @@
 """What makes any detector QDTrack: embedding head, pairs to train it on, and association."""
 
+_base_ = "../trackers/qdtrack.py"
+
 model = dict(
-    type="EmbeddingTracker",
-    freeze=(),
-    separate_views=True,
+    type="QDTrack",
     track_head=dict(
         type="PairEmbedHead",
         num_convs=4,
@@ -13,7 +13,7 @@ model = dict(
         fc_out_channels=1024,
         embed_channels=256,
         norm_cfg=dict(type="GN", num_groups=32),
-        loss_track=dict(type="UnbiasedMultiPosCELoss", loss_weight=0.25),
+        loss_track=dict(type="MultiPosCELoss", loss_weight=0.25, eps=1e-5),
         loss_track_aux=dict(
             type="PairMarginL2Loss", neg_pos_ub=3, pos_margin=0, neg_margin=0.3, loss_weight=1.0
         ),
@@ -26,22 +26,6 @@ model = dict(
             min_pos_iou=0.5,
             match_low_quality=False,
         ),
-        sampler=dict(
-            type="CombinedSampler",
-            num=256,
-            pos_fraction=0.5,
-            neg_pos_ub=3,
-            add_gt_as_proposals=True,
-            pos_sampler=dict(type="BalancedPosSampler"),
-            neg_sampler=dict(type="IoUBalancedNegSampler", floor_thr=-1, num_bins=3),
-        ),
-    ),
-    tracker=dict(
-        type="OVTracker",
-        mode="ovtrack-teta",
-        match_score_thr=0.5,
-        match_metric="bisoftmax",
-        memo_frames=10,
-        momentum_embed=0.8,
+        sampler=dict(type="BalancedSampler", num=256, pos_fraction=0.5, neg_pos_ub=3, num_bins=3),
     ),
 )

@@ -12,7 +12,6 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ovtrack.models.qdtrack_keys import QDTRACK_KEYS
 from tests.places import ROOT
 from tests.recorded import Recorded
 from tests.seeded import normal, seeded_state_dict
@@ -62,7 +61,6 @@ class Released:
         for name in self.arrays.files:
             if name.startswith("override/"):
                 weights[name.removeprefix("override/")] = self[name]
-        QDTRACK_KEYS.apply(weights)
         config = model_config(self.kind)
         if (threshold := self.meta["test_score_thr"]) is not None:
             config.model.detector.test_cfg.score_thr = threshold
