@@ -13,6 +13,7 @@ EXAMPLES = (
     "vovtrack replay work_dirs/observations --tracker ovtracker iou sort bytetrack ocsort",
     "vovtrack replay work_dirs/observations --grid model.tracker.memo_frames=10,30 --csv grid.csv",
     "vovtrack replay work_dirs/observations --boxes 50 110 --benchmark tao-ov tao",
+    "vovtrack replay data/MOT17/train --tracker iou sort bytetrack ocsort --benchmark mot17",
 )
 INPUTS = {"gt": "the annotation file"}
 OUTPUTS = ("csv",)
@@ -24,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "observations",
         nargs="+",
         type=Path,
-        help="folder that 'vovtrack test --observations' wrote; of several checkpoints several",
+        help="folder that 'vovtrack test --observations' wrote, of several checkpoints several; or "
+        "a folder of MOTChallenge's sequences with det/det.txt",
     )
     parser.add_argument(
         "--tracker",
@@ -41,9 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--benchmark",
         nargs="+",
-        default=["tao-ov"],
-        choices=("tao-ov", "tao", "lvis"),
-        help="what to evaluate (default: tao-ov)",
+        choices=("tao-ov", "tao", "lvis", "mot17", "mot20", "dancetrack", "sportsmot"),
+        help="what to evaluate (default: tao-ov, and mot17 of det.txt)",
     )
     parser.add_argument(
         "--category-vote",
@@ -77,18 +78,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay each setting and print a table with a row for each."""
-    from vovtrack.engine.grid import parse_grid, run_setting, settings
+    from vovtrack.engine.grid import open_stored, parse_grid, run_setting, settings
     from vovtrack.errors import InputError
     from vovtrack.evaluation.reports.csv_tables import write_rows
     from vovtrack.evaluation.reports.tables import run_rows, text_table
-    from vovtrack.formats.observations import ObservationStore
 
     sweep = bool(args.grid or args.boxes)
     if args.format_only and (sweep or args.csv):
         raise InputError("--grid, --boxes and --csv compare metrics: leave --format-only out.")
     chosen = list(
         settings(
-            {n: ObservationStore(p) for n, p in _named(args.observations, "stores").items()},
+            {n: open_stored(p) for n, p in _named(args.observations, "stores").items()},
             _named(args.tracker, "trackers"),
             parse_grid(args.grid),
             args.boxes,
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
             args.trust_config,
             keep_results=not sweep,
             ann_file=args.gt,
-            benchmarks=args.benchmark,
+            **({} if args.benchmark is None else dict(benchmarks=args.benchmark)),
             category_vote=None if args.category_vote == "none" else args.category_vote,
             format_only=args.format_only,
             progress=sys.stderr.isatty(),

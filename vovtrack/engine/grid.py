@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -11,11 +12,27 @@ from pathlib import Path
 from vovtrack.engine.finished import read_finished, write_finished
 from vovtrack.engine.packaged_trackers import find_tracker
 from vovtrack.engine.replay import replay
+from vovtrack.engine.replay_detections import replay_detections
 from vovtrack.errors import InputError
+from vovtrack.evaluation.metrics.video_files import SUBMISSION, TRACKS
+from vovtrack.formats.mot.detections import MotDetections
 from vovtrack.formats.observations import ObservationStore
 from vovtrack.formats.tao.columns import columns_path
 
-RESULTS = ("tao_track.json", "tao_bbox.json")
+RESULTS = ("tao_track.json", "tao_bbox.json", SUBMISSION)
+
+Stored = ObservationStore | MotDetections
+"""Detections that a tracker can be run on."""
+
+
+def open_stored(folder: str | Path) -> Stored:
+    """The detections of a folder.
+
+    Raises:
+        InputError: There are none.
+    """
+    found = MotDetections if MotDetections.lie_in(folder) else ObservationStore
+    return found(folder)
 
 
 @dataclass(frozen=True)
@@ -23,14 +40,14 @@ class Setting:
     """One association of a grid.
 
     Attributes:
-        store: The observations.
+        store: The detections.
         tracker: Name of the tracker.
         options: ``key=value`` texts that change it.
         max_boxes: Detections of each frame that it is given; None gives all.
         labels: What tells it apart in a table, by heading.
     """
 
-    store: ObservationStore
+    store: Stored
     tracker: str
     options: tuple[str, ...]
     max_boxes: int | None
@@ -46,7 +63,7 @@ class Setting:
 
 
 def settings(
-    stores: Mapping[str, ObservationStore],
+    stores: Mapping[str, Stored],
     trackers: Mapping[str, str],
     grid: Mapping[str, Sequence[str]],
     max_boxes: Sequence[int] = (),
@@ -86,10 +103,10 @@ def run_setting(
         cfg_options: Options for all settings; those of the setting come after them.
         trust_config: As for :func:`find_tracker`.
         keep_results: Leave the result files there, which are large.
-        **arguments: Of :func:`replay`.
+        **arguments: Of :func:`replay` or :func:`replay_detections`.
 
     Returns:
-        Metric name -> value, see :func:`replay`.
+        Metric name -> value, see there.
     """
     folder = Path(out) / setting.folder
     tracker = find_tracker(setting.tracker, [*cfg_options, *setting.options], trust_config)
@@ -103,11 +120,17 @@ def run_setting(
     metrics = None if keep_results else read_finished(folder, run)
     if metrics is not None:
         return metrics
-    metrics = replay(setting.store, tracker, folder, max_boxes=setting.max_boxes, **arguments)
+    arguments |= dict(max_boxes=setting.max_boxes)
+    if isinstance(setting.store, MotDetections):
+        arguments.pop("category_vote", None)  # they have one class
+        metrics = replay_detections(setting.store, tracker, folder, **arguments)
+    else:
+        metrics = replay(setting.store, tracker, folder, **arguments)
     if not keep_results:
         for path in (folder / name for name in RESULTS):
             path.unlink(missing_ok=True)
             columns_path(path).unlink(missing_ok=True)
+        shutil.rmtree(folder / TRACKS, ignore_errors=True)
         write_finished(folder, run, metrics)
     return metrics
 

@@ -78,12 +78,21 @@ def replay(
             detected += len(sample["pred_instances"]["scores"])
             linked += len(sample["pred_track_instances"]["scores"])
             metric.process(None, [sample])
+    check_linked(detected, linked)
+    return metric.evaluate(len(waiting))
+
+
+def check_linked(detected: int, linked: int) -> None:
+    """Make sure that of what was detected something was linked.
+
+    Raises:
+        InputError: Nothing was.
+    """
     if detected and not linked:
         raise InputError(
             f"The tracker linked none of {detected} detections: its score thresholds do not fit "
             "these scores, set them with --cfg-options model.tracker..."
         )
-    return metric.evaluate(len(waiting))
 
 
 def track_video(tracker: Tracker, video: VideoObservations, vocabulary: Vocabulary) -> list[dict]:
