@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 import mmdet.models  # noqa: F401  registers the model that this one replaces
 from mmengine.structures import InstanceData
 from torch import Tensor
+from torchvision.ops import clip_boxes_to_image
 
 from ovtrack.models.embedding_tracker import Detector, EmbeddingTracker, View, select_images
 from ovtrack.models.qdtrack_keys import QDTRACK_KEYS
@@ -74,3 +75,15 @@ class QDTrack(EmbeddingTracker):
         views = [View(keys, feats, proposals)]
         views += [self.look_at(images, batch_inputs, batch_data_samples) for images in references]
         return losses | self.association_loss(views, batch_data_samples)
+
+    def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
+        """Detect and track frames, see :meth:`EmbeddingTracker.predict`.
+
+        Boxes of tracks are clipped to the image, after they were linked.
+        """
+        samples = super().predict(batch_inputs, batch_data_samples, rescale)
+        for sample in samples:
+            shape = sample.ori_shape if rescale else sample.img_shape
+            tracks = sample.pred_track_instances
+            tracks.bboxes = clip_boxes_to_image(tracks.bboxes, shape)
+        return samples

@@ -45,6 +45,7 @@ class Released:
         self.recorded = recorded
         self.meta = recorded.meta(name)
         self.arrays = recorded.arrays(name)
+        self.config = model_config(self.kind)
 
     @property
     def kind(self) -> str:
@@ -61,10 +62,9 @@ class Released:
         for name in self.arrays.files:
             if name.startswith("override/"):
                 weights[name.removeprefix("override/")] = self[name]
-        config = model_config(self.kind)
         if (threshold := self.meta["test_score_thr"]) is not None:
-            config.model.detector.test_cfg.score_thr = threshold
-        model = build_model(config)
+            self.config.model.detector.test_cfg.score_thr = threshold
+        model = build_model(self.config)
         model.load_state_dict(weights)
         return model.eval()
 

@@ -7,6 +7,8 @@ import torch
 from mmdet.structures.bbox import bbox2roi
 
 from tests.ovtrack.qdtrack.released import MODELS_OF, Released, alike, places_among, places_of
+from vovtrack.registry import MODELS
+from vovtrack.trackers.contract import share_thresholds
 
 
 @pytest.fixture(scope="module", params=MODELS_OF)
@@ -124,3 +126,22 @@ def test_detections_of_all_frames(released, detector):
         original = released.meta["original_hw"]
         factors = torch.tensor([original[1] / width, original[0] / height]).repeat(2)
         torch.testing.assert_close(rescaled.bboxes, found.bboxes * factors)
+
+
+@pytest.mark.parametrize("mode", ["default", "low"])
+def test_tracks_of_all_frames(released, mode):
+    """In original pixels; with the low thresholds many tracks live and weak detections count."""
+    model = released.model
+    settings = {} if mode == "default" else released.meta["tracker_low"]
+    tracker = MODELS.build({**released.config.model.tracker, **settings})
+    share_thresholds(tracker, model.score_thresholds)
+    model.tracker = tracker
+    for number, frame in enumerate(released.frames()):
+        (sample,) = model.predict(frame, [released.sample(number)])
+        tracks = sample.pred_track_instances
+        boxes, scores, classes, ids = (
+            released[f"{mode}_{name}{number}"] for name in ("boxes", "scores", "classes", "ids")
+        )
+        places = places_of(tracks, boxes, scores, classes)
+        assert torch.equal(tracks.instances_id[places], ids)
+        assert (tracks.instances_id.diff() > 0).all()
