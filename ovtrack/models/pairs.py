@@ -188,14 +188,17 @@ class PairSampler:
         Returns:
             A box tensor (n, 4) of each image; the labels (n,) of what they show, -1 for background;
             of each pair of images, in the order of :func:`pairs_of`, a target matrix (K, R), True
-            where a key and a reference region show the same object.
+            where a key and a reference region show the same object; a negative id is of none.
         """
         picked = [
             self._pick(p, s.gt_instances, is_key=i % num_views == 0)
             for i, (p, s) in enumerate(zip(proposals, samples, strict=True))
         ]
         bboxes, labels, ids = (list(column) for column in zip(*picked, strict=True))
-        targets = [key[:, None] == ref[None] for key, ref in pairs_of(ids, num_views)]
+        targets = [
+            (key[:, None] == ref[None]) & (key[:, None] >= 0)
+            for key, ref in pairs_of(ids, num_views)
+        ]
         return bboxes, labels, targets
 
     def _pick(

@@ -64,6 +64,12 @@ def test_targets_are_equal_identities_and_background_is_nobody():
     assert target.sum() == 2 * 4, "two objects in common, each with two regions on both sides"
 
 
+def test_objects_that_nobody_knows_match_nothing():
+    pair = [image([-1, 3], OBJECTS[:2]), image([-1, 3], OBJECTS[:2])]
+    _, _, (target,) = make().sample([proposals(BACKGROUND)] * 2, pair)
+    assert target.long().tolist() == [[0, 0, 0, 0], [0, 1, 0, 0]]
+
+
 def test_pairs_stay_apart():
     first, second = image([1], OBJECTS[:1]), image([1], OBJECTS[1:2])
     found = [proposals(BACKGROUND)] * 4
