@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["ovtracker"],
         metavar="NAME",
-        help="ovtracker, iou, sort, bytetrack, ocsort, or configs whose model.tracker is taken "
-        "(default: ovtracker)",
+        help="ovtracker, qdtrack, qdtrack_tao, iou, sort, bytetrack, ocsort, or configs whose "
+        "model.tracker is taken (default: ovtracker)",
     )
     parser.add_argument("--gt", type=Path, help="annotations (default: those of the recording)")
     parser.add_argument(

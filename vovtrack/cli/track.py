@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tracker",
         metavar="NAME",
-        help="link detections by ovtracker, iou, sort, bytetrack, ocsort, or by the tracker of "
-        "another config (default: of the config)",
+        help="link detections by ovtracker, qdtrack, qdtrack_tao, iou, sort, bytetrack, ocsort, or "
+        "by the tracker of another config (default: of the config)",
     )
     parser.add_argument("--out", help="drawn video (.mp4)")
     parser.add_argument("--json", help="tracks as JSON, one record a frame")

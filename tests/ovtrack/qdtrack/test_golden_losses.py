@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from ovtrack.models import PairEmbedHead
 from ovtrack.similarity import bidirectional_softmax
+from tests.places import ROOT
+from vovtrack.registry import MODELS
 
 FILE = "track_losses.npz"
 AFFINITY = "affinity_"
@@ -18,7 +21,6 @@ class Case:
 
     def __init__(self, arrays, name: str) -> None:
         self.arrays, self.name = arrays, name
-        self.older = name.endswith("_o")
         # Other settings were run on the inputs of a plain case.
         own = f"{name}/key_ids0" in arrays.files
         self.inputs = name if own else name.rpartition("_")[0]
@@ -54,26 +56,19 @@ def cases(arrays) -> list[Case]:
 
 
 def head(settings: dict, case: Case) -> PairEmbedHead:
-    """The losses as the recorded original was set, without layers."""
-    aux = dict(
-        type="PairMarginL2Loss",
-        neg_pos_ub=settings["neg_pos_ub"],
-        pos_margin=settings["pos_margin"],
-        neg_margin=0.1 if case.older else settings["neg_margin"],
-        min_pos=0 if case.older else 1,
-    )
-    track = dict(
-        type="MultiPosCELoss",
-        loss_weight=settings["track_loss_weight"],
-        eps=0.0 if case.older else settings["eps"],
-    )
-    warm = case.name.endswith("_temp")
-    return PairEmbedHead(
-        loss_track=track,
-        loss_track_aux=aux,
-        softmax_temp=settings["temperature_case"] if warm else -1,
-        temp_metric="dot",
-    )
+    """That of the shipped config, set as the recorded original was."""
+    config = Config.fromfile(ROOT / "configs/_base_/models/qdtrack_association.py")
+    parts = config.model.track_head
+    parts.loss_track.update(loss_weight=settings["track_loss_weight"], eps=settings["eps"])
+    for name in ("neg_pos_ub", "pos_margin", "neg_margin"):
+        parts.loss_track_aux[name] = settings[name]
+    if case.name.endswith("_o"):
+        parts.loss_track.eps = 0.0
+        parts.loss_track_aux.neg_margin = 0.1
+    if case.name.endswith("_temp"):
+        parts.update(softmax_temp=settings["temperature_case"], temp_metric="dot")
+    # The layers are not run.
+    return MODELS.build(dict(parts, num_convs=0, num_fcs=0))
 
 
 def agree(found: torch.Tensor, expected: np.ndarray, case: Case, what: str) -> None:

@@ -9,28 +9,25 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox2roi
+from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ovtrack.models import LevelRoIExtractor, PairEmbedHead
 from ovtrack.models.pairs import PairSampler
+from tests.places import ROOT
 from tests.seeded import normal, seeded_state_dict
+from vovtrack.registry import MODELS
 
 FILE = "sampling.npz"
-ASSIGNER = dict(
-    type="MaxIoUAssigner",
-    pos_iou_thr=0.7,
-    neg_iou_thr=0.3,
-    min_pos_iou=0.7,
-    match_low_quality=False,
-)
-NUM, NUM_POS, NUM_BINS = 256, 128, 3
+MODEL = Config.fromfile(ROOT / "configs/_base_/models/qdtrack_association.py").model
+SAMPLER = MODEL.pair_sampler.sampler
+NUM_POS = int(SAMPLER.num * SAMPLER.pos_fraction)
 
 
 def make_sampler(**options) -> PairSampler:
     """With the settings of the recorded original."""
-    settings = dict(type="BalancedSampler", num=NUM, pos_fraction=0.5, num_bins=NUM_BINS)
-    return PairSampler(ASSIGNER, settings | options)
+    return PairSampler(MODEL.pair_sampler.assigner, dict(SAMPLER, **options))
 
 
 class Image:
@@ -129,13 +126,13 @@ def test_background_comes_from_all_bins_of_its_overlap(recorded):
         background = overlaps[image.tensor("assigned_label") == 0]
         picked = overlaps[image.places(reference[shown < 0])]
         widest = float(background.max())
-        edges = np.linspace(0, widest, NUM_BINS + 1)
+        edges = np.linspace(0, widest, SAMPLER.num_bins + 1)
         # The largest overlap itself lies in no bin there.
         available, drawn = (
             np.histogram(part[part < widest].numpy(), edges)[0] for part in (background, picked)
         )
         assert available.tolist() == image.tensor("negative_bin_available").tolist()
-        quota = int(image.tensor("num_sampled")[1]) // NUM_BINS
+        quota = int(image.tensor("num_sampled")[1]) // SAMPLER.num_bins
         assert (drawn >= np.minimum(available, quota) - 1).all(), image.name
         every = available < quota
         expected = image.tensor("negative_bin_sampled").numpy()
@@ -148,7 +145,7 @@ def test_too_many_positives(recorded):
         image, observed = Image(recorded.arrays(FILE), name.removesuffix("_observed")), meta[name]
         labels, owners = image.tensor("assigned_label"), image.tensor("assigned_gt")
         key, reference, shown = image.sample()
-        assert len(reference) == observed["sampled"] == NUM
+        assert len(reference) == observed["sampled"] == SAMPLER.num
         assert len(key) == (shown >= 0).sum() == NUM_POS
         assert (labels[image.places(key)] == 1).all()
         # The original takes places among the positives for places of regions, save for what makes
@@ -161,7 +158,7 @@ def test_too_many_positives(recorded):
         for count in (observed["sampled_with_label_1"], len(key)):
             assert right <= count <= right + by_chance
         places = image.places(reference)
-        assert len(places) == NUM and (labels[places] == 1).sum() == len(key)
+        assert len(places) == SAMPLER.num and (labels[places] == 1).sum() == len(key)
 
 
 PART = "qdtrack_head.similarity_head."
@@ -176,20 +173,7 @@ def our_name(key: str) -> str:
 
 def make_head(shapes: dict[str, list[int]], salt: str) -> PairEmbedHead:
     shapes = {key: shape for key, shape in shapes.items() if key.startswith(PART)}
-    own = {our_name(key): shape for key, shape in shapes.items()}
-    conv_out, conv_in = own["convs.0.conv.weight"][:2]
-    embed, fc_out = own["fc_embed.weight"]
-    head = PairEmbedHead(
-        num_convs=sum(name.endswith("conv.weight") for name in own),
-        num_fcs=sum(name.startswith("fcs.") for name in own) // 2,
-        in_channels=conv_in,
-        conv_out_channels=conv_out,
-        fc_out_channels=fc_out,
-        embed_channels=embed,
-        norm_cfg=dict(type="GN", num_groups=32),
-        loss_track=dict(type="MultiPosCELoss", eps=1e-5),
-        loss_track_aux=dict(type="PairMarginL2Loss", neg_margin=0.3, min_pos=1),
-    )
+    head = MODELS.build(MODEL.track_head)
     weights = seeded_state_dict(shapes, salt)
     head.load_state_dict({our_name(key): value for key, value in weights.items()})
     return head

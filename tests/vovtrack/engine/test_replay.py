@@ -99,7 +99,7 @@ def test_an_interrupted_replay_resumes(online, store, repository, tmp_path, monk
 
 
 def test_one_command_compares_trackers(store, repository, tmp_path, capsys):
-    trackers = ["ovtracker", "iou", "sort", "bytetrack", "ocsort"]
+    trackers = ["ovtracker", "qdtrack", "qdtrack_tao", "iou", "sort", "bytetrack", "ocsort"]
     words = ["replay", str(store.folder), "--out", str(tmp_path), "--tracker", *trackers]
     assert main(words) == 0
     table = capsys.readouterr().out.splitlines()
