@@ -110,20 +110,21 @@ def classwise_nms(
     suppressed depends on better pairs alone. Classes lie beside each other, so that one call serves
     all of them, however many pairs there are.
 
-    Arguments and result as :func:`best_class_nms`.
+    Arguments and result as :func:`best_class_nms`; ``bboxes`` may be (N, C, 4), a box per class.
     """
     num_classes = scores.shape[1]
-    flat = scores.reshape(-1)
+    flat, by_class = scores.reshape(-1), bboxes.view(len(bboxes), -1, 4)
     side = bboxes.max() - bboxes.min() + 1 if len(bboxes) else 1
     count = min(PAIRS_AT_FIRST, len(flat))
     while True:
         best, pairs = flat.topk(count)
         labels = pairs % num_classes
-        own = bboxes[pairs.div(num_classes, rounding_mode="floor")]
+        regions = pairs.div(num_classes, rounding_mode="floor")
+        own = by_class[regions, labels % by_class.shape[1]]
         apart = own + (labels * side)[:, None]
         kept = nms_where(best > score_thr, apart, best, iou_threshold)[:max_per_img]
         if count == len(flat) or len(kept) == max_per_img or best[-1] <= score_thr:
             break
         count = min(4 * count, len(flat))
     found = InstanceData(bboxes=own[kept], scores=best[kept], labels=labels[kept])
-    return found, pairs[kept].div(num_classes, rounding_mode="floor")
+    return found, regions[kept]

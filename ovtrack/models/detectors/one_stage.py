@@ -10,7 +10,7 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ovtrack.models.detectors.suppression import nms_by_class
+from detpro.models.postprocess import nms_where
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.registry import MODELS
 from vovtrack.structures.thresholds import ScoreThresholds
@@ -139,7 +139,10 @@ class ClosedSetYOLOX(SingleStageDetector):
         rows = _candidates(scores, cfg.score_thr, cfg.get("nms_pre"))
         scores, labels = scores[rows], labels[rows]
         bboxes = self.bbox_head._bbox_decode(priors[rows], deltas[rows])
-        kept = nms_by_class(bboxes, scores, labels, cfg.nms.iou_threshold)
+        # Classes lie beside each other, so that boxes of two classes do not overlap.
+        side = bboxes.max() - bboxes.min() + 1 if len(bboxes) else 1
+        apart = bboxes + (labels * side)[:, None]
+        kept = nms_where(scores >= cfg.score_thr, apart, scores, cfg.nms.iou_threshold)
         kept = kept[: cfg.get("max_per_img")]
         rows, present = rows[kept], present[rows[kept], None]
         return InstanceData(
@@ -151,8 +154,10 @@ class ClosedSetYOLOX(SingleStageDetector):
 
 
 def _candidates(scores: Tensor, score_thr: float, count: int | None) -> Tensor:
-    """Places of the ``count`` best (default: all) of ``scores`` (N,) that reach a threshold."""
-    if count is None or count >= len(scores):
+    """Places of the ``count`` best of ``scores`` (N,); without a count of all above a threshold.
+
+    The host waits for the number of those above.
+    """
+    if count is None:
         return (scores >= score_thr).nonzero()[:, 0]
-    best, rows = scores.topk(count)
-    return rows[best >= score_thr]
+    return scores.topk(min(count, len(scores))).indices

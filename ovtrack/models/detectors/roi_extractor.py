@@ -16,6 +16,8 @@ CANONICAL_SIZE = 224
 """Side of a square region that is pooled from the level of stride 16."""
 CANONICAL_LEVEL = 4
 """log2 of that stride."""
+NOWHERE = -1e4
+"""Corner of a box without area, outside of every map."""
 
 
 @MODELS.register_module()
@@ -24,8 +26,8 @@ class LevelRoIExtractor(BaseRoIExtractor):
 
     The strides of the pyramid say what the levels are. mmdet's extractor wants to be told the size
     of regions of the finest level, adds 1e-6 to the ratio of sizes, so that regions slightly too
-    small climb a level, and asks the device once per level; here the host waits once. Regions may
-    reach outside of the image. Boxes and pooled maps are float32 also in mixed precision.
+    small climb a level, and asks the device once per level; here the host does not wait. Regions
+    may reach outside of the image. Boxes and pooled maps are float32 also in mixed precision.
 
     Args:
         roi_layer: Config of mmcv's ``RoIAlign``.
@@ -53,20 +55,35 @@ class LevelRoIExtractor(BaseRoIExtractor):
         """
         rois = rois.float()
         levels = self.levels_of(rois)
-        order = levels.argsort(stable=True)
-        counts = (levels[:, None] == torch.arange(self.num_inputs, device=rois.device)).sum(dim=0)
-        parts = rois[order].split(counts.tolist())
         with torch.autocast(rois.device.type, enabled=False):
-            # Levels without regions too, so that all parameters are part of the graph.
-            pooled = [
-                roi_align(
-                    feat.float(),
-                    part,
-                    layer.output_size,
-                    layer.spatial_scale,
-                    layer.sampling_ratio,
-                    layer.aligned,
-                )
-                for feat, part, layer in zip(feats, parts, self.roi_layers, strict=True)
-            ]
-        return torch.cat(pooled)[order.argsort()]
+            if rois.is_cuda:
+                return self._pool_everywhere(feats, rois, levels)
+            order = levels.argsort(stable=True)
+            parts = rois[order].split(levels.bincount(minlength=self.num_inputs).tolist())
+            return torch.cat(self._pool_levels(feats, parts))[order.argsort()]
+
+    def _pool_everywhere(self, feats: Sequence[Tensor], rois: Tensor, levels: Tensor) -> Tensor:
+        """Pool all regions from each level, those of other levels from nowhere, which gives 0.
+
+        So the host need not know how many regions a level has, for which it would wait.
+        """
+        nowhere = torch.cat([rois[:, :1], torch.full_like(rois[:, 1:], NOWHERE)], dim=1)
+        parts = [
+            torch.where((levels == level)[:, None], rois, nowhere)
+            for level in range(self.num_inputs)
+        ]
+        return torch.stack(self._pool_levels(feats, parts)).sum(dim=0)
+
+    def _pool_levels(self, feats: Sequence[Tensor], parts: Sequence[Tensor]) -> list[Tensor]:
+        """Features of the regions of each level; of none too, so that it is part of the graph."""
+        return [
+            roi_align(
+                feat.float(),
+                part,
+                layer.output_size,
+                layer.spatial_scale,
+                layer.sampling_ratio,
+                layer.aligned,
+            )
+            for feat, part, layer in zip(feats, parts, self.roi_layers, strict=True)
+        ]

@@ -9,7 +9,7 @@ from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ovtrack.models.detectors.suppression import nms_by_class
+from detpro.models.postprocess import classwise_nms
 from vovtrack.ops.boxes import scale_boxes
 from vovtrack.registry import MODELS
 from vovtrack.structures.thresholds import ScoreThresholds
@@ -124,26 +124,28 @@ class ClosedSetRCNN(TwoStageDetector):
         Args:
             regions: (N, 4) network-input pixels.
             probabilities: (N, C + 1) of the classes and the background.
-            deltas: (N, 4 C) from region to box, or (N, 4) if classes share them.
+            deltas: (N, 4 C) from region to box, or (N, 4) if classes share one.
             meta: As of :meth:`detect`.
             rescale: As of :meth:`detect`.
         """
         cfg, head = self.test_cfg.rcnn, self.roi_head.bbox_head
-        rows, labels = (probabilities[:, :-1] > cfg.score_thr).nonzero(as_tuple=True)
-        scores = probabilities[rows, labels]
-        columns = torch.zeros_like(labels) if head.reg_class_agnostic else labels
-        own = deltas.unflatten(1, (-1, 4))[rows, columns]
-        bboxes = head.bbox_coder.decode(regions[rows], own, max_shape=meta["img_shape"])
-        kept = nms_by_class(bboxes, scores, labels, cfg.nms.iou_threshold)[: cfg.max_per_img]
-        bboxes = bboxes[kept]
-        if rescale:
-            bboxes = scale_boxes(bboxes, [1 / factor for factor in meta["scale_factor"]])
-        return InstanceData(
-            bboxes=bboxes,
-            scores=scores[kept],
-            labels=labels[kept],
-            probabilities=probabilities[rows[kept]],
+        # Classes that share their deltas share a box.
+        by_class = deltas.unflatten(1, (-1, 4))
+        starts = regions[:, None].expand_as(by_class)
+        bboxes = head.bbox_coder.decode(
+            starts.flatten(0, 1), by_class.flatten(0, 1), max_shape=meta["img_shape"]
         )
+        found, rows = classwise_nms(
+            bboxes.view_as(by_class),
+            probabilities[:, :-1],
+            cfg.score_thr,
+            cfg.nms.iou_threshold,
+            cfg.max_per_img,
+        )
+        if rescale:
+            found.bboxes = scale_boxes(found.bboxes, [1 / f for f in meta["scale_factor"]])
+        found.probabilities = probabilities[rows]
+        return found
 
     def pool(self, feats: tuple[Tensor, ...], rois: Tensor) -> Tensor:
         """Features (N, C, S, S) of ``rois`` (N, 5), image and box in network-input pixels."""
