@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from mmdet.structures.bbox import bbox2roi, scale_boxes
+from mmengine.structures import InstanceData
 from torch import Tensor
 from torchvision.ops import box_iou, nms
 
@@ -144,4 +145,67 @@ class LoopTracker:
                 )
         lost = [k for k, v in self.tracks.items() if frame_id - v["frames"][-1] >= self.memo_frames]
         for key in lost:
+            del self.tracks[key]
+
+
+class QuasiDenseLoop:
+    """QDTrack's association, one detection and one track at a time."""
+
+    def __init__(self, init_thr: float, obj_thr: float) -> None:
+        self.init_thr, self.obj_thr = init_thr, obj_thr
+        self.tracks: dict[int, dict] = {}
+        self.backdrops: list[dict] = []
+        self.num_issued = 0
+
+    def update(self, found: InstanceData, frame_id: int) -> dict[int, int]:
+        """Which detection (row) each track of the frame is."""
+        order = found.scores.sort(descending=True, stable=True).indices
+        ious = box_iou(found.bboxes[order], found.bboxes[order])
+        kept = []
+        for i in range(len(order)):
+            limit = 0.3 if float(found.scores[order[i]]) < self.obj_thr else 0.7
+            if i == 0 or not bool((ious[i, :i] > limit).any()):
+                kept.append(i)
+        ious, rows = ious[kept][:, kept], order[kept]
+        scores, labels, embeds = found.scores[rows], found.labels[rows], found.embeds[rows]
+        ids = torch.full((len(rows),), -1, dtype=torch.long)
+        if self.tracks and len(rows):
+            self._match(ids, scores, labels, embeds)
+        for i in range(len(ids)):
+            if int(ids[i]) == -1 and float(scores[i]) > self.init_thr:
+                ids[i] = self.num_issued
+                self.num_issued += 1
+        self._remember(ids, labels, embeds, ious, frame_id)
+        return {int(own): int(row) for own, row in zip(ids, rows, strict=True) if own > -1}
+
+    def _match(self, ids: Tensor, scores: Tensor, labels: Tensor, embeds: Tensor) -> None:
+        memo_ids = torch.tensor([*self.tracks, *(-1 for _ in self.backdrops)])
+        memory = [*self.tracks.values(), *self.backdrops]
+        products = embeds @ torch.stack([entry["embed"] for entry in memory]).T
+        affinity = (products.softmax(dim=1) + products.softmax(dim=0)) / 2
+        affinity = affinity * (labels[:, None] == torch.stack([e["label"] for e in memory])).float()
+        for i in range(len(scores)):
+            best, column = torch.max(affinity[i], dim=0)
+            if float(best) <= 0.5 or int(memo_ids[column]) < 0:
+                continue
+            if float(scores[i]) > self.obj_thr:
+                ids[i] = memo_ids[column]
+                affinity[:i, column] = 0
+                affinity[i + 1 :, column] = 0
+            elif float(best) > 0.5:
+                ids[i] = -2
+
+    def _remember(
+        self, ids: Tensor, labels: Tensor, embeds: Tensor, ious: Tensor, frame_id: int
+    ) -> None:
+        self.backdrops = []
+        for i in range(len(ids)):
+            key, entry = int(ids[i]), dict(label=labels[i], embed=embeds[i], frame=frame_id)
+            if key in self.tracks:
+                entry["embed"] = 0.2 * self.tracks[key]["embed"] + 0.8 * embeds[i]
+            if key > -1:
+                self.tracks[key] = entry
+            elif key == -1 and not bool((ious[i, :i] > 0.3).any()):
+                self.backdrops.append(entry)
+        for key in [k for k, track in self.tracks.items() if frame_id - track["frame"] >= 10]:
             del self.tracks[key]
