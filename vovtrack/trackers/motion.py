@@ -56,8 +56,12 @@ class MotionTracker:
                 setattr(self.tracker, name, values[name])
 
     def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
-        """Link the detections of one frame, see :class:`vovtrack.trackers.contract.Tracker`."""
+        """Link the detections of one frame, see :class:`vovtrack.trackers.contract.Tracker`.
+
+        Boxes without area are linked to nothing: they have no aspect ratio to filter.
+        """
         found = instances.cpu()
+        found = found[(found.bboxes[:, 2:] > found.bboxes[:, :2]).all(dim=1)]
         labels = found.labels if self.within_class else torch.zeros_like(found.labels)
         sample = DetDataSample(
             metainfo=dict(frame_id=frame_id),

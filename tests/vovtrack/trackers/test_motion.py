@@ -106,3 +106,12 @@ def test_equal_boxes_with_equal_scores_are_told_apart(tracker):
         linked = tracker.update(frame([(100, 100), (100, 100)]), step)
     assert sorted(linked.instances_id.tolist()) == [0, 1]
     assert linked.embeds[:, 0].tolist() == [0, 1]
+
+
+def test_a_box_without_area_is_linked_to_nothing(tracker):
+    for step in range(3):
+        found = frame([(100, 100), (300, 300), (0, 0)])
+        found.bboxes[2] = torch.tensor([50.0, 60.0, 50.0, 60.0])
+        linked = tracker.update(found, step)
+        assert linked.embeds[:, 0].tolist() == [0, 1]
+        assert linked.instances_id.tolist() == [0, 1]

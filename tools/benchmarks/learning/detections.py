@@ -25,10 +25,12 @@ class Recipe:
     Attributes:
         shake: Standard deviation of the centre and the log size of a box, in parts of its size.
         imagined: Mean number of boxes of nothing per frame.
+        size: (width, height) of the frames.
     """
 
     shake: float = 0.05
     imagined: float = 1.0
+    size: tuple[int, int] = (192, 128)
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,14 @@ def detect(dataset: VideoDataset, recipe: Recipe, seed: int = 0) -> list[list[Fr
         if info["frame_id"] == 0:
             videos.append([])
             rng = np.random.default_rng((seed, info["video_id"]))
-        size = dataset.video(info["video_id"]).sizes[info["frame_id"]]
-        videos[-1].append(Frame(index, _detections(info, size, recipe, rng)))
+        videos[-1].append(Frame(index, _detections(info, recipe, rng)))
     return videos
 
 
-def _detections(
-    info: dict, size: np.ndarray, recipe: Recipe, rng: np.random.Generator
-) -> InstanceData:
+def _detections(info: dict, recipe: Recipe, rng: np.random.Generator) -> InstanceData:
     rows = info["instances"]
     real = np.array([row["bbox"] for row in rows], float).reshape(-1, 4)
-    ghosts = _ghosts(rng, int(rng.poisson(recipe.imagined)), size)
+    ghosts = _ghosts(rng, int(rng.poisson(recipe.imagined)), np.array(recipe.size))
     count = len(ghosts)
     boxes = np.vstack([_shaken(rng, real, recipe.shake), ghosts])
     scores = np.append(rng.uniform(0.75, 1.0, len(real)), rng.uniform(0.3, 0.9, count))

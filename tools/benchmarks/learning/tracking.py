@@ -9,15 +9,18 @@ from pathlib import Path
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from tools.benchmarks.quasi_dense.detections import Frame
+from tools.benchmarks.learning.detections import Frame
 from vovtrack.datasets.video_dataset import VideoDataset
 from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.formats.bdd100k import CLASSES, BddFrame, write_video
 from vovtrack.registry import MODELS
-from vovtrack.trackers.contract import Tracker, link
+from vovtrack.structures.thresholds import ScoreThresholds
+from vovtrack.trackers.contract import Tracker, link, share_thresholds
 
 METRICS = {"IDF1": "mIDF1", "HOTA": "HOTA", "AssA": "AssA"}
 """Name in the table -> in the report, where "overall" pools the boxes of all classes."""
+THRESHOLDS = ScoreThresholds(link=0.3, init=0.7, draw=0.5)
+"""Of the detections, as of Faster R-CNN."""
 
 
 def track(
@@ -31,6 +34,7 @@ def track(
         embeds: (n, D) of each frame; None for a tracker that does not ask for them.
     """
     built: Tracker = MODELS.build(tracker)
+    share_thresholds(built, THRESHOLDS)
     found = []
     for frames, rows in zip(videos, embeds or [None] * len(videos), strict=True):
         built.reset()
