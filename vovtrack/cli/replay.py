@@ -43,8 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--benchmark",
         nargs="+",
-        choices=("tao-ov", "tao", "lvis", "mot17", "mot20", "dancetrack", "sportsmot"),
-        help="what to evaluate (default: tao-ov, and mot17 of det.txt)",
+        choices=("tao-ov", "tao", "lvis", "bdd100k", "mot17", "mot20", "dancetrack", "sportsmot"),
+        help="what to evaluate (default: what the recorded test did; tao-ov of videos of TAO, "
+        "mot17 of det.txt)",
     )
     parser.add_argument(
         "--category-vote",

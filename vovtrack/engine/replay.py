@@ -12,10 +12,10 @@ from mmengine.structures import InstanceData
 from tqdm import tqdm
 
 from vovtrack.errors import InputError
+from vovtrack.evaluation.metrics.observations import annotations_sha256
 from vovtrack.evaluation.metrics.tao_tracks import TaoTrackMetric
-from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.observations import ObservationStore, VideoObservations
-from vovtrack.registry import MODELS
+from vovtrack.registry import METRICS, MODELS
 from vovtrack.structures import Vocabulary
 from vovtrack.trackers.contract import DETECTION, Tracker, link, share_thresholds
 
@@ -26,7 +26,7 @@ def replay(
     out_dir: str | Path,
     ann_file: str | Path | None = None,
     *,
-    benchmarks: Sequence[str] = ("tao-ov",),
+    benchmarks: Sequence[str] | None = None,
     category_vote: Literal["count", "score"] | None = "count",
     format_only: bool = False,
     max_boxes: int | None = None,
@@ -40,16 +40,17 @@ def replay(
     Args:
         store: The observations.
         tracker: Config of the tracker.
-        out_dir: Folder of ``tao_track.json``, ``tao_bbox.json`` and the reports.
+        out_dir: Folder of the result files and the reports.
         ann_file: Annotations; by default those the observations were recorded for.
-        benchmarks: See :class:`TaoTrackMetric`.
-        category_vote: See :class:`TaoTrackMetric`.
+        benchmarks: Of videos of TAO see :class:`TaoTrackMetric`, of others one at most; by default
+            ``tao-ov``, and of others what the recorded test evaluated.
+        category_vote: See :class:`TaoTrackMetric`; others have none.
         format_only: Write the result files and do not evaluate.
         max_boxes: Take at most so many detections of each frame, the best ones.
         progress: Show a bar with rate and remaining time.
 
     Returns:
-        Metric name -> value, see :class:`TaoTrackMetric`.
+        Metric name -> value.
 
     Raises:
         InputError: Annotations of other content, damaged observations, or a tracker that links
@@ -57,14 +58,19 @@ def replay(
     """
     ann_file = Path(ann_file or store.header.ann_file)
     _check_annotations(store, ann_file)
-    metric = TaoTrackMetric(
-        str(ann_file),
-        store.header.vocabulary,
-        str(out_dir),
-        benchmarks,
-        category_vote=category_vote,
+    options: dict[str, Any] = dict(
+        ann_file=str(ann_file),
+        vocabulary=store.header.vocabulary,
+        out_dir=str(out_dir),
         format_only=format_only,
     )
+    if store.header.evaluator is None:
+        metric = TaoTrackMetric(
+            **options, benchmarks=benchmarks or ("tao-ov",), category_vote=category_vote
+        )
+    else:
+        named = dict(benchmark=_only(benchmarks)) if benchmarks else {}
+        metric = METRICS.build({**store.header.evaluator, **named, **options})
     run: dict[str, Any] = dict(observations=store.content_sha256, tracker=tracker)
     run |= {} if max_boxes is None else dict(max_boxes=max_boxes)
     done = metric.begin(json.dumps(run, sort_keys=True))
@@ -120,13 +126,19 @@ def track_video(tracker: Tracker, video: VideoObservations, vocabulary: Vocabula
     return samples
 
 
+def _only(benchmarks: Sequence[str]) -> str:
+    if len(benchmarks) > 1:
+        raise InputError(f"These videos have one benchmark at a time, not {', '.join(benchmarks)}.")
+    return benchmarks[0]
+
+
 def _check_annotations(store: ObservationStore, ann_file: Path) -> None:
-    if not ann_file.is_file():
+    if not ann_file.exists():
         raise InputError(
             f"The annotations '{ann_file}' are not there: name the file with --gt "
             f"(recorded for '{store.header.ann_file}')."
         )
-    if file_sha256(ann_file) != store.header.annotations_sha256:
+    if annotations_sha256(ann_file, store.header.evaluator) != store.header.annotations_sha256:
         raise InputError(
             f"'{ann_file}' is not the annotation file that '{store.folder}' was recorded for "
             f"('{store.header.ann_file}'): ids of videos and images may mean other ones."

@@ -14,6 +14,7 @@ import vovtrack.engine.parts  # noqa: F401  registers the hooks that switches ad
 from vovtrack.engine.options import constructor_arguments
 from vovtrack.engine.weights.checkpoint import latest_checkpoint, read_checkpoint
 from vovtrack.errors import InputError, one_of
+from vovtrack.evaluation.metrics.video_files import VideoFilesMetric
 from vovtrack.registry import METRICS
 
 TOP_CLASSES = 5
@@ -155,7 +156,7 @@ def keep_observations(cfg: Config, folder: str | Path) -> None:
     named = evaluators(cfg)
     tracks = next((e for e in named if _declared(e, "recorder", None)), None)
     if tracks is None:
-        raise InputError("--observations needs a config that tests a tracker on videos of TAO.")
+        raise InputError("--observations needs a config that tests a tracker on videos.")
     cfg.model.setdefault("keep_observations", TOP_CLASSES)
     cfg.test_evaluator = [
         *named,
@@ -164,8 +165,17 @@ def keep_observations(cfg: Config, folder: str | Path) -> None:
             ann_file=tracks.ann_file,
             vocabulary=tracks.vocabulary,
             out_dir=str(folder),
+            **_replayed(tracks),
         ),
     ]
+
+
+def _replayed(evaluator: Config) -> dict[str, Any]:
+    """What a replay needs of an evaluator of files of tracks; nothing of one of TAO."""
+    if not issubclass(METRICS.get(evaluator.type), VideoFilesMetric):
+        return {}
+    named = ("type", "reader", "benchmark")
+    return dict(evaluator={key: evaluator.to_dict()[key] for key in named if key in evaluator})
 
 
 def _declared(evaluator: Mapping[str, Any], name: str, default: Any) -> Any:

@@ -53,6 +53,8 @@ class ObservationHeader:
         novel: Which classes are novel.
         ann_file: Annotation file of the videos.
         annotations_sha256: Its hash.
+        evaluator: What evaluates the tracks of these videos, as a config names it without its
+            paths; None for TAO.
         schema: Version of the layout.
     """
 
@@ -62,6 +64,7 @@ class ObservationHeader:
     novel: tuple[bool, ...]
     ann_file: str
     annotations_sha256: str
+    evaluator: dict[str, Any] | None = None
     schema: int = SCHEMA
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -137,6 +138,16 @@ class VideoSet(NamedTuple):
     classes: tuple[str, ...]
     videos: list[VideoRecord]
     notes: tuple[str, ...] = ()
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of all that the videos hold."""
+        digest = hashlib.sha256("\0".join(self.classes).encode())
+        for video in self.videos:
+            digest.update("\0".join(["", video.name, *video.images]).encode())
+            for column in fields(video)[2:]:
+                digest.update(np.ascontiguousarray(getattr(video, column.name)).data)
+        return digest.hexdigest()
 
 
 def _joined(parts: list[ArrayLike], dtype: type) -> NDArray:  # type: ignore[type-arg]

@@ -9,14 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.structures import InstanceData
 
 from vovtrack.cli.main import main
 from vovtrack.engine.packaged_trackers import find_tracker
+from vovtrack.engine.replay import replay
 from vovtrack.engine.replay_detections import replay_detections
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
+from vovtrack.evaluation.metrics.observations import annotations_sha256
+from vovtrack.formats.bdd100k import CLASSES
+from vovtrack.formats.bdd100k_videos import read_bdd100k
 from vovtrack.formats.mot.detections import MotDetections
 from vovtrack.formats.mot.folders import SequenceInfo, detection_rows, truth_rows
+from vovtrack.formats.observations import ObservationHeader, ObservationStore, VideoObservations
+from vovtrack.registry import MODELS
+from vovtrack.structures import Vocabulary
 
 NUM_FRAMES = 12
 
@@ -177,3 +185,75 @@ def test_real_boxes_are_tracked(mot15, tmp_path, repository, tracker):
         path.write_text(path.read_text().replace(",-1,-1,-1,-1\n", ",1,-1,-1,-1\n"))
     scores = replay_detections(MotDetections(mot15), find_tracker(tracker), tmp_path)
     assert 50 < scores["mot17/all/MOTA"] < 70 and 30 < scores["mot17/all/HOTA"] < 60
+
+
+@pytest.fixture
+def scalabel(realdata, tmp_path) -> ObservationStore:
+    """What a real tracker found in a clip of BDD100K, as a test would have recorded it."""
+    folder = realdata / "scalabel_bdd"
+    (gt,) = read_bdd100k(truth := folder / "track_sample_anns.json").videos
+    (found,) = read_bdd100k(folder / "track_predictions.json").videos
+    assert gt.numbers.tolist() == found.numbers.tolist() == list(range(202))
+    evaluator = dict(type="BddTrackMetric")
+    classes = Vocabulary.load(CLASSES)
+    header = ObservationHeader(
+        run="",
+        names=classes.names,
+        category_ids=classes.category_ids,
+        novel=(False,) * len(CLASSES),
+        ann_file=str(truth),
+        annotations_sha256=annotations_sha256(truth, evaluator),
+        evaluator=evaluator,
+    )
+    arrays = dict(
+        image_ids=np.arange(202),
+        counts=found.counts,
+        bboxes=found.bboxes,
+        scores=np.ones(len(found.bboxes), np.float32),
+        labels=found.labels,
+        embeds=np.eye(1 + found.track_ids.max(), dtype=np.float32)[found.track_ids],
+    )
+    store = ObservationStore.start(tmp_path / "store", header)
+    store.write(VideoObservations(0, arrays))
+    return store
+
+
+class KeepsIds:
+    """A tracker that finds the ids that the recorded embeddings spell."""
+
+    fields = ("embeds",)
+
+    def reset(self) -> None:
+        pass
+
+    def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
+        instances.instances_id = instances.embeds.argmax(dim=1)
+        return instances
+
+
+def test_a_real_clip_passes_reader_replay_and_evaluator(scalabel, realdata, tmp_path, monkeypatch):
+    """What comes out has the scores that Scalabel computes on what went in."""
+    monkeypatch.setitem(MODELS.module_dict, "KeepsIds", KeepsIds)
+    replay(scalabel, dict(type="KeepsIds"), tmp_path / "out")
+    truth = realdata / "scalabel_bdd/track_sample_anns.json"
+    found = evaluate("bdd100k", truth, tmp_path / "out/submission.zip")["summary"]
+    known = dict(mMOTA=24.3242, mIDF1=32.2478, FP=126, FN=942, IDSW=45)
+    assert {k: found["all"][k] for k in known} == pytest.approx(known, abs=1e-3)
+    pooled = [found["overall"][name] for name in ("mMOTA", "mIDF1")]
+    assert pooled == pytest.approx([64.2007, 71.0107], abs=1e-3)
+
+
+def test_trackers_on_a_real_clip(scalabel, repository, tmp_path, capsys):
+    trackers = ["iou", "sort", "bytetrack", "ocsort"]
+    words = ["replay", str(scalabel.folder), "--out", str(tmp_path / "out"), "--tracker", *trackers]
+    assert main(words) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    header = next(row for row in rows if row[:1] == ["tracker"])
+    found = {
+        row[0]: dict(zip(header[2:], map(float, row[2:5]), strict=False))
+        for row in rows
+        if row[1:2] == ["overall"]
+    }
+    assert set(found) == set(trackers)
+    for name, scores in found.items():
+        assert scores["mMOTA"] > 40 and scores["mIDF1"] > 40, name

@@ -251,5 +251,8 @@ def test_scalabels_own_files(realdata: Path):
     found = evaluate(
         "bdd100k", folder / "track_sample_anns.json", folder / "track_predictions.json"
     )
-    assert found["summary"]["all"]["mMOTA"] == pytest.approx(24.324204637536685, abs=1e-9)
-    assert found["summary"]["overall"]["mIDF1"] == pytest.approx(71.01073676416142, abs=1e-9)
+    mean, pooled = found["summary"]["all"], found["summary"]["overall"]
+    assert mean["mMOTA"] == pytest.approx(24.324204637536685, abs=1e-9)
+    assert pooled["mIDF1"] == pytest.approx(71.01073676416142, abs=1e-9)
+    assert round(mean["mIDF1"], 4) == 32.2478 and round(pooled["mMOTA"], 4) == 64.2007
+    assert [mean[name] for name in ("FP", "FN", "IDSW")] == [126, 942, 45]

@@ -13,6 +13,7 @@ from mmengine.evaluator import BaseMetric
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation.metrics.frame_order import FrameOrder, check_classes
+from vovtrack.evaluation.metrics.video_files import VideoFilesMetric
 from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.observations import (
     PER_DETECTION,
@@ -23,6 +24,7 @@ from vovtrack.formats.observations import (
 from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.registry import METRICS
 from vovtrack.structures import Vocabulary
+from vovtrack.structures.videos import VideoSet
 
 
 @METRICS.register_module()
@@ -33,18 +35,27 @@ class StoreObservations(BaseMetric):
     interrupted test resumes; several processes may share the folder.
 
     Args:
-        ann_file: TAO-style annotation file of the videos.
+        ann_file: Annotation file of the videos, TAO-style or as ``evaluator`` reads it.
         vocabulary: The classes of the model's labels, see :meth:`Vocabulary.load`.
         out_dir: Folder of the store.
+        evaluator: Config of the metric of the tracks without its paths, if that is a
+            :class:`~vovtrack.evaluation.metrics.video_files.VideoFilesMetric`.
     """
 
     default_prefix = "observations"
 
-    def __init__(self, ann_file: str, vocabulary: str | Sequence[str], out_dir: str) -> None:
+    def __init__(
+        self,
+        ann_file: str,
+        vocabulary: str | Sequence[str],
+        out_dir: str,
+        evaluator: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(collect_device="cpu")
         self.ann_file = ann_file
         self.vocabulary = Vocabulary.load(vocabulary)
         self.out_dir = Path(out_dir)
+        self.evaluator = evaluator
         self._order = FrameOrder()
         self._frames: list[dict] = []
         self._store: ObservationStore | None = None
@@ -67,7 +78,8 @@ class StoreObservations(BaseMetric):
             category_ids=self.vocabulary.category_ids,
             novel=tuple(self.vocabulary.novel.tolist()),
             ann_file=str(self.ann_file),
-            annotations_sha256=file_sha256(self.ann_file),
+            annotations_sha256=annotations_sha256(self.ann_file, self.evaluator),
+            evaluator=self.evaluator,
         )
         self._store = ObservationStore.start(self.out_dir, header)
         return self._store
@@ -114,7 +126,7 @@ class StoreObservations(BaseMetric):
         """
         barrier()
         stored = set(self._store.videos) if self._store else set()
-        missing = {i["video_id"] for i in read_annotations(self.ann_file)["images"]} - stored
+        missing = self._expected() - stored
         if missing:
             raise InputError(
                 f"{self.out_dir}: {len(missing)} videos have no observations, the first: "
@@ -122,6 +134,27 @@ class StoreObservations(BaseMetric):
             )
         return {}
 
+    def _expected(self) -> set[int]:
+        """Ids of all videos."""
+        if self.evaluator is None:
+            return {image["video_id"] for image in read_annotations(self.ann_file)["images"]}
+        return set(range(len(find_videos(self.ann_file, self.evaluator).videos)))
+
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Not used: :meth:`evaluate` looks at what :meth:`process` wrote."""
         return {}
+
+
+def find_videos(ann_file: str | Path, evaluator: dict[str, Any]) -> VideoSet:
+    """The videos of an annotation file as an evaluator reads them."""
+    metric: VideoFilesMetric = METRICS.build(
+        dict(evaluator, ann_file=str(ann_file), vocabulary=["any"], out_dir="")
+    )
+    return metric.videos()
+
+
+def annotations_sha256(ann_file: str | Path, evaluator: dict[str, Any] | None) -> str:
+    """Hash of what an evaluator reads of an annotation file."""
+    if evaluator is None:
+        return file_sha256(ann_file)
+    return find_videos(ann_file, evaluator).content_sha256

@@ -21,7 +21,7 @@ from vovtrack.evaluation.reports.tables import summary_rows, text_table
 from vovtrack.files.packing import pack
 from vovtrack.formats.videos import find_reader
 from vovtrack.structures import Tracks, Vocabulary
-from vovtrack.structures.videos import VideoRecord
+from vovtrack.structures.videos import VideoRecord, VideoSet
 
 TRACKS = "tracks"
 """Folder of the results, a file for each video."""
@@ -44,6 +44,7 @@ class VideoFilesMetric(BaseMetric):
     """
 
     judges = ("track",)
+    recorder = "StoreObservations"
     suffix: str
     """Of the file of a video."""
 
@@ -72,6 +73,18 @@ class VideoFilesMetric(BaseMetric):
     def options(self) -> dict[str, Any]:
         """Options of the benchmark."""
         return {}
+
+    def videos(self) -> VideoSet:
+        """The videos that are tested, as the dataset numbers them."""
+        found = self.read(self.ann_file)
+        return found._replace(videos=[video for video in found.videos if len(video)])
+
+    def begin(self, run: str) -> frozenset[int]:
+        """Start: what an interrupted run has done is not kept."""
+        return frozenset()
+
+    def forget(self) -> None:
+        """Nothing is kept that could be removed."""
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take the tracks of some frames.

@@ -13,12 +13,15 @@ import torch
 
 from vovtrack.datasets import VideoDataset
 from vovtrack.engine import run as launch
+from vovtrack.engine.packaged_trackers import find_tracker
+from vovtrack.engine.replay import replay
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.metrics.bdd import BddTrackMetric
 from vovtrack.formats.bdd100k import CLASSES, read_videos
 from vovtrack.formats.bdd100k_videos import read_bdd100k
 from vovtrack.formats.faults import InputFaults
+from vovtrack.formats.observations import ObservationStore
 from vovtrack.structures import Vocabulary
 
 MINI = "saved_models/mini/ovtrack_mini.safetensors"
@@ -126,6 +129,7 @@ def test_a_test_run_writes_what_the_tools_read(repository, tmp_path):
         "configs/mini/ovtrack.py",
         MINI,
         work_dir=tmp_path / "work",
+        observations=tmp_path / "observations",
         cfg_options=[
             f"model.vocabulary={names}",
             "model.roi_head.classifier.context=None",
@@ -144,4 +148,15 @@ def test_a_test_run_writes_what_the_tools_read(repository, tmp_path):
     for path in files:
         frames = json.loads(path.read_text())
         assert [frame["frameIndex"] for frame in frames] == [0, 1, 2]
+    again = replay(
+        ObservationStore(tmp_path / "observations"),
+        find_tracker("configs/mini/ovtrack.py"),
+        tmp_path / "again",
+    )
+    assert {name: metrics[name] for name in again} == again
+    for path in files:
+        assert (tmp_path / "again/tracks" / path.name).read_bytes() == path.read_bytes()
+    (tmp_path / "labels.json").write_text("[]")
+    with pytest.raises(InputError, match="is not the annotation file that"):
+        replay(ObservationStore(tmp_path / "observations"), {}, tmp_path / "other")
         assert all(label["category"] in CLASSES for frame in frames for label in frame["labels"])
