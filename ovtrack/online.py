@@ -1,4 +1,4 @@
-"""Open-vocabulary tracking frame by frame."""
+"""Tracking by detection and appearance, frame by frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 from mmdet.structures import DetDataSample
 
-from ovtrack.models import OVTrack
+from ovtrack.models import OVTrack, QDTrack
 from vovtrack.datasets.frame_pipeline import FramePipeline
 from vovtrack.engine.online import OnlineTracker
 from vovtrack.errors import InputError
@@ -18,7 +18,7 @@ from vovtrack.structures import Target, Tracks
 
 @TASK_UTILS.register_module()
 class OVOnlineTracker(OnlineTracker):
-    """Streams frames through an open-vocabulary tracking model; an immediate tracker.
+    """Streams frames through a tracking model; an immediate tracker.
 
     Keeps nothing of a frame but what the model's tracker remembers, the tracks of the last frames,
     so memory does not grow with the length of a video.
@@ -32,7 +32,7 @@ class OVOnlineTracker(OnlineTracker):
         pipeline: Makes the network's input from a frame.
     """
 
-    def __init__(self, model: OVTrack, pipeline: FramePipeline) -> None:
+    def __init__(self, model: OVTrack | QDTrack, pipeline: FramePipeline) -> None:
         self.model = model
         self.pipeline = pipeline
         self.num_frames = 0
@@ -58,7 +58,7 @@ class OVOnlineTracker(OnlineTracker):
         Raises:
             InputError: Another kind of target.
         """
-        target = (target or Target()).only("An open-vocabulary tracker", "classes")
+        target = (target or Target()).only("This tracker", "classes")
         if target.classes is not None:
             self.model.set_classes(target.classes)
         self.reset()

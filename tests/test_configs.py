@@ -60,7 +60,7 @@ def test_pipelines_are_built_of_transforms(path, repository):
     from vovtrack.registry import TRANSFORMS
 
     for pipeline in pipelines(load_config(path).to_dict()):
-        for step in pipeline:
+        for step in pipeline.values() if isinstance(pipeline, dict) else pipeline:
             assert isinstance(step, dict), step
             assert TRANSFORMS.get(step["type"]), step
 

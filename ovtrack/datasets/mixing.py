@@ -6,7 +6,7 @@ Each transform has a method that draws and one that applies what was drawn. With
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import ClassVar, Literal
 
@@ -215,11 +215,12 @@ class MixSteps(BaseTransform):
     """Transforms in a row, each of which mixes as many other images in as its ``num_mixed`` says.
 
     Args:
-        steps: Configs of the transforms; those without ``num_mixed`` mix nothing in.
+        steps: Configs of the transforms by names, by which other configs change one of them; those
+            without ``num_mixed`` mix nothing in.
     """
 
-    def __init__(self, steps: Sequence[dict]) -> None:
-        self.steps = [TRANSFORMS.build(step) for step in steps]
+    def __init__(self, steps: Mapping[str, dict]) -> None:
+        self.steps = [TRANSFORMS.build(step) for step in steps.values()]
         self.num_mixed = sum(getattr(step, "num_mixed", 0) for step in self.steps)
 
     def __iter__(self) -> Iterator[BaseTransform]:

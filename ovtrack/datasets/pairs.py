@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -178,7 +178,8 @@ class MixedPairDataset(Dataset):
         load: Transforms that read one view.
         mix: Transform of one view and as many others as its ``num_mixed`` says
             (:mod:`ovtrack.datasets.mixing`).
-        pipeline: Transforms of the mixed view, the last one packs it.
+        pipeline: Transforms of the mixed view, the last one packs it. A mapping gives them names,
+            by which other configs change one of them.
         num_references: Views besides the key.
         share_mix: All views are mixed by the same draws, instead of each by its own.
         require_match: Draw a pair again whose views have no object in common. False keeps it, as
@@ -190,7 +191,7 @@ class MixedPairDataset(Dataset):
         dataset: dict,
         load: Sequence[dict],
         mix: dict,
-        pipeline: Sequence[dict],
+        pipeline: Sequence[dict] | Mapping[str, dict],
         num_references: int = 1,
         share_mix: bool = False,
         require_match: bool = True,
@@ -198,7 +199,9 @@ class MixedPairDataset(Dataset):
         self.dataset = DATASETS.build(dataset)
         self.load = Compose(load)
         self.mix = TRANSFORMS.build(mix)
-        self.pipeline = Compose(pipeline)
+        self.pipeline = Compose(
+            list(pipeline.values()) if isinstance(pipeline, Mapping) else pipeline
+        )
         self.num_references = num_references
         self.share_mix = share_mix
         self.require_match = require_match

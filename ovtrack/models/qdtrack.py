@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import mmdet.models  # noqa: F401  registers the model that this one replaces
@@ -13,7 +14,9 @@ from torchvision.ops import clip_boxes_to_image
 from ovtrack.models.embedding_tracker import Detector, EmbeddingTracker, View, select_images
 from ovtrack.models.qdtrack_keys import QDTRACK_KEYS
 from vovtrack.engine.weights.key_map import KeyMap
+from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
+from vovtrack.structures import Vocabulary
 
 
 class LearningDetector(Detector, Protocol):
@@ -47,6 +50,7 @@ class QDTrack(EmbeddingTracker):
         tracker: Config of the tracker that links detections.
         freeze: Parts of the detector that do not train; where all are named, its losses are not
             computed.
+        vocabulary: Names of the classes that labels count, see :meth:`Vocabulary.load`.
         **kwargs: Further arguments of :class:`EmbeddingTracker`.
     """
 
@@ -59,9 +63,36 @@ class QDTrack(EmbeddingTracker):
         track_head: dict,
         tracker: dict,
         freeze: Sequence[str] = (),
+        vocabulary: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(detector, track_head, tracker, freeze=freeze, **kwargs)
+        self._vocabulary = None if vocabulary is None else Vocabulary.load(vocabulary)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The classes; predicted labels index it.
+
+        Raises:
+            InputError: They have no names.
+        """
+        if self._vocabulary is None:
+            raise InputError("The classes of this QDTrack have no names: set model.vocabulary.")
+        return self._vocabulary
+
+    def set_classes(self, classes: Sequence[str] | str | Path | Vocabulary) -> None:
+        """Accept the classes that the model was trained on; it knows no others.
+
+        Raises:
+            InputError: Other classes.
+        """
+        names, wanted = self.vocabulary.names, Vocabulary.parse(classes).names
+        if wanted != names:
+            raise InputError(
+                f"This model was trained on the classes {', '.join(names)} and cannot follow "
+                f"others: leave the classes ({', '.join(wanted[:10])}) out, or take an "
+                "open-vocabulary model."
+            )
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         """Losses of the detector and of association, see :meth:`EmbeddingTracker.loss`."""
@@ -80,10 +111,15 @@ class QDTrack(EmbeddingTracker):
         """Detect and track frames, see :meth:`EmbeddingTracker.predict`.
 
         Boxes of tracks are clipped to the image, after they were linked.
+
+        Returns:
+            The samples, which also say by the fingerprint of which ``vocabulary`` labels count.
         """
         samples = super().predict(batch_inputs, batch_data_samples, rescale)
         for sample in samples:
             shape = sample.ori_shape if rescale else sample.img_shape
             tracks = sample.pred_track_instances
             tracks.bboxes = clip_boxes_to_image(tracks.bboxes, shape)
+            if self._vocabulary is not None:
+                sample.set_metainfo(dict(vocabulary=self._vocabulary.fingerprint))
         return samples

@@ -20,6 +20,7 @@ from vovtrack.engine.packaged_trackers import find_tracker
 from vovtrack.engine.processes import own_device
 from vovtrack.engine.shipped import SHIPPED
 from vovtrack.engine.weights.checkpoint import load_checkpoint_into
+from vovtrack.engine.weights.download import how_to_get
 from vovtrack.errors import InputError
 from vovtrack.files.targets import mark_input
 from vovtrack.registry import MODELS, TASK_UTILS
@@ -136,7 +137,7 @@ def _existing(checkpoint: str | Path) -> Path:
         if candidate.is_file():
             mark_input(candidate, "the checkpoint")
             return candidate
-    raise InputError(f"Checkpoint '{checkpoint}' does not exist.")
+    raise InputError(f"Checkpoint '{checkpoint}' does not exist: {how_to_get(checkpoint)}.")
 
 
 def without_pretraining(cfg: Config) -> Config:

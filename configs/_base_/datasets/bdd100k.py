@@ -2,12 +2,14 @@
 
 _base_ = "bdd100k_stills.py"
 
+stills = {{_base_.train_dataloader.dataset}}
+
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type="ConcatDataset",
         datasets=[
-            {{_base_.train_dataloader.dataset}},
+            stills,
             dict(
                 type="VideoDataset",
                 reader={{_base_.reader}},

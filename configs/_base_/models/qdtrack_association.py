@@ -54,3 +54,5 @@ model = dict(
         sampler=dict(type="BalancedSampler", num=256, pos_fraction=0.5, neg_pos_ub=3, num_bins=3),
     ),
 )
+# How a video is tracked frame by frame.
+online = dict(type="OVOnlineTracker")

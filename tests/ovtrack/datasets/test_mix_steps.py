@@ -11,12 +11,12 @@ from ovtrack.datasets import MixedPairDataset
 from ovtrack.datasets.mixing import identify, renumber
 
 SIZE = (128, 96)
-STEPS = [
-    dict(type="PairMosaic", img_scale=SIZE),
-    dict(type="TrackRandomAffine", border=(-SIZE[0] // 2, -SIZE[1] // 2)),
-    dict(type="PairMixUp", ratio_range=(0.8, 1.6), flip_ratio=0),
-    dict(type="TrackClipBoxes"),
-]
+STEPS = dict(
+    mosaic=dict(type="PairMosaic", img_scale=SIZE),
+    affine=dict(type="TrackRandomAffine", border=(-SIZE[0] // 2, -SIZE[1] // 2)),
+    mix_up=dict(type="PairMixUp", ratio_range=(0.8, 1.6), flip_ratio=0),
+    clip=dict(type="TrackClipBoxes"),
+)
 RESIZE = dict(type="FitResize", scale=SIZE, ratio_range=(0.5, 1.5))
 CROP = dict(type="TrackRandomCrop", crop_size=SIZE, allow_negative_crop=True)
 

@@ -1,0 +1,73 @@
+"""QDTrack from scratch in minutes, on rendered videos in the form of BDD100K.
+
+    vovtrack synth --format bdd100k --videos 80 --held-out 20 --frames 20 --width 192 --height 128 \
+      --dial speed=2.5 --out work_dirs/qdtrack/world
+    vovtrack train configs/mini/qdtrack.py --work-dir work_dirs/qdtrack
+
+Classes are colours, under names of BDD100K.
+"""
+
+_base_ = [
+    "../_base_/models/qdtrack_faster_rcnn_r50.py",
+    "../_base_/datasets/bdd100k_tracks.py",
+    "../_base_/schedules/mini.py",
+    "../_base_/default_runtime.py",
+]
+
+strides = [4, 8, 16]
+model = dict(
+    vocabulary={{_base_.classes}},
+    detector=dict(
+        backbone=dict(
+            depth=18, base_channels=32, frozen_stages=-1, norm_eval=False, num_stages=3,
+            strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(0, 1, 2), init_cfg=None,
+        ),
+        neck=dict(in_channels=[32, 64, 128], out_channels=64, num_outs=3),
+        rpn_head=dict(
+            in_channels=64, feat_channels=64, anchor_generator=dict(strides=strides)
+        ),
+        roi_head=dict(
+            bbox_roi_extractor=dict(out_channels=64, featmap_strides=strides),
+            bbox_head=dict(in_channels=64, fc_out_channels=128),
+        ),
+        train_cfg=dict(
+            rpn_proposal=dict(nms_pre=300, max_per_img=200),
+            rcnn=dict(sampler=dict(num=64)),
+        ),
+        test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=100)),
+    ),
+    track_head=dict(
+        num_convs=2, in_channels=64, conv_out_channels=64, fc_out_channels=128, embed_channels=64,
+        norm_cfg=dict(num_groups=8),
+    ),
+    pair_sampler=dict(sampler=dict(num=64)),
+)  # fmt: skip
+
+data_root = "work_dirs/qdtrack/world/"
+frame_scale = (192, 128)
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    dataset=dict(
+        data_root=data_root,
+        pipeline=[
+            dict(type="LoadCheckedImage"),
+            dict(type="LoadTrackAnnotations"),
+            dict(type="RandomFlip", prob=0.5),
+            dict(type="PackIdentityInputs"),
+        ],
+    ),
+)
+test_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        pipeline=[
+            dict(type="LoadCheckedImage"),
+            dict(type="Resize", scale=frame_scale, keep_ratio=True),
+            dict(type="PackDetInputs", meta_keys={{_base_.frame_meta_keys}}),
+        ],
+    )
+)
+val_dataloader = test_dataloader
+val_evaluator = dict(ann_file=data_root + "labels/box_track_20/val")
+test_evaluator = dict(val_evaluator)
