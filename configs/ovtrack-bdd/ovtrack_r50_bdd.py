@@ -19,7 +19,7 @@ model = dict(
 test_dataloader = dict(
     dataset=dict(
         type="VideoDataset",
-        reader=dict(type="bdd100k"),
+        reader=dict(format="bdd100k"),
         data_root=data_root,
         ann_file=labels,
         data_prefix=dict(img="images/track/val"),

@@ -35,8 +35,8 @@ class VideoDataset(BaseDataset):
     if the file says them.
 
     Args:
-        reader: ``type``, the name of one of :mod:`vovtrack.formats.videos`, and its options. It is
-            given ``ann_file``.
+        reader: ``format``, a name of :mod:`vovtrack.formats.videos`, and options of that reader. It
+            is given ``ann_file``.
         pick: Config of a transform that picks the frames that may be references, such as
             :class:`~vovtrack.datasets.views.NearbyFrames`.
         num_references: Views besides the key.

@@ -21,19 +21,19 @@ READERS: dict[str, Callable[..., VideoSet]] = {
 }
 
 
-def find_reader(type: str | Callable[..., VideoSet], **options: Any) -> Callable[..., VideoSet]:
+def find_reader(format: str | Callable[..., VideoSet], **options: Any) -> Callable[..., VideoSet]:
     """A reader with its options, ready to be given a path.
 
     Args:
-        type: One of ``READERS``, or a function like them.
+        format: One of ``READERS``, or a function like them.
         **options: What it takes besides the path.
 
     Raises:
         InputError: There is none of that name.
     """
-    if not isinstance(type, str):
-        return partial(type, **options)
-    if type not in READERS:
-        hint = did_you_mean(type, READERS) or f" Choose one of {', '.join(READERS)}."
-        raise InputError(f"There is no reader '{type}' of videos.{hint}")
-    return partial(READERS[type], **options)
+    if not isinstance(format, str):
+        return partial(format, **options)
+    if format not in READERS:
+        hint = did_you_mean(format, READERS) or f" Choose one of {', '.join(READERS)}."
+        raise InputError(f"There is no format '{format}' of videos.{hint}")
+    return partial(READERS[format], **options)

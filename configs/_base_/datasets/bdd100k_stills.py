@@ -4,7 +4,7 @@ _base_ = "bdd100k_tracks.py"
 
 train_dataloader = dict(
     dataset=dict(
-        reader=dict(type="bdd100k", categories="det"),
+        reader=dict(format="bdd100k", categories="det"),
         pick=dict(scope=0),
         ann_file="labels/det_20/det_train.json",
         data_prefix=dict(img="images/100k/train"),

@@ -4,7 +4,7 @@ _base_ = "video_pairs.py"
 
 data_root = "data/bdd100k/"
 classes = ["pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"]
-reader = dict(type="bdd100k")
+reader = dict(format="bdd100k")
 val_labels = "labels/box_track_20/val"
 
 train_dataloader = dict(

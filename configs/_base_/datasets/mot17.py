@@ -8,11 +8,11 @@ _base_ = "video_pairs.py"
 data_root = "data/MOT17/"
 sequences = "*-FRCNN"
 classes = ["pedestrian"]
-test_reader = dict(type="mot", names=sequences, part="second_half")
+test_reader = dict(format="mot", names=sequences, part="second_half")
 
 train_dataloader = dict(
     dataset=dict(
-        reader=dict(type="mot", names=sequences, part="first_half"),
+        reader=dict(format="mot", names=sequences, part="first_half"),
         pick=dict(scope=10),
         data_root=data_root,
         ann_file="train",

@@ -28,7 +28,7 @@ def bdd(recorded, tmp_path_factory):
 
     def build(name: str, **settings) -> VideoDataset:
         labels, categories, skip_empty = SETS[name]
-        reader = dict(type="bdd100k", categories=categories)
+        reader = dict(format="bdd100k", categories=categories)
         settings = dict(pipeline=[], skip_empty=skip_empty, lazy_init=True) | settings
         data = VideoDataset(
             reader,

@@ -46,7 +46,7 @@ def mot(tmp_path_factory):
 def dataset(root: Path, ann_file: str = TRACKS, **settings) -> VideoDataset:
     defaults = dict(
         type="VideoDataset",
-        reader=dict(type="bdd100k"),
+        reader=dict(format="bdd100k"),
         data_root=str(root),
         ann_file=ann_file,
         data_prefix=dict(img="images/track/train"),
@@ -133,7 +133,7 @@ def test_pairs_share_an_object_where_that_is_asked(tmp_path, tracks):
 
         return VideoSet(("thing",), [video(list(range(len(tracks))), tracks)])
 
-    settings = dict(reader=dict(type=read), data_prefix=dict(img="img"), pick=NEAR)
+    settings = dict(reader=dict(format=read), data_prefix=dict(img="img"), pick=NEAR)
     free = dataset(tmp_path, "none", **settings)
     strict = dataset(tmp_path, "none", require_match=True, **settings)
 
@@ -182,11 +182,11 @@ def test_stills_and_tracks_are_one_dataset(root, tmp_path):
     datasets = [
         dict(
             own,
-            reader=dict(type="bdd100k", categories="det"),
+            reader=dict(format="bdd100k", categories="det"),
             ann_file=str(tmp_path / "det.json"),
             pick=dict(type="NearbyFrames", scope=0),
         ),
-        dict(own, reader=dict(type="bdd100k"), ann_file=TRACKS, pick=NEAR),
+        dict(own, reader=dict(format="bdd100k"), ann_file=TRACKS, pick=NEAR),
     ]
     with DefaultScope.overwrite_default_scope("mmdet"):
         data = DATASETS.build(dict(type="ConcatDataset", datasets=datasets))
@@ -214,7 +214,7 @@ def test_frames_come_one_by_one_for_a_test(root, mot, format):
     places = dict(
         bdd100k=dict(root=root),
         mot=dict(
-            root=mot, ann_file=".", data_prefix=dict(img=""), reader=dict(type="mot", part="all")
+            root=mot, ann_file=".", data_prefix=dict(img=""), reader=dict(format="mot", part="all")
         ),
     )[format]
     data = dataset(**places, test_mode=True)
@@ -233,7 +233,7 @@ def test_the_same_truth_in_both_formats(root, mot):
     """MOT has boxes around whole objects, BDD100K around what is seen; object 0 is in full view."""
     bdd, sequences = (
         dataset(root),
-        dataset(mot, ".", data_prefix=dict(img=""), reader=dict(type="mot")),
+        dataset(mot, ".", data_prefix=dict(img=""), reader=dict(format="mot")),
     )
     for index in range(24):
         boxes = [data.get_data_info(index)["instances"][0]["bbox"] for data in (bdd, sequences)]
@@ -241,13 +241,13 @@ def test_the_same_truth_in_both_formats(root, mot):
 
 
 def test_folders_of_images_are_videos_without_labels(root):
-    data = dataset(root, "images/track/train", reader=dict(type="folders"), test_mode=True)
+    data = dataset(root, "images/track/train", reader=dict(format="folders"), test_mode=True)
     with_labels = dataset(root, test_mode=True)
     for index in range(24):
         found, expected = data.get_data_info(index), with_labels.get_data_info(index)
         assert found["img_path"] == expected["img_path"] and found["instances"] == []
     with pytest.raises(InputError, match="no frame with a box to learn from"):
-        dataset(root, "images/track/train", reader=dict(type="folders"), pick=NEAR)
+        dataset(root, "images/track/train", reader=dict(format="folders"), pick=NEAR)
 
 
 def write(path: Path, *frames: dict) -> str:
@@ -306,7 +306,7 @@ def test_what_is_left_out_is_counted_in_the_log(tmp_path, root, monkeypatch):
     path = write(tmp_path / "a.json", frame(videoName="plain-00", name=name, labels=labels))
     told: list[str] = []
     monkeypatch.setattr(video_dataset, "print_log", lambda text, logger: told.append(text))
-    data = dataset(root, path, reader=dict(type="bdd100k", categories="det"))
+    data = dataset(root, path, reader=dict(format="bdd100k", categories="det"))
     assert [i["instance_id"] for i in data.get_data_info(0)["instances"]] == [0, 0]
     for sentence in (
         "1 labels of category 'traffic sign' are left out",
@@ -317,13 +317,13 @@ def test_what_is_left_out_is_counted_in_the_log(tmp_path, root, monkeypatch):
 
 
 def test_impossible_settings_are_refused(root):
-    with pytest.raises(InputError, match="There is no reader 'bdd' of videos. Did you mean"):
-        dataset(root, reader=dict(type="bdd"))
+    with pytest.raises(InputError, match="There is no format 'bdd' of videos. Did you mean"):
+        dataset(root, reader=dict(format="bdd"))
     with pytest.raises(InputError, match="categories"):
-        dataset(root, reader=dict(type="bdd100k", categories="all"))
+        dataset(root, reader=dict(format="bdd100k", categories="all"))
     with pytest.raises(InputError, match="scope is -1"):
         dataset(root, pick=dict(type="NearbyFrames", scope=-1))
     with pytest.raises(InputError, match="The folder of sequences .* does not exist"):
-        dataset(root, "none", reader=dict(type="mot"))
+        dataset(root, "none", reader=dict(format="mot"))
     with pytest.raises(InputError, match="no <sequence>/seqinfo.ini of a name like"):
-        dataset(root, "labels", reader=dict(type="mot"))
+        dataset(root, "labels", reader=dict(format="mot"))

@@ -20,7 +20,7 @@ class BddTrackMetric(VideoFilesMetric):
     Args:
         ann_file: Ground truth, JSON file or folder of JSON files. Of videos whose labels are
             secret, the folder of their folders of images, with ``format_only`` and
-            ``reader=dict(type="folders")``.
+            ``reader=dict(format="folders")``.
         vocabulary: The classes of the model's labels; their names are those of the results.
         out_dir: See :class:`VideoFilesMetric`.
         reader: See :class:`VideoFilesMetric`.
@@ -41,7 +41,7 @@ class BddTrackMetric(VideoFilesMetric):
         format_only: bool = False,
         prefix: str | None = None,
     ) -> None:
-        reader = reader or dict(type="bdd100k")
+        reader = reader or dict(format="bdd100k")
         super().__init__(ann_file, reader, vocabulary, out_dir, benchmark, format_only, prefix)
 
     def write_video(self, path: Path, video: VideoRecord, frames: Sequence[Tracks]) -> None:

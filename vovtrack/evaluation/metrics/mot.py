@@ -39,7 +39,7 @@ class MotTrackMetric(VideoFilesMetric):
         format_only: bool = False,
         prefix: str | None = None,
     ) -> None:
-        self._reader = reader or dict(type="mot")
+        self._reader = reader or dict(format="mot")
         super().__init__(
             ann_file, self._reader, vocabulary, out_dir, benchmark, format_only, prefix
         )

@@ -101,7 +101,7 @@ def bdd_world(folder):
 def test_frames_come_in_order_of_video_and_time(tmp_path):
     bdd_world(tmp_path)
     settings = dict(data_root=str(tmp_path), ann_file="labels.json", pipeline=[], test_mode=True)
-    reader = dict(type="bdd100k")
+    reader = dict(format="bdd100k")
     dataset = VideoDataset(reader, data_prefix=dict(img="images"), **settings)
     seen = defaultdict(list)
     for number in range(len(dataset)):
@@ -134,7 +134,7 @@ def test_a_test_run_writes_what_the_tools_read(repository, tmp_path):
             f"model.vocabulary={names}",
             "model.roi_head.classifier.context=None",
             "test_dataloader.dataset.type=VideoDataset",
-            f"test_dataloader.dataset.reader={dict(type='bdd100k')}",
+            f"test_dataloader.dataset.reader={dict(format='bdd100k')}",
             f"test_dataloader.dataset.data_root={tmp_path}",
             "test_dataloader.dataset.ann_file=labels.json",
             "test_dataloader.dataset.data_prefix.img=images",

@@ -40,7 +40,7 @@ def samples(root, **reader) -> list[dict]:
 
 @pytest.mark.parametrize("part", ["all", "first_half", "second_half"])
 def test_truth_as_prediction_is_perfect(root, tmp_path, part):
-    reader = dict(type="mot", part=part, names="*-0?")
+    reader = dict(format="mot", part=part, names="*-0?")
     metric = MotTrackMetric(str(root), CLASSES, str(tmp_path), reader, benchmark="mot20")
     metric.process(None, samples(root, part=part))
     scores = metric.evaluate(0)
@@ -66,7 +66,7 @@ def test_the_same_files_make_the_same_archive(root, tmp_path):
 
 
 def test_sequences_by_name(root, tmp_path):
-    reader = dict(type="mot", names="*-01")
+    reader = dict(format="mot", names="*-01")
     metric = MotTrackMetric(str(root), CLASSES, str(tmp_path), reader)
     metric.process(None, samples(root, names="*-01"))
     assert metric.evaluate(0)["mot17/all/HOTA"] == 100
