@@ -58,7 +58,7 @@ def train(
         resume: Continue from the last checkpoint of the work directory.
         resume_from: Continue the run that wrote this checkpoint, wherever it lies.
         amp: Train in mixed precision: ``bf16``, ``fp16``, or True for float16 on a GPU and bfloat16
-            on a CPU.
+            on a CPU; default is the config's ``amp``, else float32.
         log: Where losses and metrics go beside the log files: ``tensorboard``, ``wandb``.
         seed: Seed of every random generator; default is the config's.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
@@ -83,7 +83,7 @@ def train(
     if cfg.get("load_from") and "://" not in cfg.load_from:
         # The runner reads it only after the dataset is indexed, which may take minutes.
         _check_start(cfg.load_from)
-    if amp:
+    if amp := amp or cfg.get("amp"):
         switches.mix_precision(cfg, amp)
     switches.log_to(cfg, log)
     # The first process holds the folder for all of its run, before the runner writes there.

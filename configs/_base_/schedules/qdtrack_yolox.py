@@ -5,13 +5,10 @@ ends at 0.36 of its rate. The rate is for 64 pairs, the 8 GPUs of the published 
 it is scaled in proportion, which the log says.
 """
 
-lr = 0.001
-
 train_cfg = dict(type="ResumableEpochLoop", max_epochs=25, val_interval=5)
 optim_wrapper = dict(
-    type="AmpOptimWrapper",
-    loss_scale="dynamic",
-    optimizer=dict(type="SGD", lr=lr, momentum=0.9, weight_decay=5e-4, nesterov=True),
+    type="OptimWrapper",
+    optimizer=dict(type="SGD", lr=0.001, momentum=0.9, weight_decay=5e-4, nesterov=True),
     # Norms and biases of the detector do not decay, those of the embedding head do.
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
@@ -23,7 +20,7 @@ param_scheduler = [
     dict(type="mmdet.QuadraticWarmupLR", by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(
         type="CosineAnnealingLR",
-        eta_min=0.05 * lr,
+        eta_min_ratio=0.05,
         T_max=39,
         by_epoch=True,
         begin=1,
@@ -32,4 +29,6 @@ param_scheduler = [
     ),
     dict(type="ConstantLR", factor=1, by_epoch=True, begin=40, end=50),
 ]
+# As by 'vovtrack train --amp fp16', which a GPU is needed for; another word there goes before.
+amp = "fp16"
 auto_scale_lr = dict(enable=True, base_batch_size=64)

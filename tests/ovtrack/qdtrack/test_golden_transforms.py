@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import torch
 from mmcv.transforms import BaseTransform
-from mmdet.datasets.transforms import YOLOXHSVRandomAug
 from mmdet.structures.bbox import HorizontalBoxes
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
-from ovtrack.datasets.mixing import PairMixUp, PairMosaic, renumber
+from ovtrack.datasets.mixing import renumber
 from tests.recorded import Recorded
-from vovtrack.datasets.transforms import FitResize
+from vovtrack.engine.run import load_config
 from vovtrack.registry import MODELS, TRANSFORMS
 
 VIEWS = (0, 1)
@@ -29,12 +30,11 @@ PIXELS = 0.01
 ROUNDED_PLACES = dict(greys=2 * 255 / 64, pixels=0.3)
 """OpenCV 5, with which was recorded, warps exactly. Before, places are rounded to 1/32 pixel: in
 each direction 1/64 pixel of the steepest edge."""
-STATISTICS = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
-"""Of red, green and blue; the released weights apply them to blue, green and red."""
-DETECTORS = {
-    "frcnn": dict(STATISTICS, bgr_to_rgb=False, pad_size_divisor=32),
-    "yolox": dict(pad_value=114, pad_size_divisor=32),
+CONFIGS = {
+    "frcnn": "qdtrack_frcnn_r50_fpn_augs_1x_bdd100k",
+    "yolox": "qdtrack_yolox_x_50e_bdd100k",
 }
+"""Those that reproduce what was recorded."""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,18 @@ def arrays(recorded: Recorded) -> dict[str, np.ndarray]:
 def drawn(recorded: Recorded) -> SimpleNamespace:
     """What the original drew."""
     return SimpleNamespace(**recorded.meta("transforms.npz"))
+
+
+def transform(config: dict, **sizes) -> BaseTransform:
+    """A step of a config, on images of another size."""
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        return TRANSFORMS.build(dict(config, **sizes))
+
+
+@pytest.fixture(scope="module")
+def data() -> Config:
+    """The strong augmentation of the released training."""
+    return load_config(CONFIGS["frcnn"]).train_dataloader.dataset
 
 
 def load(arrays: dict, image: str, boxes: str) -> dict:
@@ -101,9 +113,9 @@ def assert_same_objects(found: list[dict], arrays: dict, stage: str) -> None:
         assert (ours["gt_instances_ids"] == theirs["gt_instances_ids"]).all()
 
 
-def test_mosaic(arrays, drawn):
+def test_mosaic(arrays, drawn, data):
     height, width = drawn.out_shape
-    mosaic = PairMosaic(img_scale=(width, height))
+    mosaic = transform(data.mix.steps.mosaic, img_scale=(width, height))
     found = []
     for view in VIEWS:
         tiles = [sample(arrays, view, number) for number in range(len(drawn.tiles))]
@@ -122,9 +134,9 @@ def test_numbers_of_the_objects(arrays, before, stage):
     assert_same_ids(found, arrays, stage)
 
 
-def test_affine(arrays, drawn, monkeypatch):
+def test_affine(arrays, drawn, data, monkeypatch):
     height, width = drawn.out_shape
-    affine = transform(type="mmdet.TrackRandomAffine", border=(-width // 2, -height // 2))
+    affine = transform(data.mix.steps.affine, border=(-width // 2, -height // 2))
     found = []
     for view in VIEWS:
         matrix = np.float32(drawn.affine[view]["warp_matrix"])
@@ -137,12 +149,12 @@ def test_affine(arrays, drawn, monkeypatch):
     assert_same_ids(found, arrays, "affine")
 
 
-def test_mix_up(arrays, drawn):
+def test_mix_up(arrays, drawn, data):
+    mix_up = transform(data.mix.steps.mix_up)
     found = []
     for view in VIEWS:
         given = drawn.mixup[view]
-        assert given["ratio"] == 0.5
-        mix_up = PairMixUp(pad_val=int(given["pad_value"]), overlap="unshifted")
+        assert given["ratio"] == 0.5 and given["pad_value"] == mix_up.pad_val
         parts = after(arrays, "affine", view), sample(arrays, view, drawn.mixup_source)
         found.append(mix_up.combine(*parts, given["im_shape"], given["crop_coord"][:2]))
         # The original keeps halves of a grey and drops them in the next step.
@@ -152,8 +164,8 @@ def test_mix_up(arrays, drawn):
     assert_same_objects(found, arrays, "mixup")
 
 
-def test_clipped_boxes(arrays):
-    clip = transform(type="mmdet.TrackClipBoxes", min_area=1)
+def test_clipped_boxes(arrays, data):
+    clip = transform(data.mix.steps.clip)
     found = []
     for view in VIEWS:
         given = "post_process/in_boxes" if f"post_process/in_boxes{view}" in arrays else None
@@ -163,11 +175,12 @@ def test_clipped_boxes(arrays):
     assert_same_ids(found, arrays, "post_process")
 
 
-def test_colours(arrays, drawn, monkeypatch):
-    colours = YOLOXHSVRandomAug(hue_delta=5, saturation_delta=30, value_delta=30)
+def test_colours(arrays, drawn, data, monkeypatch):
+    colours = transform(data.pipeline.colours)
+    deltas = colours.hue_delta, colours.saturation_delta, colours.value_delta
     for view in VIEWS:
         draws = drawn.hsv_draws[view]
-        gains = (np.multiply(draws["uniform"], [5, 30, 30]) * draws["mask"]).astype(np.int16)
+        gains = (np.multiply(draws["uniform"], deltas) * draws["mask"]).astype(np.int16)
         monkeypatch.setattr(colours, "_get_hsv_gains", lambda gains=gains: gains)
         before = after(arrays, "post_process", view)
         found = colours(dict(before, img=before["img"].astype(np.uint8)))
@@ -175,19 +188,18 @@ def test_colours(arrays, drawn, monkeypatch):
         assert_same_boxes(found, arrays, "hsv", view)
 
 
-def test_flip(arrays, drawn):
+def test_flip(arrays, drawn, data):
     flipped = {int(view) for view in re.findall(r"\d+", drawn.flip)}
     assert flipped
     for view in VIEWS:
-        found = transform(type="mmdet.RandomFlip", prob=float(view in flipped))(
-            after(arrays, "hsv", view)
-        )
+        flip = transform(data.pipeline.flip, prob=float(view in flipped))
+        found = flip(after(arrays, "hsv", view))
         assert (found["img"] == arrays[f"flip/image{view}"][0]).all()
         assert_same_boxes(found, arrays, "flip", view)
 
 
-def test_resize(arrays, drawn, monkeypatch):
-    resize = FitResize(scale=drawn.out_shape[::-1], ratio_range=(0.5, 1.5), as_float=True)
+def test_resize(arrays, drawn, data, monkeypatch):
+    resize = transform(data.pipeline.resize, scale=tuple(drawn.out_shape[::-1]))
     for view in VIEWS:
         size = drawn.resize[view]["target_shape"][::-1]
         monkeypatch.setattr(resize, "fit", lambda *_, size=tuple(size): size)
@@ -196,13 +208,8 @@ def test_resize(arrays, drawn, monkeypatch):
         assert_same_boxes(found, arrays, "resize", view)
 
 
-def test_crop(arrays, drawn, monkeypatch):
-    crop = transform(
-        type="mmdet.TrackRandomCrop",
-        crop_size=tuple(drawn.crop_shape[::-1]),
-        bbox_clip_border=False,
-        allow_negative_crop=True,
-    )
+def test_crop(arrays, drawn, data, monkeypatch):
+    crop = transform(data.pipeline.crop, crop_size=tuple(drawn.crop_shape[::-1]))
     found = []
     for view in VIEWS:
         x, y, *_ = drawn.crop[view]["crop_box"]
@@ -213,7 +220,7 @@ def test_crop(arrays, drawn, monkeypatch):
     assert_same_ids(found, arrays, "crop")
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("name", CONFIGS)
 def test_the_last_step_normalises_and_pads_both_views_together(arrays, name):
     views = [arrays[f"crop/image{view}"][0] for view in VIEWS]
     for view, found in enumerate(prepare(name, views)):
@@ -221,13 +228,15 @@ def test_the_last_step_normalises_and_pads_both_views_together(arrays, name):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("name", CONFIGS)
 def test_pipeline_of_a_test(arrays, drawn, name):
     prefix = f"test_{name}/image"
     for number in [key.removeprefix(prefix) for key in arrays if key.startswith(prefix)]:
         facts = getattr(drawn, f"test_{name}_{number}")
-        resize = FitResize(scale=tuple(facts["shape"][::-1]), as_float=True)
-        found = resize(dict(img=arrays[f"in/image0_{number}"][0]))
+        _, step, _ = load_config(CONFIGS[name]).test_dataloader.dataset.pipeline
+        found = transform(step, scale=tuple(facts["shape"][::-1]))(
+            dict(img=arrays[f"in/image0_{number}"][0])
+        )
         assert list(found["img_shape"]) == facts["input_hw"]
         assert found["scale_factor"] == pytest.approx(facts["scale"])
         (image,) = prepare(name, [found["img"]])
@@ -236,12 +245,8 @@ def test_pipeline_of_a_test(arrays, drawn, name):
         np.testing.assert_allclose(image, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
 
 
-def transform(**config) -> BaseTransform:
-    return TRANSFORMS.build(config)
-
-
 def prepare(name: str, images: list[np.ndarray]) -> np.ndarray:
-    """A batch (B, 3, H, W) of images (h, w, 3), BGR, as the released weights want them."""
-    preprocessor = MODELS.build(dict(DETECTORS[name], type="mmdet.ImagePreprocessor"))
+    """A batch (B, 3, H, W) of images (h, w, 3), BGR, as a config's network gets them."""
+    preprocessor = MODELS.build(load_config(CONFIGS[name]).model.detector.data_preprocessor)
     inputs = [torch.from_numpy(np.ascontiguousarray(i.transpose(2, 0, 1))) for i in images]
     return preprocessor(dict(inputs=inputs), training=False)["inputs"].numpy()

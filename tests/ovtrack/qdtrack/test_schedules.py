@@ -29,13 +29,11 @@ class Parts(nn.Module):
 
 @pytest.fixture
 def schedule(repo_root):
-    """A schedule by name, with an optimizer that computes in float32: this machine's CPU."""
+    """A schedule by name, and its optimizer."""
 
     def load(name: str) -> tuple[Config, OptimWrapper]:
         cfg = Config.fromfile(repo_root / f"configs/_base_/schedules/{name}.py")
-        settings = dict(cfg.optim_wrapper, type="OptimWrapper")
-        settings.pop("loss_scale", None)
-        return cfg, build_optim_wrapper(Parts(), settings)
+        return cfg, build_optim_wrapper(Parts(), cfg.optim_wrapper)
 
     return load
 
