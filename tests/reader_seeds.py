@@ -134,6 +134,8 @@ _JSON = dict(
 _TEXTS = dict(
     mot="1,1,2.5,3,4,5,1,-1,-1,-1\n2,1,2,3,4,5,0.5,1\n",
     mot_folder="1,1,2.5,3,4,5,1,1,0.5\n2,1,2,3,4,5,0.5,7,1\n",
+    mot_videos="1,1,2.5,3,4,5,1,1,0.5\n2,1,2,3,4,5,0.5,7,1\n",
+    mot_detections="1,-1,2.5,3,4,5,0.9,-1,-1,-1\n2,-1,2,3,4,5,0.5\n",
     mot_length="[Sequence]\nname=seq\nseqLength=9\nimWidth=4\n",
     mot_map="name\nseq,x\nother\n",
     single_object="1,2,3,4\n1\t2\t3 4\nnan,1,1,1\n",

@@ -19,6 +19,9 @@ from vovtrack.formats import bdd100k, bdd100k_videos, coco, lvis, single_object,
 from vovtrack.formats.davis import MaskSequences
 from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.mot import benchmark, sequences
+from vovtrack.formats.mot import videos as mot_videos
+from vovtrack.formats.mot.detections import MotDetections
+from vovtrack.formats.mot.folders import SequenceInfo
 from vovtrack.formats.observations import ObservationStore
 from vovtrack.formats.tao import annotations as tao
 from vovtrack.formats.tao import columns as tao_columns
@@ -67,6 +70,23 @@ def _mot_length(path: Path) -> None:
     gt.write_text("1,1,2,3,4,5,1\n")
     folder = path.parents[1]
     benchmark.read_ground_truth(folder, benchmark.find_sequences(folder), InputFaults())
+
+
+def _mot_videos(path: Path) -> None:
+    write_info(path.parents[1])
+    mot_videos.read_mot(path.parents[2], min_identity_visibility=0.5)
+
+
+def _mot_detections(path: Path) -> None:
+    write_info(path.parents[1])
+    for name in (found := MotDetections(path.parents[2])).videos:
+        list(found.frames(name))
+
+
+def write_info(folder: Path) -> None:
+    """Write what a sequence must say of itself."""
+    info = SequenceInfo(folder.name, num_frames=9, width=90, height=60, frame_rate=25)
+    (folder / "seqinfo.ini").write_text(info.text())
 
 
 def _single_object(path: Path) -> None:
@@ -139,6 +159,8 @@ READERS = {
     "mot": Reader("a.txt", lambda path: sequences.read_sequence(path, 100, 100)),
     "mot_folder": Reader("seq/gt/gt.txt", _mot_folder),
     "mot_length": Reader("seq/seqinfo.ini", _mot_length),
+    "mot_videos": Reader("seq/gt/gt.txt", _mot_videos),
+    "mot_detections": Reader("seq/det/det.txt", _mot_detections),
     "mot_map": Reader("a.txt", benchmark.read_sequence_map),
     "single_object": Reader("seq.txt", _single_object),
     "occlusion": Reader("seq/full_occlusion.txt", _occlusion),

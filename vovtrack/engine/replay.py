@@ -12,10 +12,10 @@ from mmengine.structures import InstanceData
 from tqdm import tqdm
 
 from vovtrack.errors import InputError
-from vovtrack.evaluation.metrics.observations import annotations_sha256
+from vovtrack.evaluation.metrics.observations import annotations_sha256, build_evaluator
 from vovtrack.evaluation.metrics.tao_tracks import TaoTrackMetric
 from vovtrack.formats.observations import ObservationStore, VideoObservations
-from vovtrack.registry import METRICS, MODELS
+from vovtrack.registry import MODELS
 from vovtrack.structures import Vocabulary
 from vovtrack.trackers.contract import DETECTION, Tracker, link, share_thresholds
 
@@ -70,7 +70,7 @@ def replay(
         )
     else:
         named = dict(benchmark=_only(benchmarks)) if benchmarks else {}
-        metric = METRICS.build({**store.header.evaluator, **named, **options})
+        metric = build_evaluator({**store.header.evaluator, **named}, **options)
     run: dict[str, Any] = dict(observations=store.content_sha256, tracker=tracker)
     run |= {} if max_boxes is None else dict(max_boxes=max_boxes)
     done = metric.begin(json.dumps(run, sort_keys=True))

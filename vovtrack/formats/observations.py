@@ -235,6 +235,8 @@ def _read_header(folder: Path) -> ObservationHeader:
         for name in ("names", "category_ids", "novel"):
             content[name] = tuple(content[name])
         header = ObservationHeader(**content)
+        if not isinstance(header.evaluator, dict | None):
+            raise TypeError("'evaluator' is not an object")
         len(header.vocabulary)  # which refuses names, ids and masks that do not fit
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"'{path}' is damaged ({error}): record the observations again.") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from vovtrack.errors import InputError, did_you_mean
@@ -29,11 +30,17 @@ def find_reader(format: str | Callable[..., VideoSet], **options: Any) -> Callab
         **options: What it takes besides the path.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: There is none of that name, or it has no such option.
     """
     if not isinstance(format, str):
         return partial(format, **options)
     if format not in READERS:
         hint = did_you_mean(format, READERS) or f" Choose one of {', '.join(READERS)}."
         raise InputError(f"There is no format '{format}' of videos.{hint}")
+    known = list(signature(READERS[format]).parameters)[1:]
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(
+            f"The reader of format '{format}' has no option '{unknown[0]}'; it has "
+            f"{', '.join(known)}."
+        )
     return partial(READERS[format], **options)

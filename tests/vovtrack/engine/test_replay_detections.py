@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from importlib.util import find_spec
@@ -257,3 +258,23 @@ def test_trackers_on_a_real_clip(scalabel, repository, tmp_path, capsys):
     assert set(found) == set(trackers)
     for name, scores in found.items():
         assert scores["mMOTA"] > 40 and scores["mIDF1"] > 40, name
+
+
+@pytest.mark.parametrize(
+    "evaluator",
+    [
+        ["BddTrackMetric"],
+        dict(type="os.system"),
+        dict(type="TaoTrackMetric"),
+        dict(type="BddTrackMetric", reader="bdd100k"),
+        dict(type="BddTrackMetric", reader=dict(format="os.system")),
+        dict(type="BddTrackMetric", reader=dict(format="bdd100k", pattern="*")),
+    ],
+)
+def test_a_store_builds_no_other_parts(scalabel, tmp_path, evaluator):
+    path = scalabel.folder / "observations.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | dict(evaluator=evaluator)))
+    with pytest.raises(
+        InputError, match="evaluator that does not exist|no format|no opt|is damaged"
+    ):
+        replay(ObservationStore(scalabel.folder), dict(type="IoUTracker"), tmp_path / "out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.registry import METRICS
 from vovtrack.structures import Vocabulary
 from vovtrack.structures.videos import VideoSet
+
+_KINDS = dict(reader=dict, benchmark=str)
+"""What a store may say of its evaluator besides the type."""
 
 
 @METRICS.register_module()
@@ -147,10 +150,31 @@ class StoreObservations(BaseMetric):
 
 def find_videos(ann_file: str | Path, evaluator: dict[str, Any]) -> VideoSet:
     """The videos of an annotation file as an evaluator reads them."""
-    metric: VideoFilesMetric = METRICS.build(
-        dict(evaluator, ann_file=str(ann_file), vocabulary=["any"], out_dir="")
-    )
-    return metric.videos()
+    return build_evaluator(evaluator, str(ann_file), ["any"], out_dir="").videos()
+
+
+def build_evaluator(
+    evaluator: Mapping[str, Any], ann_file: str, vocabulary: Any, **options: Any
+) -> VideoFilesMetric:
+    """The metric that a store names.
+
+    A store may come from a stranger: nothing is built but registered metrics of this kind.
+
+    Args:
+        evaluator: Its ``type``, and ``reader`` and ``benchmark`` where they are not the default.
+        ann_file: Annotations of the videos.
+        vocabulary: The classes.
+        **options: Of the metric.
+
+    Raises:
+        InputError: There is no such metric.
+    """
+    found = METRICS.module_dict.get(str(evaluator.get("type")))
+    named = {key: value for key, value in evaluator.items() if key in ("reader", "benchmark")}
+    is_plain = all(isinstance(named.get(k, t()), t) for k, t in _KINDS.items())
+    if found is None or not issubclass(found, VideoFilesMetric) or not is_plain:
+        raise InputError(f"The observations name an evaluator that does not exist: {evaluator}.")
+    return found(ann_file=ann_file, vocabulary=vocabulary, **{**named, **options})
 
 
 def annotations_sha256(ann_file: str | Path, evaluator: dict[str, Any] | None) -> str:
