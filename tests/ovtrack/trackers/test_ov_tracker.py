@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from ovtrack.trackers import OVTracker
+from vovtrack.registry import MODELS
 from vovtrack.structures.thresholds import ScoreThresholds
 
 MODES = {
@@ -185,6 +187,32 @@ def test_memory_is_bounded_by_living_tracks():
     for t in range(50):
         tracker.update(frame(BOXES, embeds=torch.randn(3, 4, generator=generator)), t)
     assert len(tracker.memory) <= 9
+
+
+def test_qdtrack_on_tao_is_its_formulas(repo_root):
+    config = Config.fromfile(repo_root / "configs/_base_/trackers/qdtrack_tao.py").model.tracker
+    tracker = MODELS.build(config)
+    generator = torch.Generator().manual_seed(0)
+    memory = torch.randn(3, 4, generator=generator)
+    first = tracker.update(frame(BOXES, embeds=memory, labels=[0, 0, 1]), 0)
+    embeds = memory + 0.1 * torch.randn(3, 4, generator=generator)
+    labels = torch.tensor([0, 1, 1])
+    second = tracker.update(frame(BOXES, embeds=embeds, labels=labels.tolist()), 1)
+
+    same = labels[:, None] == torch.tensor([0, 0, 1])
+    exp = (embeds @ memory.T).exp() * same
+    softmax = (exp / (exp.sum(1, keepdim=True) + 1e-6) + exp / (exp.sum(0) + 1e-6)) / 2
+    cosine = torch.cosine_similarity(embeds[:, None], memory, dim=2) * same
+    scores = (softmax + cosine) / 2
+    expected, taken = [], set()
+    for row in scores:
+        best = max((j for j in range(3) if j not in taken), key=lambda j: float(row[j]))
+        expected.append(best if row[best] > 0.5 else 3 + sum(old > 2 for old in expected))
+        taken.add(expected[-1])
+    assert second.instances_id.tolist() == expected and len({0, 1, 2} & set(expected)) > 0
+    for own, score, before in zip(expected, second.scores, [0.4, 0.35, 0.3], strict=True):
+        old = first.scores[own] if own < 3 else before
+        assert score == pytest.approx(float(old + before) / 2)
 
 
 def test_unknown_mode_is_refused():
