@@ -46,7 +46,7 @@ class MultiPosCELoss(BaseModule):
 
     def row_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Losses (K,); those of rows without a positive are finite and do not count."""
-        # Finite: infinities would make gradients of rows without a positive or negative NaN.
+        # Finite: no backward pass meets a difference of infinities in rows without a negative.
         far = torch.finfo(logits.dtype).min / 4
         negative = torch.logsumexp(logits.masked_fill(targets, far), dim=1)
         positive = torch.logsumexp((-logits).masked_fill(~targets, far), dim=1)
