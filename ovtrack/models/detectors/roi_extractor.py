@@ -10,6 +10,7 @@ from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
 from torch import Tensor
 from torchvision.ops import roi_align
 
+from vovtrack.ops.roi_pooling import roi_align_by_rows
 from vovtrack.registry import MODELS
 
 CANONICAL_SIZE = 224
@@ -27,7 +28,7 @@ class LevelRoIExtractor(BaseRoIExtractor):
     The strides of the pyramid say what the levels are. mmdet's extractor wants to be told the size
     of regions of the finest level, adds 1e-6 to the ratio of sizes, so that regions slightly too
     small climb a level, and asks the device once per level; here the host does not wait. Regions
-    may reach outside of the image. Boxes and pooled maps are float32 also in mixed precision.
+    may reach outside of the image. Boxes are float32 also in mixed precision.
 
     Args:
         roi_layer: Config of mmcv's ``RoIAlign``.
@@ -51,7 +52,7 @@ class LevelRoIExtractor(BaseRoIExtractor):
             rois: (N, 5) image index and box (x1, y1, x2, y2), network-input pixels.
 
         Returns:
-            (N, C, S, S) float32.
+            (N, C, S, S) float32; on a CPU and without gradients of the type of the maps.
         """
         rois = rois.float()
         levels = self.levels_of(rois)
@@ -60,7 +61,8 @@ class LevelRoIExtractor(BaseRoIExtractor):
                 return self._pool_everywhere(feats, rois, levels)
             order = levels.argsort(stable=True)
             parts = rois[order].split(levels.bincount(minlength=self.num_inputs).tolist())
-            return torch.cat(self._pool_levels(feats, parts))[order.argsort()]
+            pool = self._pool_levels if torch.is_grad_enabled() else self._read_levels
+            return torch.cat(pool(feats, parts))[order.argsort()]
 
     def _pool_everywhere(self, feats: Sequence[Tensor], rois: Tensor, levels: Tensor) -> Tensor:
         """Pool all regions from each level, those of other levels from nowhere, which gives 0.
@@ -86,4 +88,14 @@ class LevelRoIExtractor(BaseRoIExtractor):
                 layer.aligned,
             )
             for feat, part, layer in zip(feats, parts, self.roi_layers, strict=True)
+        ]
+
+    def _read_levels(self, feats: Sequence[Tensor], parts: Sequence[Tensor]) -> list[Tensor]:
+        """As :meth:`_pool_levels`, faster on a CPU and without gradients."""
+        layer = self.roi_layers[0]
+        if layer.sampling_ratio != 0 or not layer.aligned:
+            return self._pool_levels(feats, parts)
+        return [
+            roi_align_by_rows(feat, part, layer.output_size[0], own.spatial_scale)
+            for feat, part, own in zip(feats, parts, self.roi_layers, strict=True)
         ]
