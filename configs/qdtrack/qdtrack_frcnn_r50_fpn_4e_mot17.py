@@ -1,7 +1,7 @@
 """QDTrack with Faster R-CNN on MOT17, 4 epochs on the first halves of its sequences.
 
-It starts from a detector of COCO's persons. Both views of a pair have the same size, colours and
-mirror, and a crop each.
+It starts from a detector of COCO's persons, 8 GPUs x 2 pairs. Both views of a pair have the same
+size, colours and mirror, and a crop each. Boxes may reach beyond the image, as they are annotated.
 """
 
 _base_ = [
@@ -15,13 +15,15 @@ load_from = "saved_models/pretrained_models/faster_rcnn_r50_caffe_fpn_person_ap5
 frame_scale = (1088, 1088)
 model = dict(
     vocabulary={{_base_.classes}},
+    clip_tracks=False,
     detector=dict(
         score_thresholds=dict(link=0.5, init=0.9),
         data_preprocessor=dict(
             mean=[103.530, 116.280, 123.675], std=[1.0, 1.0, 1.0], bgr_to_rgb=False
         ),
-        backbone=dict(style="caffe", init_cfg=None),
-        roi_head=dict(bbox_head=dict(num_classes=1)),
+        backbone=dict(style="caffe", norm_cfg=dict(type="BN", requires_grad=False), init_cfg=None),
+        rpn_head=dict(bbox_coder=dict(clip_border=False)),
+        roi_head=dict(bbox_head=dict(bbox_coder=dict(clip_border=False), num_classes=1)),
     ),
     track_head=dict(loss_track_aux=dict(neg_margin=0.1)),
     tracker=dict(memo_tracklet_frames=30),
@@ -31,7 +33,10 @@ train_dataloader = dict(
         _delete_=True,
         type="MixedPairDataset",
         dataset={{_base_.train_dataloader.dataset}},
-        load=[dict(type="LoadCheckedImage"), dict(type="LoadTrackAnnotations")],
+        load=[
+            dict(type="LoadCheckedImage", to_float32=True),
+            dict(type="LoadTrackAnnotations"),
+        ],
         mix=dict(
             type="MixSteps",
             steps=dict(
@@ -64,8 +69,5 @@ test_dataloader = dict(
 )
 val_dataloader = test_dataloader
 train_cfg = dict(max_epochs=4)
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=1001),
-    dict(type="MultiStepLR", milestones=[3], gamma=0.1, by_epoch=True),
-]
+param_scheduler = [dict(type="MultiStepLR", milestones=[3], gamma=0.1, by_epoch=True)]
 auto_scale_lr = dict(base_batch_size=16)

@@ -51,6 +51,8 @@ class QDTrack(EmbeddingTracker):
         freeze: Parts of the detector that do not train; where all are named, its losses are not
             computed.
         vocabulary: Names of the classes that labels count, see :meth:`Vocabulary.load`.
+        clip_tracks: Cut the boxes of tracks at the border of the image, after they were linked;
+            MOTChallenge annotates what lies beyond.
         **kwargs: Further arguments of :class:`EmbeddingTracker`.
     """
 
@@ -64,10 +66,12 @@ class QDTrack(EmbeddingTracker):
         tracker: dict,
         freeze: Sequence[str] = (),
         vocabulary: str | Sequence[str] | None = None,
+        clip_tracks: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(detector, track_head, tracker, freeze=freeze, **kwargs)
         self._vocabulary = None if vocabulary is None else Vocabulary.load(vocabulary)
+        self.clip_tracks = clip_tracks
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -110,16 +114,15 @@ class QDTrack(EmbeddingTracker):
     def predict(self, batch_inputs: Tensor, batch_data_samples: list, rescale: bool = True) -> list:
         """Detect and track frames, see :meth:`EmbeddingTracker.predict`.
 
-        Boxes of tracks are clipped to the image, after they were linked.
-
         Returns:
             The samples, which also say by the fingerprint of which ``vocabulary`` labels count.
         """
         samples = super().predict(batch_inputs, batch_data_samples, rescale)
         for sample in samples:
-            shape = sample.ori_shape if rescale else sample.img_shape
-            tracks = sample.pred_track_instances
-            tracks.bboxes = clip_boxes_to_image(tracks.bboxes, shape)
+            if self.clip_tracks:
+                shape = sample.ori_shape if rescale else sample.img_shape
+                tracks = sample.pred_track_instances
+                tracks.bboxes = clip_boxes_to_image(tracks.bboxes, shape)
             if self._vocabulary is not None:
                 sample.set_metainfo(dict(vocabulary=self._vocabulary.fingerprint))
         return samples

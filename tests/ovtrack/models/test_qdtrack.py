@@ -15,6 +15,7 @@ from ovtrack.models import QDTrack
 from ovtrack.models.embedding_tracker import DETECTOR_PARTS
 from ovtrack.trackers import QuasiDenseTracker
 from tests.ovtrack.models.test_embedding_tracker import SIZE, closed_detector
+from vovtrack.errors import InputError
 from vovtrack.registry import MODELS
 
 ASSIGNER = dict(type="MaxIoUAssigner", pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0.3)
@@ -173,3 +174,40 @@ def test_certain_embeddings_keep_every_identity():
         )
         assert out.instances_id.tolist() == [0, 1, 2]
         assert torch.equal(out.bboxes, objects.bboxes)
+
+
+class Reaching:
+    """A tracker that reports one box, larger than the image on all sides."""
+
+    fields = ()
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def update(self, instances: InstanceData, frame_id: int) -> InstanceData:
+        box = torch.tensor([[-9.0, -9, SIZE[1] + 9, SIZE[0] + 9]])
+        one = torch.tensor([1])
+        return InstanceData(bboxes=box, scores=one.float(), labels=one, instances_id=one)
+
+
+@pytest.mark.parametrize(("clips", "reach"), [(True, 0), (False, 9)])
+def test_boxes_of_tracks_end_at_the_image_unless_asked_otherwise(make, clips, reach):
+    model = make(vocabulary=list("abcde"), clip_tracks=clips).eval()
+    model.tracker = Reaching()
+    data = model.data_preprocessor(batch(0))
+    (sample,) = model(**data, mode="predict")
+    expected = [[-reach, -reach, SIZE[1] + reach, SIZE[0] + reach]]
+    assert sample.pred_track_instances.bboxes.tolist() == expected
+    assert sample.vocabulary == model.vocabulary.fingerprint
+
+
+def test_classes_without_names_are_told(make):
+    with pytest.raises(InputError, match=r"have no names: set model\.vocabulary"):
+        assert make().vocabulary
+
+
+def test_other_classes_are_refused(make):
+    model = make(vocabulary=list("abcde"))
+    model.set_classes("a, b, c, d, e")
+    with pytest.raises(InputError, match=r"trained on the classes a, b, c, d, e .* \(zebra\)"):
+        model.set_classes("zebra")
