@@ -20,9 +20,9 @@ from ovtrack.datasets.mixing import renumber
 from vovtrack.datasets.views import draw_views, pack_views
 from vovtrack.errors import InputError
 from vovtrack.formats.coco import read_labelled, require_files
+from vovtrack.formats.coco_videos import check_image
 from vovtrack.registry import DATASETS, TRANSFORMS
 
-_MAX_ID = 2**31 - 1
 _MAX_DRAWS = 1000
 
 
@@ -121,23 +121,7 @@ class ImagePairDataset(BaseDetDataset):
         return found
 
     def _parse(self, image: dict, path: str) -> dict:
-        place = f"'{self.ann_file}': image {image['id']}"
-        for key in ("video_id", "frame_id"):
-            if key not in image:
-                raise InputError(f"{place} lacks the key '{key}': expected a CocoVID file.")
-        seen = set()
-        for instance in image["instances"]:
-            if "instance_id" not in instance:
-                raise InputError(f"{place}: an annotation lacks the key 'instance_id'.")
-            own = instance["instance_id"]
-            if not isinstance(own, int) or not 0 <= own <= _MAX_ID:
-                raise InputError(
-                    f"{place}: 'instance_id' is {own!r}, expected a whole number from 0 to "
-                    f"{_MAX_ID}."
-                )
-            if own in seen:
-                raise InputError(f"{place}: two annotations have the same 'instance_id' {own}.")
-            seen.add(own)
+        check_image(image, self.ann_file)
         kept = ("bbox", "bbox_label", "ignore_flag", "instance_id")
         return dict(
             img_id=image["id"],

@@ -70,6 +70,7 @@ class VideoDataset(BaseDataset):
         self.skip_empty = skip_empty
         self.require_match = require_match
         self.share_transforms = share_transforms
+        self._recent: tuple[int, VideoRecord] | None = None
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, VideoRecord]]:
@@ -104,8 +105,10 @@ class VideoDataset(BaseDataset):
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def video(self, number: int) -> VideoRecord:
-        """The video whose frames have this ``video_id``."""
-        return super().get_data_info(number)["video"]
+        """The video whose frames have this ``video_id``; the last one is at hand."""
+        if self._recent is None or self._recent[0] != number:
+            self._recent = number, super().get_data_info(number)["video"]
+        return self._recent[1]
 
     @force_full_init
     def get_data_info(self, idx: int) -> dict[str, Any]:

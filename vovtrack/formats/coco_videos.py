@@ -27,10 +27,7 @@ def read_cocovid(path: str | Path, vocabulary: str | None = None) -> VideoSet:
     found, images = read_labelled(path, vocabulary)
     frames: dict[int, list[FrameRecord]] = defaultdict(list)
     for image in images:
-        place = f"'{path}': image {image['id']}"
-        for key in ("video_id", "frame_id"):
-            if type(image.get(key)) is not int:
-                raise InputError(f"{place} lacks the number '{key}': expected a CocoVID file.")
+        check_image(image, path)
         instances = image["instances"]
         frames[image["video_id"]].append(
             FrameRecord(
@@ -38,7 +35,7 @@ def read_cocovid(path: str | Path, vocabulary: str | None = None) -> VideoSet:
                 image=image["file_name"],
                 bboxes=[i["bbox"] for i in instances],
                 labels=[i["bbox_label"] for i in instances],
-                track_ids=_tracks(instances, place),
+                track_ids=[i["instance_id"] for i in instances],
                 ignored=[bool(i["ignore_flag"]) for i in instances],
                 size=(int(image["width"]), int(image["height"])),
             )
@@ -46,10 +43,24 @@ def read_cocovid(path: str | Path, vocabulary: str | None = None) -> VideoSet:
     return VideoSet(found.names, [_record(path, *video) for video in sorted(frames.items())])
 
 
-def _tracks(instances: list[dict[str, Any]], place: str) -> list[int]:
-    """Ids of the objects of an image, checked."""
-    seen: list[int] = []
-    for instance in instances:
+def check_image(image: dict[str, Any], path: str | Path) -> None:
+    """Make sure that an image of a COCO file has what makes it a frame of a CocoVID file.
+
+    Args:
+        image: See :func:`~vovtrack.formats.coco.read_images`.
+        path: Its file, for messages.
+
+    Raises:
+        InputError: It has not.
+    """
+    place = f"'{path}': image {image['id']}"
+    for key in ("video_id", "frame_id"):
+        if type(image.get(key)) is not int:
+            raise InputError(
+                f"{place} lacks the key '{key}' with a whole number: expected a CocoVID file."
+            )
+    seen = set()
+    for instance in image["instances"]:
         if "instance_id" not in instance:
             raise InputError(f"{place}: an annotation lacks the key 'instance_id'.")
         own = instance["instance_id"]
@@ -59,8 +70,7 @@ def _tracks(instances: list[dict[str, Any]], place: str) -> list[int]:
             )
         if own in seen:
             raise InputError(f"{place}: two annotations have the same 'instance_id' {own}.")
-        seen.append(own)
-    return seen
+        seen.add(own)
 
 
 def _record(path: str | Path, video: int, frames: list[FrameRecord]) -> VideoRecord:
