@@ -10,6 +10,7 @@ from mmdet.models.task_modules.assigners import AssignResult
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from vovtrack.errors import InputError
 from vovtrack.registry import TASK_UTILS
 
 T = TypeVar("T")
@@ -189,7 +190,15 @@ class PairSampler:
             A box tensor (n, 4) of each image; the labels (n,) of what they show, -1 for background;
             of each pair of images, in the order of :func:`pairs_of`, a target matrix (K, R), True
             where a key and a reference region show the same object; a negative id is of none.
+
+        Raises:
+            InputError: The images are not whole items.
         """
+        if len(samples) % num_views:
+            raise InputError(
+                f"A batch of {len(samples)} images has no whole items of {num_views}: set "
+                "model.num_views to one key image and as many references as the dataset gives."
+            )
         picked = [
             self._pick(p, s.gt_instances, is_key=i % num_views == 0)
             for i, (p, s) in enumerate(zip(proposals, samples, strict=True))

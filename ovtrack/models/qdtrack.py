@@ -41,7 +41,7 @@ class QDTrack(EmbeddingTracker):
     """Tracker for fixed classes (Pang et al., CVPR 2021; Fischer et al., TPAMI 2023).
 
     Detector and embedding head train together. The key images alone teach the detector; reference
-    images pass it one after the other and move its maps through the embedding head. It takes the
+    images pass it view by view and move its maps through the embedding head. It takes the
     place of mmdet's model of this name, which trains the detector on a single class.
 
     Args:

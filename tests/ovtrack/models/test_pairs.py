@@ -11,6 +11,7 @@ from torchvision.ops import box_iou
 from ovtrack.models.pairs import AssignResult, BalancedSampler, PairSampler, pairs_of
 from tests.fake_cuda import fake_cuda
 from tests.waits import Waits
+from vovtrack.errors import InputError
 
 ASSIGNER = dict(
     type="mmdet.MaxIoUAssigner",
@@ -85,6 +86,11 @@ def test_every_reference_makes_a_pair_with_the_key():
     _, _, targets = make().sample([proposals(BACKGROUND)] * 6, views * 2, num_views=3)
     expected = [[[0, 0, 0], [1, 0, 0]], [[0, 1, 0, 0], [0, 0, 0, 0]]]
     assert [target.long().tolist() for target in targets] == expected * 2
+
+
+def test_images_that_are_no_whole_items_are_refused():
+    with pytest.raises(InputError, match="4 images has no whole items of 3: set model.num_views"):
+        make().sample([proposals(BACKGROUND)] * 4, [image([1], OBJECTS[:1])] * 4, num_views=3)
 
 
 @pytest.mark.parametrize(("alone", "count"), [(False, 0), (True, 2)])
