@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ovtrack.models.pairs import PairSampler, pairs_of
+from ovtrack.trackers.appearance import AppearanceTracker
 from vovtrack.engine.weights.key_map import KeyMap
 from vovtrack.errors import InputError
 from vovtrack.models.freezing import FreezesParts
@@ -278,14 +279,15 @@ class EmbeddingTracker(FreezesParts, BaseModel):
         feats, proposals = self.detector.propose(batch_inputs, batch_data_samples)
         metas = [sample.metainfo for sample in batch_data_samples]
         detections = self.detector.detect(feats, proposals, metas, rescale)
-        self._embed_detections(feats, detections, batch_data_samples, rescale)
-        for sample, dets in zip(batch_data_samples, detections, strict=True):
+        compared = self._compared(detections)
+        self._embed_detections(feats, compared, batch_data_samples, rescale)
+        for sample, all_dets, dets in zip(batch_data_samples, detections, compared, strict=True):
             wanted = [*DETECTION, *self.tracker.fields]
             if self.keep_observations:
                 dets.top_scores, dets.top_labels = self._best_classes(dets.probabilities)
                 wanted += ["embeds", "top_scores", "top_labels"]
             found = to_host(pick(dets, [name for name in wanted if name in dets]))
-            sample.pred_instances = pick(found, DETECTION)
+            sample.pred_instances = pick(found if dets is all_dets else all_dets, DETECTION)
             if self.keep_observations:
                 sample.set_metainfo(dict(thresholds=self.score_thresholds))
                 sample.observations = found
@@ -293,6 +295,20 @@ class EmbeddingTracker(FreezesParts, BaseModel):
                 self.tracker.reset()
             sample.pred_track_instances = link(self.tracker, found, sample.frame_id)
         return batch_data_samples
+
+    def _compared(self, detections: list) -> list:
+        """The detections of each image that are embedded: those that the tracker looks at.
+
+        On a GPU all of them: the host would have to wait for their boxes to tell.
+        """
+        if self.keep_observations or not isinstance(self.tracker, AppearanceTracker):
+            return detections
+        if any(dets.bboxes.is_cuda for dets in detections):
+            return detections
+        return [
+            dets[self.tracker.candidates({name: dets[name].numpy() for name in DETECTION})]
+            for dets in detections
+        ]
 
     def _best_classes(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:
         """The largest class probabilities (n, k) of detections, and their labels."""

@@ -301,3 +301,24 @@ def test_a_frame_waits_for_suppression_and_results(make, detector, allowed):
             (sample,) = model.predict(data["inputs"], data["data_samples"])
         assert len(waits.found) <= allowed, waits.found
     torch.testing.assert_close(sample.pred_track_instances.bboxes, expected.bboxes)
+
+
+@pytest.mark.parametrize("detector", [closed_detector, one_stage])
+def test_what_the_tracker_drops_is_not_embedded(make, detector):
+    model = make(detector()).eval()
+    model.tracker.nms_class_iou_thr = 0.1
+    for name, parameter in model.detector.named_parameters():
+        if name.endswith("bias") and "conv_reg" in name:
+            torch.nn.init.ones_(parameter)  # boxes so large that they overlap
+    embedded: list[int] = []
+    model.track_head.register_forward_hook(lambda _, args, __: embedded.append(len(args[0])))
+    some = model.test_step(frames(2))
+    count = sum(embedded)
+    model.keep_observations = 1  # of all detections
+    everything = model.test_step(frames(2))
+    assert count < sum(embedded) - count == sum(len(s.pred_instances) for s in everything)
+    for ours, theirs in zip(some, everything, strict=True):
+        assert torch.equal(ours.pred_instances.bboxes, theirs.pred_instances.bboxes)
+        a, b = ours.pred_track_instances, theirs.pred_track_instances
+        assert len(a) and torch.equal(a.instances_id, b.instances_id)
+        assert torch.equal(a.bboxes, b.bboxes)
