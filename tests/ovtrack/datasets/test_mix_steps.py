@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
 from ovtrack.datasets import MixedPairDataset
-from ovtrack.datasets.mixing import identify, renumber
+from ovtrack.datasets.mixing import PairMixUp, identify, renumber
+from vovtrack.datasets.transforms import FitResize
 
 SIZE = (128, 96)
 STEPS = dict(
@@ -134,3 +137,46 @@ def test_boxes_that_are_no_objects_get_no_number():
         view["gt_instances_ids"] = np.concatenate([view["gt_instances_ids"], [15]])
     renumber(views)
     assert [view["gt_instances_ids"].tolist() for view in views] == [[0, -1, 1, 2], [1, 3, -1, 2]]
+
+
+def blank(height: int, width: int, boxes: list[list[float]], first_id: int) -> dict:
+    """A black view with some boxes."""
+    return dict(
+        img=np.zeros((height, width, 3), np.uint8),
+        gt_bboxes=HorizontalBoxes(torch.tensor(boxes).reshape(-1, 4)),
+        gt_bboxes_labels=np.zeros(len(boxes), np.int64),
+        gt_instances_ids=first_id + np.arange(len(boxes)),
+        gt_ignore_flags=np.zeros(len(boxes), bool),
+    )
+
+
+@pytest.mark.parametrize(
+    ("overlap", "kept"),
+    [
+        ("shown", [[2, 2, 8, 8], [0, 0, 1, 4]]),
+        # The first is dropped; the last is kept, without an area, though nothing of it is shown.
+        ("unshifted", [[10, 2, 10, 8]]),
+    ],
+)
+def test_boxes_of_a_mixed_up_crop(overlap, kept):
+    """Of 40 pixels in width, 10 are shown from the tenth on."""
+    boxes = [[12.0, 2, 18, 8], [6, 0, 11, 4], [25, 2, 35, 8]]
+    view, other = blank(10, 10, [[1.0, 1, 5, 5]], 0), blank(10, 40, boxes, 7)
+    found = PairMixUp(overlap=overlap).combine(view, other, size=(10, 40), corner=(10, 0))
+    assert found["gt_bboxes"].tensor.tolist() == [[1, 1, 5, 5], *kept]
+    assert len(set(found["gt_instances_ids"])) == 1 + len(kept)
+
+
+def test_a_mix_up_with_an_image_without_objects_keeps_its_own():
+    view, other = blank(10, 10, [[1.0, 1, 5, 5]], 3), blank(10, 10, [], 0)
+    found = PairMixUp().combine(view, other, size=(10, 10), corner=(0, 0))
+    assert found["gt_bboxes"].tensor.tolist() == [[1, 1, 5, 5]]
+    assert len(found["gt_instances_ids"]) == len(found["gt_sources"]) == 1
+
+
+def test_a_frame_is_fitted_into_a_landscape_whatever_its_format():
+    """mmcv's Resize would turn the frame for the second one."""
+    for height, width, expected in ((50, 100, (40, 80)), (100, 50, (45, 23))):
+        view = dict(img=np.zeros((height, width, 3), np.uint8))
+        found = FitResize(scale=(80, 45), as_float=True)(view)
+        assert found["img_shape"] == expected and found["img"].dtype == np.float32
