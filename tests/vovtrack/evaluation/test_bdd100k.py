@@ -256,3 +256,47 @@ def test_scalabels_own_files(realdata: Path):
     assert pooled["mIDF1"] == pytest.approx(71.01073676416142, abs=1e-9)
     assert round(mean["mIDF1"], 4) == 32.2478 and round(pooled["mMOTA"], 4) == 64.2007
     assert [mean[name] for name in ("FP", "FN", "IDSW")] == [126, 942, 45]
+
+
+def test_a_small_example_that_scalabel_was_run_on(tmp_path):
+    """A switch, a missed object, one in an ignore region and a false one of another class."""
+
+    def box(x: float) -> dict:
+        return dict(x1=x, y1=0, x2=x + 19, y2=39)
+
+    def write(name: str, *frames: list[tuple[int, str, float, bool]]) -> Path:
+        content = [
+            dict(
+                name=f"{number}.jpg",
+                videoName="v",
+                frameIndex=number,
+                labels=[
+                    dict(id=str(i), category=kind, box2d=box(x), attributes=dict(ignored=ignored))
+                    for i, kind, x, ignored in labels
+                ],
+            )
+            for number, labels in enumerate(frames)
+        ]
+        (tmp_path / name).write_text(json.dumps(content))
+        return tmp_path / name
+
+    gt = write(
+        "gt.json",
+        [(1, "car", 0, False), (2, "pedestrian", 100, False)],
+        [(1, "car", 5, False), (2, "pedestrian", 100, False), (3, "car", 300, True)],
+        [(1, "car", 10, False)],
+    )
+    pred = write(
+        "pred.json",
+        [(0, "car", 0, False), (1, "pedestrian", 101, False)],
+        [(0, "car", 5, False), (5, "car", 300, False), (7, "bus", 500, False)],
+        [(9, "car", 10, False)],
+    )
+    report = evaluate("bdd100k", gt, pred)
+    mean, pooled = report["summary"]["all"], report["summary"]["overall"]
+    expected = dict(mMOTA=14.583333, mIDF1=16.666667, mMOTP=23.809524)
+    assert {key: mean[key] for key in expected} == pytest.approx(expected, abs=1e-6)
+    assert (pooled["mMOTA"], pooled["mIDF1"]) == pytest.approx((40, 60))
+    assert [pooled[name] for name in ("FP", "FN", "IDSW")] == [1, 1, 1]
+    per_class = {name: scores["mMOTA"] for name, scores in report["per_class"].items()}
+    assert per_class["car"] == pytest.approx(66.667, abs=1e-3) and per_class["pedestrian"] == 50
