@@ -1,7 +1,7 @@
 """QDTrack from scratch in minutes, on rendered videos in the form of BDD100K.
 
     vovtrack synth --format bdd100k --videos 80 --held-out 20 --frames 20 --width 192 --height 128 \
-      --dial speed=2.5 --out work_dirs/qdtrack/world
+      --dial speed=5 --out work_dirs/qdtrack/world
     vovtrack train configs/mini/qdtrack.py --work-dir work_dirs/qdtrack
 
 Classes are colours, under names of BDD100K.
@@ -18,11 +18,18 @@ strides = [4, 8, 16]
 model = dict(
     vocabulary={{_base_.classes}},
     detector=dict(
+        # What CLIP expects: its image tower is the backbone.
+        data_preprocessor=dict(mean=[122.771, 116.746, 104.094], std=[68.501, 66.632, 70.323]),
         backbone=dict(
-            depth=18, base_channels=32, frozen_stages=-1, norm_eval=False, num_stages=3,
-            strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(0, 1, 2), init_cfg=None,
+            _delete_=True,
+            type="ClipTrunk",
+            model="{{ fileDirname }}/clip_mini.json",
+            init_cfg=dict(
+                type="Pretrained",
+                checkpoint="{{ fileDirname }}/../../saved_models/mini/clip_mini.safetensors",
+            ),
         ),
-        neck=dict(in_channels=[32, 64, 128], out_channels=64, num_outs=3),
+        neck=dict(in_channels=[64, 128, 256], out_channels=64, num_outs=3),
         rpn_head=dict(
             in_channels=64, feat_channels=64, anchor_generator=dict(strides=strides)
         ),
@@ -37,10 +44,10 @@ model = dict(
         test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=100)),
     ),
     track_head=dict(
-        num_convs=2, in_channels=64, conv_out_channels=64, fc_out_channels=128, embed_channels=64,
+        in_channels=64, conv_out_channels=64, fc_out_channels=256, embed_channels=128,
         norm_cfg=dict(num_groups=8),
     ),
-    pair_sampler=dict(sampler=dict(num=64)),
+    pair_sampler=dict(sampler=dict(num=128)),
 )  # fmt: skip
 
 data_root = "work_dirs/qdtrack/world/"
@@ -71,3 +78,13 @@ test_dataloader = dict(
 val_dataloader = test_dataloader
 val_evaluator = dict(ann_file=data_root + "labels/box_track_20/val")
 test_evaluator = dict(val_evaluator)
+
+# The backbone knows already, and learns on slowly.
+optim_wrapper = dict(
+    optimizer=dict(lr=2e-3), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.3)))
+)
+train_cfg = dict(max_epochs=5)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=100),
+    dict(type="CosineAnnealingLR", T_max=5, eta_min=1e-5, convert_to_iter_based=True),
+]

@@ -41,7 +41,7 @@ from vovtrack.files.atomic import atomic_write
 from vovtrack.registry import DATASETS, MODELS
 
 CONFIG = "configs/mini/qdtrack.py"
-DIALS = ("speed=6", "reentry=2", "occlusion=2", "shake=3", "lookalikes=2", "photographs=1.5")
+DIALS = ("speed=5", "reentry=2", "occlusion=2", "shake=2", "crowd=1.5", "drift=4")
 WORLD = (
     "--format", "bdd100k", "--videos", "80", "--held-out", "20", "--frames", "20",
     "--width", "192", "--height", "128", "--seed", "5",
