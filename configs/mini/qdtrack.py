@@ -10,7 +10,7 @@ Classes are colours, under names of BDD100K.
 _base_ = [
     "../_base_/models/qdtrack_faster_rcnn_r50.py",
     "../_base_/datasets/bdd100k_tracks.py",
-    "../_base_/schedules/mini.py",
+    "../_base_/schedules/mini_5e.py",
     "../_base_/default_runtime.py",
 ]
 
@@ -83,8 +83,3 @@ test_evaluator = dict(val_evaluator)
 optim_wrapper = dict(
     optimizer=dict(lr=2e-3), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.3)))
 )
-train_cfg = dict(max_epochs=5)
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=100),
-    dict(type="CosineAnnealingLR", T_max=5, eta_min=1e-5, convert_to_iter_based=True),
-]
