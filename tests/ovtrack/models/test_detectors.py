@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
+from mmengine.runner.checkpoint import load_state_dict
 from mmengine.structures import InstanceData
 from torchvision.ops import roi_align
 
@@ -322,3 +323,16 @@ def test_what_the_tracker_drops_is_not_embedded(make, detector):
         a, b = ours.pred_track_instances, theirs.pred_track_instances
         assert len(a) and torch.equal(a.instances_id, b.instances_id)
         assert torch.equal(a.bboxes, b.bboxes)
+
+
+def test_a_detector_of_other_classes_gives_all_but_its_classifier(make):
+    """As training starts from the published YOLOX of COCO: the rest is named and left alone."""
+    other = one_stage()
+    other.bbox_head.num_classes = 80
+    weights = MODELS.build(other).state_dict()
+    model = make(one_stage())
+    load_state_dict(model, dict(weights), strict=False)
+    state = model.state_dict()
+    alike = {k for k, v in weights.items() if v.shape == state[f"detector.{k}"].shape}
+    assert {k.split(".")[1] for k in weights.keys() - alike} == {"multi_level_conv_cls"}
+    assert all(torch.equal(state[f"detector.{key}"], weights[key]) for key in alike)
