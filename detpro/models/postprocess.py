@@ -113,7 +113,7 @@ def classwise_nms(
     Arguments and result as :func:`best_class_nms`; ``bboxes`` may be (N, C, 4), a box per class.
     """
     num_classes = scores.shape[1]
-    flat, by_class = scores.reshape(-1), bboxes.view(len(bboxes), -1, 4)
+    flat, by_class = scores.reshape(-1), bboxes if bboxes.ndim == 3 else bboxes[:, None]
     side = bboxes.max() - bboxes.min() + 1 if len(bboxes) else 1
     count = min(PAIRS_AT_FIRST, len(flat))
     while True:
