@@ -5,7 +5,7 @@ Example, from the root of the repository:
 
 Renders 80 videos in BDD100K's form (the last 20 to test on), trains the rows that learn by every
 seed, tracks the same detections with every row, and writes table.md anew after each of them. What
-is done is kept. Source: the margins are those of QDTrack's claims (Pang et al., CVPR 2021).
+is done is kept.
 """
 
 from __future__ import annotations
