@@ -40,10 +40,10 @@ def times_of(folder: Path) -> dict[str, int]:
     }
 
 
-def interrupt(out: Path, how: signal.Signals, workers: str) -> tuple[int, str]:
+def interrupt(out: Path, how: signal.Signals, workers: str, size: str = "tiny") -> tuple[int, str]:
     """Begin a world and end the command with a signal; its exit status and what it said."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "vovtrack", *words(out, "--workers", workers)],
+        [sys.executable, "-m", "vovtrack", *words(out, "--workers", workers, "--size", size)],
         env=dict(os.environ, OMP_NUM_THREADS="1"),
         stderr=subprocess.PIPE,
         text=True,
@@ -75,7 +75,7 @@ def begun(interrupted, tmp_path) -> Path:
 
 def test_ctrl_c_ends_all_processes_and_says_that_nothing_is_lost(tmp_path):
     out = tmp_path / "world"
-    status, said = interrupt(out, signal.SIGINT, "2")
+    status, said = interrupt(out, signal.SIGINT, "2", "validation")  # not done before the signal
     assert status == 130 and "Traceback" not in said
     assert "the same command resumes" in said and said.splitlines()[-1].endswith("interrupted")
     assert len(scenes_of(out)) >= 15 and not out.exists()
