@@ -6,7 +6,6 @@ The values are those of vis4d. The older original has a negative margin of 0.1, 
 _base_ = "../trackers/qdtrack.py"
 
 model = dict(
-    type="QDTrack",
     track_head=dict(
         type="PairEmbedHead",
         num_convs=4,

@@ -10,6 +10,7 @@ num_classes = 8
 nms = dict(type="nms", iou_threshold=0.7)
 
 model = dict(
+    type="QDTrack",
     detector=dict(
         type="ClosedSetRCNN",
         score_thresholds=dict(link=0.3, init=0.7, draw=0.5),

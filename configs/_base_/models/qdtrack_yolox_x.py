@@ -12,6 +12,7 @@ bn = dict(type="BN", momentum=0.03, eps=0.001)
 swish = dict(type="Swish")
 
 model = dict(
+    type="QDTrack",
     detector=dict(
         type="ClosedSetYOLOX",
         score_thresholds=dict(link=0.35, init=0.5, draw=0.5),

@@ -64,7 +64,9 @@ def test_check_of_an_incomplete_file_fails(released, tmp_path, capsys):
     starts = [line.split("  ")[0] for line in report.splitlines()]
     for state in ("missing", "unexpected", "wrong shape"):
         assert starts.count(state) == 1
-    assert report.strip().endswith("NOT complete")
+    *_, summary, absent = report.strip().splitlines()
+    assert summary.endswith("NOT complete")
+    assert absent == "missing: 'roi_head.classifier.background.weight' (1 tensors)"
     assert main(["convert", str(source), str(target)]) == 2
     assert "Nothing was written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [source]
