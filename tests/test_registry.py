@@ -17,6 +17,7 @@ REGISTERING = (
     "vovtrack.evaluation.metrics.tao_tracks",
     "detpro",
     "ovtrack",
+    "vovtrack.point",
 )
 
 

@@ -1,0 +1,1 @@
+"""The point tracking model, its parts and its losses."""
