@@ -81,7 +81,10 @@ def _honest(name: str, folder: Path) -> list[bytes]:
         text = json.dumps(COLUMNS).encode()
         return [len(text).to_bytes(8, "little") + text + bytes(72)]
     if name == "points_pickle":
-        return [pickle.dumps(dict(v=POINTS), protocol) for protocol in (2, 4)]
+        pixels = np.zeros((3, 9, 12, 3), np.uint8)
+        pictures = [cv2.imencode(".jpg", frame)[1].tobytes() for frame in pixels]
+        videos = ({**POINTS, "video": video} for video in (pixels, pictures))
+        return [pickle.dumps(dict(v=v), protocol) for v in videos for protocol in (2, 4)]
     if name == "points_npz":
         file = io.BytesIO()
         np.savez(file, **{f"v/{key}": array for key, array in POINTS.items()})

@@ -27,6 +27,7 @@ from vovtrack.formats.tao import annotations as tao
 from vovtrack.formats.tao import columns as tao_columns
 from vovtrack.formats.tao import conversion as tao_conversion
 from vovtrack.formats.tao import results as tao_results
+from vovtrack.formats.tapvid_videos import open_videos
 from vovtrack.structures import Vocabulary
 
 
@@ -111,6 +112,13 @@ def _masks(path: Path) -> None:
             masks.read(sequence, frame)
 
 
+def _points(path: Path) -> None:
+    tapvid.read_truth(path)
+    for video in open_videos(path):
+        for _ in video.frames():
+            pass
+
+
 def _unpack(path: Path) -> None:
     tree = FileTree(path)
     for name in tree.names():
@@ -171,7 +179,7 @@ READERS = {
     "report": Reader("a.json", _report),
     "yaml": Reader("a.yaml", read_config),
     "json": Reader("a.json", read_config),
-    "points_pickle": Reader("a.pkl", tapvid.read_truth),
+    "points_pickle": Reader("a.pkl", _points),
     "points_npz": Reader("a.npz", tapvid.read_truth),
     "checkpoint": Reader("a.pth", load_checkpoint_file),
     "safetensors": Reader("a.safetensors", load_checkpoint_file),

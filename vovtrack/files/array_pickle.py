@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal
+from typing import IO, Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.pickles import read_requests
+from vovtrack.files.stored_values import StoredArray, StoredBytes
 
+SMALL = 1 << 8
+"""Bytes of a value that is read at once; larger ones can stay in the file."""
 SLACK = 1 << 20
 """Bytes by which the arrays may be larger than their file, which can name one several times."""
 DAMAGES = (
@@ -35,12 +40,24 @@ class _RawArray:
         self.fill(data, dtype, shape, "F" if fortran else "C")
 
     def fill(
-        self, data: bytes, dtype: _RawDType, shape: tuple[int, ...], order: Literal["C", "F"]
+        self,
+        data: bytes | StoredBytes,
+        dtype: _RawDType,
+        shape: tuple[int, ...],
+        order: Literal["C", "F"],
     ) -> None:
         """Rebuild the array from its bytes."""
         kind = np.dtype(dtype.name).newbyteorder(dtype.order)
-        if kind.kind not in "biufSU" or not isinstance(data, (bytes, bytearray)):
+        if kind.kind not in "biufSU" or not isinstance(data, (bytes, bytearray, StoredBytes)):
             raise pickle.UnpicklingError(f"an array of {kind}")
+        self.array: NDArray[Any] | StoredArray
+        if isinstance(data, StoredBytes):
+            if not all(type(size) is int and size >= 0 for size in shape):
+                raise pickle.UnpicklingError(f"an array of shape {shape}")
+            self.array = StoredArray(data, kind, tuple(shape), order)
+            if not data.length // 2 <= self.array.nbytes <= data.length:
+                raise pickle.UnpicklingError(f"{data.length} bytes for an array {shape}")
+            return
         # Not copied: a file may name the same bytes again and again.
         self.array = np.frombuffer(data, kind).reshape(shape, order=order)
 
@@ -69,11 +86,11 @@ def _from_buffer(
     return raw
 
 
-def _encode(text: str, encoding: str) -> bytes:
+def _encode(text: str | StoredBytes, encoding: str) -> bytes | StoredBytes:
     """How old pickles store bytes."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"_codecs.encode to {encoding}")
-    return text.encode(encoding)
+    return text if isinstance(text, StoredBytes) else text.encode(encoding)
 
 
 # The Python unpickler keeps its memo in a dict: a file cannot make it allocate by number alone.
@@ -92,13 +109,55 @@ class _ArraysOnly(pickle._Unpickler):
         raise pickle.UnpicklingError(f"it would execute '{module}.{name}'")
 
 
-def read_array_pickle(file: BinaryIO, path: str | Path, without: str | None = None) -> Any:
+class _LargeStay(_ArraysOnly):
+    """Leaves large values in the file.
+
+    Args:
+        file: The open file.
+        path: Where it is found again.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(_ArraysOnly.dispatch)
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
+
+    def __init__(self, file: BinaryIO, path: Path, **options: Any) -> None:
+        super().__init__(file, **options)
+        self._stream, self._path = file, path
+
+    def load_frame(self) -> None:
+        """Frames hold whole opcodes, which are as good without them."""
+        self.read(8)
+
+    dispatch[pickle.FRAME[0]] = load_frame
+
+    def _load_sized(self, width: int, as_text: bool) -> None:
+        length = int.from_bytes(self.read(width), "little")
+        if length > SMALL:
+            self.append(StoredBytes(self._path, self._stream.tell(), length, as_text))
+            self._stream.seek(length, 1)
+            return
+        data = self.read(length)
+        self.append(str(data, "utf-8", "surrogatepass") if as_text else data)
+
+    for _opcode, _width, _as_text in (
+        (pickle.BINBYTES, 4, False),
+        (pickle.BINBYTES8, 8, False),
+        (pickle.BYTEARRAY8, 8, False),
+        (pickle.BINUNICODE, 4, True),
+        (pickle.BINUNICODE8, 8, True),
+    ):
+        dispatch[_opcode[0]] = partial(_load_sized, width=_width, as_text=_as_text)
+
+
+def read_array_pickle(file: BinaryIO, path: str | Path, stored: bool = False) -> Any:
     """Read a pickle of numbers, texts and numpy arrays in dicts and lists.
 
     Args:
         file: The open file.
         path: Its name, for messages.
-        without: Key of dicts whose value is left out, because it is large and not wanted.
+        stored: Leave arrays and bytes of more than ``SMALL`` bytes in the file, as
+            :class:`StoredArray` and :class:`StoredBytes`. Memory is then needed for one of them.
 
     Raises:
         InputError: It is damaged, or names anything but arrays.
@@ -108,8 +167,13 @@ def read_array_pickle(file: BinaryIO, path: str | Path, without: str | None = No
         if (problem := read_requests(file).problem) is not None:
             raise problem
         file.seek(start)
-        loaded = _ArraysOnly(file, encoding="latin1").load()
-        return _Plain(without, file.tell() - start + SLACK).of(loaded)
+        unpickler = (
+            _LargeStay(file, Path(path), encoding="latin1")
+            if stored
+            else _ArraysOnly(file, encoding="latin1")
+        )
+        loaded = unpickler.load()
+        return _Plain(file.tell() - start + SLACK).of(loaded)
     except DAMAGES as error:
         if isinstance(error, InputError):
             raise
@@ -122,12 +186,11 @@ class _Plain:
     """Replaces raw arrays by arrays; every container may occur in one place only.
 
     Args:
-        without: See :func:`read_array_pickle`.
         room: Bytes that the arrays may have together.
     """
 
-    def __init__(self, without: str | None, room: int) -> None:
-        self._without, self._room = without, room
+    def __init__(self, room: int) -> None:
+        self._room = room
         self._seen: set[int] = set()
 
     def of(self, value: Any) -> Any:
@@ -136,13 +199,15 @@ class _Plain:
             if self._room < 0:
                 raise pickle.UnpicklingError("its arrays are larger than the file")
             return value.array
+        if isinstance(value, StoredBytes):
+            self._room -= value.length
         if not isinstance(value, dict | list | tuple) or not value:
             return value
         if id(value) in self._seen:
             raise pickle.UnpicklingError("a list or dict occurs in several places")
         self._seen.add(id(value))
         if isinstance(value, dict):
-            return {key: self.of(item) for key, item in value.items() if key != self._without}
+            return {key: self.of(item) for key, item in value.items()}
         return [self.of(item) for item in value]
 
 

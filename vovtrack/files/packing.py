@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vovtrack.files.atomic import atomic_write
 
@@ -22,3 +26,9 @@ def pack(path: str | Path, files: Iterable[str | Path]) -> None:
             info = zipfile.ZipInfo(member.name)
             info.external_attr = 0o644 << 16
             archive.writestr(info, member.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays as a compressed ``.npz`` file; complete or not at all."""
+    with atomic_write(path, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)

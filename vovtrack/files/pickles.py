@@ -26,6 +26,9 @@ MAX_STORAGES = 50_000
 MAX_COPIED = 1 << 20
 """Items and characters that calls may be given beyond the bytes read: one large value in the memo
 can be named again and again, and each call copies it."""
+MAX_TEXT = 1 << 10
+"""Characters of a text that is kept; of a longer one, such as the pixels of a video in old
+pickles, only the length."""
 _MARK, _OTHER = object(), object()
 _DTYPE = re.compile(r"[<>=|]?[biufcSUO?]\d{0,6}|bool|(u?int|float|complex)\d{1,3}")
 
@@ -54,6 +57,11 @@ class _Global:
     name: str
 
 
+@dataclass(frozen=True)
+class _LongText:
+    size: int
+
+
 @dataclass
 class _Dict:
     size: int = 0
@@ -74,7 +82,7 @@ def _sizes(*arguments: Any) -> bool:
 
 def _latin1(*arguments: Any) -> bool:
     text, encoding = arguments
-    return encoding == "latin1" and (isinstance(text, str) or text is _OTHER)
+    return encoding == "latin1" and (isinstance(text, str | _LongText) or text is _OTHER)
 
 
 def _numpy_type(*arguments: Any) -> bool:
@@ -135,6 +143,8 @@ class _Machine:
         elif opcode.stack_before:
             del self.stack[-len(opcode.stack_before) :]
         value = argument if isinstance(argument, str | int) else _OTHER
+        if isinstance(value, str) and len(value) > MAX_TEXT:
+            value = _LongText(len(value))
         self.stack.extend(value for _ in opcode.stack_after)
 
     def _pop_mark(self) -> list[Any]:
@@ -239,7 +249,7 @@ class _Machine:
         """Tuples in tuples can take for ever to hash, and hashes of numbers can be made equal."""
         if isinstance(self.stack[-1], _Dict):
             self.stack[-1].size += len(keys)
-        self.num_keys += sum(not isinstance(key, str) for key in keys)
+        self.num_keys += sum(not isinstance(key, str | _LongText) for key in keys)
         if self.num_keys > MAX_KEYS:
             raise ValueError(f"more than {MAX_KEYS} keys that are not texts")
         if any(isinstance(part, tuple) for k in keys if isinstance(k, tuple) for part in k):
@@ -286,4 +296,4 @@ def _size(value: Any) -> int:
     """Items or characters that a copy of a value takes."""
     if isinstance(value, str | tuple):
         return len(value)
-    return value.size if isinstance(value, _Dict) else 0
+    return value.size if isinstance(value, _Dict | _LongText) else 0

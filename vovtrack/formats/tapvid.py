@@ -5,8 +5,9 @@ video with the arrays by their own names. Ground truth: ``points`` (N, T, 2), ``
 of the frame, and ``occluded`` (N, T). Predictions, one row per query: ``tracks`` (n, T, 2),
 ``(x, y)`` in pixels of a 256 x 256 raster or of ``size`` (width, height), and ``occluded`` (n, T).
 
-Official pickles are read without letting them run anything: of all that a pickle can name, only
-numpy arrays are understood, and those are rebuilt from their bytes.
+Official pickles, see :mod:`vovtrack.formats.tapvid_videos`, are read without letting them run
+anything: of all that a pickle can name, only numpy arrays are understood, and those are rebuilt
+from their bytes.
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary, read_npz
-from vovtrack.files.array_pickle import (
-    DAMAGES,
-    pickled_part,
-    read_array_pickle,
-    write_pickled_dict,
-)
+from vovtrack.files.array_pickle import DAMAGES, pickled_part, write_pickled_dict
 from vovtrack.files.atomic import atomic_write
+from vovtrack.files.packing import write_npz
+from vovtrack.formats.tapvid_videos import SUFFIXES, array_of, open_videos, truth_of
 from vovtrack.structures import PointTracks, PointTruth
 
 
 def read_truth(path: str | Path) -> dict[str, PointTruth]:
-    """Read ground truth from ``.npz``, a folder of ``.npz``, or an official ``.pkl``.
+    """Read ground truth from ``.npz``, a folder of ``.npz``, or official pickles.
+
+    Args:
+        path: The file; or a folder of ``.npz``, or else of pickles, see
+            :mod:`vovtrack.formats.tapvid_videos`.
 
     Returns:
         {video: ground truth}, by name.
@@ -40,21 +42,13 @@ def read_truth(path: str | Path) -> dict[str, PointTruth]:
         InputError: The file is damaged, lacks an array, holds one of the wrong shape or with
             numbers that are not finite, or is a pickle of anything but arrays.
     """
-    videos = {}
-    for name, arrays in sorted(_read(path).items()):
-        place = f"{path}: video '{name}'"
-        points = _array(arrays, "points", place, 3)
-        occluded = _array(arrays, "occluded", place, 2)
-        if points.shape != (*occluded.shape, 2):
-            raise InputError(
-                f"{place}: 'points' {points.shape} must be (N, T, 2) and 'occluded' "
-                f"{occluded.shape} (N, T)."
-            )
-        occluded = occluded.astype(bool)
-        if not np.isfinite(points[~occluded]).all():
-            raise InputError(f"{place}: a visible point is not finite.")
-        # Where a point is hidden its place is never asked for.
-        videos[name] = PointTruth(np.nan_to_num(points.astype(np.float64)), occluded)
+    path = Path(path)
+    if path.suffix in SUFFIXES or (path.is_dir() and not FileTree(path).names(".npz")):
+        return {video.name: video.truth() for video in open_videos(path)}
+    videos = {
+        name: truth_of(arrays, f"{path}: video '{name}'")
+        for name, arrays in sorted(_read(path).items())
+    }
     if not videos:
         raise InputError(f"{path}: holds no video.")
     return videos
@@ -69,8 +63,8 @@ def read_tracks(path: str | Path) -> dict[str, PointTracks]:
     videos = {}
     for name, arrays in sorted(_read(path).items()):
         place = f"{path}: video '{name}'"
-        tracks = _array(arrays, "tracks", place, 3).astype(np.float64)
-        occluded = _array(arrays, "occluded", place, 2).astype(bool)
+        tracks = array_of(arrays, "tracks", place, 3).astype(np.float64)
+        occluded = array_of(arrays, "occluded", place, 2).astype(bool)
         if tracks.shape != (*occluded.shape, 2):
             raise InputError(
                 f"{place}: 'tracks' {tracks.shape} must be (n, T, 2) and 'occluded' "
@@ -80,6 +74,12 @@ def read_tracks(path: str | Path) -> dict[str, PointTracks]:
             raise InputError(f"{place}: 'tracks' holds a number that is not finite.")
         videos[name] = PointTracks(tracks, occluded, _size(arrays, place))
     return videos
+
+
+def write_tracks(path: str | Path, tracks: PointTracks) -> None:
+    """Write the predictions of one video as ``<video>.npz``, for :func:`read_tracks`."""
+    size = {} if tracks.size is None else {"size": np.array(tracks.size)}
+    write_npz(path, {"tracks": tracks.tracks, "occluded": tracks.occluded, **size})
 
 
 def video_part(
@@ -114,19 +114,10 @@ def write_truth(path: str | Path, parts: Iterable[bytes]) -> None:
 def _size(arrays: Mapping[str, Any], place: str) -> tuple[float, float] | None:
     if "size" not in arrays:
         return None
-    size = _array(arrays, "size", place, 1)
+    size = array_of(arrays, "size", place, 1)
     if size.shape != (2,) or not (size > 0).all() or not np.isfinite(size).all():
         raise InputError(f"{place}: 'size' must be (width, height), not {size.tolist()}.")
     return float(size[0]), float(size[1])
-
-
-def _array(arrays: Mapping[str, Any], key: str, place: str, ndim: int) -> NDArray[Any]:
-    if not isinstance(arrays, Mapping) or key not in arrays:
-        raise InputError(f"{place} has no '{key}'.")
-    array = arrays[key]
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf" or array.ndim != ndim:
-        raise InputError(f"{place}: '{key}' must be an array of numbers with {ndim} axes.")
-    return array
 
 
 def _read(path: str | Path) -> Mapping[str, Mapping[str, Any]]:
@@ -141,8 +132,6 @@ def _read(path: str | Path) -> Mapping[str, Mapping[str, Any]]:
             raise InputError(f"{path}: found no .npz file in it.")
         return found
     with open_binary(path) as file:
-        if path.suffix in (".pkl", ".pickle"):
-            return _videos(read_array_pickle(file, path, without="video"), path)
         grouped: dict[str, dict[str, Any]] = {}
         for key, array in _load_npz(file, path).items():
             video, slash, name = key.rpartition("/")
@@ -159,11 +148,3 @@ def _load_npz(file: BinaryIO, path: Path) -> dict[str, NDArray[Any]]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: damaged, or not an .npz file ({error}).") from None
-
-
-def _videos(content: Any, path: Path) -> dict[str, Mapping[str, Any]]:
-    if isinstance(content, list):
-        content = {f"{number:05d}": video for number, video in enumerate(content)}
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a dict or a list of videos.")
-    return {str(name): video for name, video in content.items()}

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+MODES = ("first", "strided")
+"""How TAP-Vid chooses what is asked of a tracker (Doersch et al., NeurIPS 2022)."""
+STRIDE = 5
+"""Frames between the queries of mode "strided"."""
+
 
 @dataclass(frozen=True)
 class PointTruth:
@@ -34,3 +39,27 @@ class PointTracks:
     tracks: NDArray[np.float64]
     occluded: NDArray[np.bool_]
     size: tuple[float, float] | None
+
+
+def sample_queries(
+    tracks: NDArray[np.floating], occluded: NDArray[np.bool_], mode: str
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Choose the queries of a video as TAP-Vid does.
+
+    Args:
+        tracks: (N, T, 2) points ``(x, y)``.
+        occluded: (N, T) bool.
+        mode: ``first``: the first visible frame of each point that is ever visible; ``strided``:
+            every 5th frame, all points visible there.
+
+    Returns:
+        (n, 3) queries ``(t, y, x)`` and (n,) the point each belongs to.
+    """
+    visible = ~occluded
+    if mode == "first":
+        points = np.flatnonzero(visible.any(axis=1))
+        times = visible[points].argmax(axis=1)
+    else:
+        frames, points = np.nonzero(visible[:, ::STRIDE].T)
+        times = frames * STRIDE
+    return np.column_stack([times, tracks[points, times][:, ::-1]]), points

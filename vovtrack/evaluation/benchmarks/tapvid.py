@@ -11,19 +11,19 @@ import numpy as np
 from vovtrack.errors import InputError, one_of
 from vovtrack.evaluation.benchmarks.base import provenance
 from vovtrack.evaluation.scores.points import (
-    MODES,
     RADII,
     RASTER,
     TAPVID,
-    count_video,
+    columns_of,
+    count_tracks,
     empty_columns,
-    sample_queries,
 )
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
 from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tapvid import read_tracks, read_truth
 from vovtrack.structures import PointTracks, PointTruth
+from vovtrack.structures.points import MODES, sample_queries
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,14 @@ class PointSource:
     def count(self, first: int, last: int) -> dict[str, Statistics]:
         """Count videos ``first`` to ``last - 1``."""
         rows = [
-            (np.zeros(1, dtype=np.int64), self._count_video(self.gt[k], self.dt[k]))
-            for k in range(first, last)
+            (np.zeros(1, dtype=np.int64), columns_of(self._counts(k))) for k in range(first, last)
         ]
         videos = self.videos[first:last]
         table = from_videos(TAPVID.name, videos, ("point",), None, rows, empty_columns())
         return {TAPVID.name: table}
 
-    def _count_video(self, gt: PointTruth, dt: PointTracks) -> dict[str, np.ndarray]:
-        truth = gt.points * RASTER
-        queries, points = sample_queries(truth, gt.occluded, self.mode)
-        tracks = dt.tracks * (RASTER / np.array(dt.size or (RASTER, RASTER)))
-        return count_video(
-            queries, gt.occluded[points], truth[points], dt.occluded, tracks, mode=self.mode
-        )
+    def _counts(self, video: int) -> dict[str, np.ndarray]:
+        return count_tracks(self.gt[video], self.dt[video], self.mode)
 
 
 def open_source(gt: Path, pred: Path, problems: InputFaults, *, mode: str = "first") -> PointSource:

@@ -22,11 +22,10 @@ from __future__ import annotations
 import numpy as np
 
 from vovtrack.evaluation.scores.statistics import MetricFamily, Statistics
+from vovtrack.structures.points import PointTracks, PointTruth, sample_queries
 
 RASTER = 256
 RADII = (1, 2, 4, 8, 16)
-STRIDE = 5  # frames between the queries of mode "strided"
-MODES = ("first", "strided")
 METRICS = (
     "AJ",
     "delta_avg",
@@ -34,30 +33,6 @@ METRICS = (
     *(f"jaccard_{r}" for r in RADII),
     *(f"pts_within_{r}" for r in RADII),
 )
-
-
-def sample_queries(
-    tracks: np.ndarray, occluded: np.ndarray, mode: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the queries of a video as the benchmark does.
-
-    Args:
-        tracks: (N, T, 2) points ``(x, y)``.
-        occluded: (N, T) bool.
-        mode: ``first``: the first visible frame of each point that is ever visible; ``strided``:
-            every 5th frame, all points visible there.
-
-    Returns:
-        (n, 3) queries ``(t, y, x)`` and (n,) the point each belongs to.
-    """
-    visible = ~occluded
-    if mode == "first":
-        points = np.flatnonzero(visible.any(axis=1))
-        times = visible[points].argmax(axis=1)
-    else:
-        frames, points = np.nonzero(visible[:, ::STRIDE].T)
-        times = frames * STRIDE
-    return np.column_stack([times, tracks[points, times][:, ::-1]]), points
 
 
 def count_points(
@@ -118,9 +93,22 @@ def scores(counts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return dict(zip(METRICS, values, strict=True))
 
 
-def count_video(*arrays: np.ndarray, mode: str) -> dict[str, np.ndarray]:
-    """One row of the columns of this module; the arguments are those of :func:`count_points`."""
-    counts = count_points(*arrays, mode=mode)
+def count_tracks(gt: PointTruth, dt: PointTracks, mode: str) -> dict[str, np.ndarray]:
+    """Count every point of one video, see :func:`count_points`.
+
+    Args:
+        gt: Ground truth.
+        dt: Predictions for the queries of ``mode``, in their order.
+        mode: ``first`` or ``strided``.
+    """
+    truth = gt.points * RASTER
+    queries, points = sample_queries(truth, gt.occluded, mode)
+    tracks = dt.tracks * (RASTER / np.array(dt.size or (RASTER, RASTER)))
+    return count_points(queries, gt.occluded[points], truth[points], dt.occluded, tracks, mode=mode)
+
+
+def columns_of(counts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """One row of the columns of this module, from the counts of the points of a video."""
     values = np.array(list(scores({k: v.sum(axis=0) for k, v in counts.items()}).values()))
     valid = ~np.isnan(values)
     return {"score": np.where(valid, values, 0)[None], "valid": valid[None].astype(np.int64)}

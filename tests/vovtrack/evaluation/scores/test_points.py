@@ -12,9 +12,10 @@ import pytest
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
-from vovtrack.evaluation.scores.points import count_points, sample_queries, scores
+from vovtrack.evaluation.scores.points import count_points, scores
 from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.tapvid import read_truth
+from vovtrack.structures.points import sample_queries
 
 NAMES = {"occlusion_accuracy": "OA", "average_jaccard": "AJ"}
 NAMES |= {"average_pts_within_thresh": "delta_avg"}

@@ -10,9 +10,9 @@ from plain_videos import PlainVideo, plain_sources
 
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
-from vovtrack.evaluation.scores.points import sample_queries
 from vovtrack.files.images import read_image
 from vovtrack.formats.tapvid import read_truth
+from vovtrack.structures.points import sample_queries
 from vovtrack.synthetic.truth import BACKGROUND, COVER
 from vovtrack.synthetic.video_formats.points import sample_points
 from vovtrack.synthetic.video_set import write_videos
