@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from vovtrack.evaluation import evaluate
+from vovtrack.formats.kubric import sample_file
 
 LARGEST = 20_000
 """Bytes of a seed; larger ones make fuzzing slow."""
@@ -85,6 +86,8 @@ def _honest(name: str, folder: Path) -> list[bytes]:
         pictures = [cv2.imencode(".jpg", frame)[1].tobytes() for frame in pixels]
         videos = ({**POINTS, "video": video} for video in (pixels, pictures))
         return [pickle.dumps(dict(v=v), protocol) for v in videos for protocol in (2, 4)]
+    if name == "points_kubric":
+        return [sample_file(POINTS["points"], POINTS["occluded"])]
     if name == "points_npz":
         file = io.BytesIO()
         np.savez(file, **{f"v/{key}": array for key, array in POINTS.items()})

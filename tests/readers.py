@@ -15,7 +15,15 @@ from vovtrack.evaluation.reports.report import read_report, statistics_of
 from vovtrack.files.archives import FileTree, open_binary, read_json
 from vovtrack.files.checkpoints import load_checkpoint_file
 from vovtrack.files.images import read_image
-from vovtrack.formats import bdd100k, bdd100k_videos, coco, lvis, single_object, tapvid
+from vovtrack.formats import (
+    bdd100k,
+    bdd100k_videos,
+    coco,
+    kubric,
+    lvis,
+    single_object,
+    tapvid,
+)
 from vovtrack.formats.davis import MaskSequences
 from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.mot import benchmark, sequences
@@ -181,6 +189,7 @@ READERS = {
     "json": Reader("a.json", read_config),
     "points_pickle": Reader("a.pkl", _points),
     "points_npz": Reader("a.npz", tapvid.read_truth),
+    "points_kubric": Reader("a/a.npy", lambda path: kubric.read_points(path.parent)),
     "checkpoint": Reader("a.pth", load_checkpoint_file),
     "safetensors": Reader("a.safetensors", load_checkpoint_file),
     "picture": Reader("a.png", read_image),

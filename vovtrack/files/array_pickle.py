@@ -33,11 +33,22 @@ _PROTOCOL = 3
 
 
 class _RawArray:
-    """The state of a pickled numpy array, taken as data."""
+    """The state of a pickled numpy array, taken as data.
+
+    Attributes:
+        array: The array.
+        inside: Of an array of objects without axes, as ``numpy.save`` makes of a dict, its object.
+    """
+
+    array: NDArray[Any] | StoredArray | None = None
+    inside: Any = None
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, data = state
-        self.fill(data, dtype, shape, "F" if fortran else "C")
+        if shape == () and dtype.name.startswith("O"):
+            (self.inside,) = data
+        else:
+            self.fill(data, dtype, shape, "F" if fortran else "C")
 
     def fill(
         self,
@@ -50,7 +61,6 @@ class _RawArray:
         kind = np.dtype(dtype.name).newbyteorder(dtype.order)
         if kind.kind not in "biufSU" or not isinstance(data, (bytes, bytearray, StoredBytes)):
             raise pickle.UnpicklingError(f"an array of {kind}")
-        self.array: NDArray[Any] | StoredArray
         if isinstance(data, StoredBytes):
             if not all(type(size) is int and size >= 0 for size in shape):
                 raise pickle.UnpicklingError(f"an array of shape {shape}")
@@ -195,6 +205,8 @@ class _Plain:
 
     def of(self, value: Any) -> Any:
         if isinstance(value, _RawArray):
+            if value.array is None:
+                return self.of(value.inside)
             self._room -= value.array.nbytes
             if self._room < 0:
                 raise pickle.UnpicklingError("its arrays are larger than the file")
