@@ -17,15 +17,13 @@ import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 
 from vovtrack.errors import InputError, one_of
+from vovtrack.files.hdf5 import DAMAGES, SUFFIXES, Hdf5File, lies_elsewhere
 
 PREFIX = "hdf5"
-SUFFIXES = (".h5", ".hdf5")
 KEYS = ("lvis", "tao", "lasot", "bdd", "key")
 """Ways in which published HDF5 files key their images."""
 MAX_BYTES = 256 * 2**20
 """Of one encoded image."""
-_DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError)
-"""What h5py raises over a file that is not as it should be."""
 _ADDRESS = re.compile(rf"{PREFIX}://(.+?(?:{'|'.join(map(re.escape, SUFFIXES))}))/(.+)")
 
 
@@ -79,7 +77,7 @@ def find_images(path: str | Path, names: Iterable[str], keys: str = "lvis") -> d
             f"'{path}' is neither a folder of images nor an HDF5 file ({', '.join(SUFFIXES)})."
         )
     archive = _Archive(str(path))
-    with archive.file:
+    with archive:
         wanted = {name: archive_key(name, keys) for name in names}
         return {name: f"{PREFIX}://{path}/{key}" for name, key in wanted.items() if key in archive}
 
@@ -114,17 +112,8 @@ class Hdf5Backend(BaseStorageBackend):
 register_backend("hdf5_images", Hdf5Backend, prefixes=PREFIX)
 
 
-class _Archive:
-    """An HDF5 file of which nothing is followed into other files.
-
-    Links and data that lie elsewhere (external, virtual) could name any file of this machine, and
-    filters unfold to more than the shape of the data says.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.file = _open(path)
-        self._inside: set[str] = set()
+class _Archive(Hdf5File):
+    """An HDF5 file of encoded images; nothing is followed into other files."""
 
     def __contains__(self, key: str) -> bool:
         """Whether the file has something of its own under a key.
@@ -132,10 +121,7 @@ class _Archive:
         Raises:
             InputError: A link is on the way.
         """
-        try:
-            return self._find(key)
-        except _DAMAGED as error:
-            raise self._refusal(key, f"cannot be read: {_reason(error)}") from None
+        return self.find(key) is not None
 
     def read(self, key: str) -> bytes:
         """Bytes of an image, once its type and size are known to be those of one.
@@ -143,39 +129,19 @@ class _Archive:
         Raises:
             InputError: There is none, or it is not to be read.
         """
-        if key not in self:
+        data = self.find(key)
+        if data is None:
             raise InputError(f"HDF5 file '{self.path}' has no image '{key}'.")
         try:
-            data = self.file[key]
             if problem := _problem(data):
-                raise self._refusal(key, problem)
+                raise self.refusal(key, problem)
             value = np.asarray(data[()])
         except InputError:
             raise
-        except _DAMAGED as error:
-            raise self._refusal(key, f"cannot be read: {_reason(error)}") from None
+        except DAMAGES as error:
+            raise self.unreadable(key, error) from None
         # Some files hold a list with the bytes as its one element.
         return value.reshape(-1)[0].tobytes() if value.dtype == object else value.tobytes()
-
-    def _find(self, key: str) -> bool:
-        """Walk along the groups: the library's own search follows links into other files."""
-        from h5py import HardLink
-
-        place = ""
-        for part in filter(None, key.split("/")):
-            place = f"{place}/{part}"
-            if place in self._inside:
-                continue
-            link = self.file.get(place, getlink=True)
-            if link is None:
-                return False
-            if not isinstance(link, HardLink):
-                raise self._refusal(key, "leads through a link, which is not followed")
-            self._inside.add(place)
-        return bool(place)
-
-    def _refusal(self, key: str, problem: str) -> InputError:
-        return InputError(f"HDF5 file '{self.path}': '{key}' {problem}.")
 
 
 def _problem(data: Any) -> str | None:
@@ -184,8 +150,8 @@ def _problem(data: Any) -> str | None:
 
     if not isinstance(data, h5py.Dataset):
         return "is not an image but a group or a type"
-    if data.external or data.is_virtual:
-        return "lies in other files, which are not read"
+    if problem := lies_elsewhere(data):
+        return problem
     if data.id.get_create_plist().get_nfilters():
         return "is packed by a filter of HDF5: unpack the file with 'h5repack -f NONE IN OUT'"
     if data.dtype.hasobject:
@@ -202,21 +168,3 @@ def _problem(data: Any) -> str | None:
     if data.id.get_storage_size() < size:
         return f"claims {size:,} bytes, of which the file holds fewer: it is damaged"
     return None
-
-
-def _reason(error: Exception) -> str:
-    return str(error.args[0] if error.args else error).strip(".")
-
-
-def _open(path: str) -> Any:
-    try:
-        import h5py
-    except ModuleNotFoundError:
-        raise InputError(
-            f"Reading '{path}' needs the package h5py (pip install h5py); a folder of images "
-            "does not."
-        ) from None
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be opened as an HDF5 file: {error}.") from None
