@@ -24,7 +24,7 @@ from vovtrack.errors import InputError, did_you_mean
 from vovtrack.files.targets import check_target, guarded_inputs, mark_input
 
 GROUPS = {
-    "use": ("track", "draw", "replay", "evaluate"),
+    "use": ("track", "draw", "replay", "evaluate", "robot"),
     "train and test": ("train", "test", "prompts", "features", "prepare", "synth"),
     "weights": ("download", "convert", "export", "publish"),
     "look": ("inspect", "doctor"),

@@ -80,14 +80,32 @@ def load_tracker(
     return online
 
 
-def _load_weights(
-    cfg: Config, config_or_name: str | Path, checkpoint: str | Path | None
-) -> BaseModel:
+def weights_of(
+    config_or_name: str | Path, checkpoint: str | Path | None = None, trust_config: bool = False
+) -> Path | None:
+    """The file whose weights :func:`load_tracker` loads; None for a config without a model.
+
+    Raises:
+        InputError: Unknown config, or a checkpoint that is missing or not named.
+    """
+    cfg = read_config(find_config(config_or_name), trust_config)
+    return _checkpoint(cfg, config_or_name, checkpoint) if "model" in cfg else None
+
+
+def _checkpoint(cfg: Config, config_or_name: str | Path, checkpoint: str | Path | None) -> Path:
+    """The given weights, or the config's own."""
     checkpoint = checkpoint or cfg.get("default_checkpoint")
     if checkpoint is None:
         raise InputError(f"Config '{config_or_name}' comes without weights: give a checkpoint.")
+    return _existing(checkpoint)
+
+
+def _load_weights(
+    cfg: Config, config_or_name: str | Path, checkpoint: str | Path | None
+) -> BaseModel:
+    weights = _checkpoint(cfg, config_or_name, checkpoint)
     model = build_model(without_pretraining(cfg))
-    load_checkpoint_into(model, _existing(checkpoint))
+    load_checkpoint_into(model, weights)
     return model
 
 

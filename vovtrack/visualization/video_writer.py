@@ -19,13 +19,14 @@ from vovtrack.visualization.audio_copy import AudioCopy
 
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov", ".avi": "avi"}
 """FFmpeg's name of the container, by suffix."""
-Codec = Literal["libx264", "mpeg4"]
+Codec = Literal["libx264", "mpeg4", "ffv1"]
 CODECS: dict[Codec, dict[str, str]] = {
     "libx264": {"rc-lookahead": "10"},
     "mpeg4": {},
 }
 """Options by name, in order of preference; not every build of FFmpeg has the first. What a coder
 looks ahead is lost when the process is killed."""
+LOSSLESS: Codec = "ffv1"
 READABLE_EVERY = 1.0
 """Seconds of video after which an unfinished file can be played up to there."""
 
@@ -60,6 +61,7 @@ class VideoWriter:
         time_base: Unit of the times that frames come with, in seconds; None if they have none.
         pixel_aspect: Width of a pixel by its height.
         audio: Video file whose sound is copied, as far as the frames reach.
+        lossless: Whether every pixel keeps its value (FFV1, in ``.mkv`` alone).
 
     Attributes:
         notes: Sentences on what the file cannot hold.
@@ -80,13 +82,17 @@ class VideoWriter:
         time_base: Fraction | None = None,
         pixel_aspect: Fraction = Fraction(1),
         audio: str | Path | None = None,
+        lossless: bool = False,
     ) -> None:
         self.path = Path(path)
+        if lossless and self.path.suffix.lower() != ".mkv":
+            raise InputError(f"Video '{path}' needs the suffix .mkv, to be without loss.")
         if self.path.suffix.lower() not in CONTAINERS:
             known = ", ".join(sorted(CONTAINERS))
             raise InputError(f"Video '{path}' needs one of the suffixes {known}.")
         self.fps = Fraction(fps).limit_denominator(1001)
         self.keep = keep
+        self.lossless = lossless
         self.notes: list[str] = []
         self._kind = CONTAINERS[self.path.suffix.lower()]
         self._tick = _finest(time_base) if time_base and self._kind != "avi" else 1 / self.fps
@@ -110,8 +116,7 @@ class VideoWriter:
         size = self._coder.size
         if frame.shape[:2] != size:
             raise InputError(f"A frame of '{self.path}' is {frame.shape[:2]}, not {size}.")
-        # Half-resolution colour wants even sides.
-        odd = [(0, side % 2) for side in size]
+        odd = self._padding(size)
         padded = np.pad(frame, (*odd, (0, 0)), mode="edge")
         shown = av.VideoFrame.from_ndarray(padded, format="rgb24")
         shown.pts, shown.time_base = self._place(time), self._tick
@@ -153,6 +158,10 @@ class VideoWriter:
         else:
             self.discard()
 
+    def _padding(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """Rows below and columns beside: colour of half resolution wants even sides."""
+        return [(0, 0 if self.lossless else side % 2) for side in size]
+
     def _place(self, time: float | None) -> int:
         """Number of ticks at which the next frame is shown; it grows with each frame."""
         if time is None or self._kind == "avi":
@@ -172,10 +181,11 @@ class VideoWriter:
             options = {"movflags": "hybrid_fragmented", "frag_duration": str(microseconds)}
         with self._reported():
             container = av.open(self._draft.file, "w", format=self._kind, options=options)
-        codec = available_codec()
-        stream = container.add_stream(codec, rate=self.fps, options=CODECS[codec])
-        stream.height, stream.width = height + height % 2, width + width % 2
-        stream.pix_fmt = "yuv420p"
+        codec = LOSSLESS if self.lossless else available_codec()
+        stream = container.add_stream(codec, rate=self.fps, options=CODECS.get(codec, {}))
+        (_, below), (_, beside) = self._padding((height, width))
+        stream.height, stream.width = height + below, width + beside
+        stream.pix_fmt = "bgr0" if self.lossless else "yuv420p"
         context = stream.codec_context
         context.time_base, context.sample_aspect_ratio = self._tick, self._pixel_aspect
         context.max_b_frames = 0  # they shift the times of a file that can be read when cut short

@@ -54,8 +54,9 @@ def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]
 def _rows(table: Mapping[str, Any], columns: Sequence[str]) -> Iterable[list]:
     for name, scores in table.items():
         cells = [(scores or {}).get(column) for column in columns]
-        yield [_harmless(name), *("" if cell is None else cell for cell in cells)]
+        yield [harmless(name), *("" if cell is None else cell for cell in cells)]
 
 
-def _harmless(name: str) -> str:
+def harmless(name: str) -> str:
+    """A name from outside that no spreadsheet runs as a formula."""
     return f"'{name}" if name.startswith(_FORMULA) else name
