@@ -1,5 +1,6 @@
 """Frames and videos as samples for testing, and their order."""
 
+from vovtrack.datasets.point_videos import PointVideoDataset
 from vovtrack.datasets.samplers import VideoBatchSampler, VideoSampler
 from vovtrack.datasets.tao_video import TaoVideoDataset
 from vovtrack.datasets.transforms import LoadCheckedImage
@@ -9,6 +10,7 @@ from vovtrack.datasets.views import NearbyFrames, pair_collate
 __all__ = [
     "LoadCheckedImage",
     "NearbyFrames",
+    "PointVideoDataset",
     "TaoVideoDataset",
     "VideoBatchSampler",
     "VideoDataset",

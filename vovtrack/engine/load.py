@@ -16,7 +16,7 @@ from vovtrack.datasets.frame_pipeline import FramePipeline
 from vovtrack.engine.configs import find_config, misfits_told, read_config
 from vovtrack.engine.fuse import mix_precision, prepare_for_speed
 from vovtrack.engine.online import OnlineTracker
-from vovtrack.engine.packaged_trackers import find_tracker
+from vovtrack.engine.packaged_trackers import find_tracker, find_whole_tracker
 from vovtrack.engine.processes import own_device
 from vovtrack.engine.shipped import SHIPPED
 from vovtrack.engine.weights.checkpoint import load_checkpoint_into
@@ -47,37 +47,50 @@ def load_tracker(
         amp: ``bf16`` or ``fp16`` for mixed precision.
         trust_config: Run a ``.py`` config from outside of the project.
         tracker: What links the detections in place of the config's own ``model.tracker``, see
-            :func:`vovtrack.engine.packaged_trackers.find_tracker`.
+            :func:`vovtrack.engine.packaged_trackers.find_tracker`; or a tracker by itself, which
+            takes the place of the config.
 
     Raises:
         InputError: Unknown config or not one of a tracker, missing or unfit checkpoint, unusable
             class names or device, or a ``tracker`` for a model that has none to replace.
     """
     device = own_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    cfg = read_config(find_config(config_or_name), trust_config)
+    whole = None if tracker is None else find_whole_tracker(tracker, trust_config)
+    if whole is not None and checkpoint is not None:
+        raise InputError(f"The tracker '{tracker}' has no weights: leave the checkpoint out.")
+    cfg = whole or read_config(find_config(config_or_name), trust_config)
     if not isinstance(cfg.get("online"), dict) or "type" not in cfg.online:
         raise InputError(
             f"Config '{config_or_name}' is not one of a tracker: it has no 'online' with a 'type', "
             "the class that tracks frame by frame."
         )
-    if tracker is not None:
+    if tracker is not None and whole is None:
         if "tracker" not in cfg.get("model", {}):
             raise InputError(
                 f"Config '{config_or_name}' has no model.tracker that '{tracker}' could replace."
             )
         cfg.model.tracker = find_tracker(tracker, trust_config=trust_config)
-    parts: dict[str, BaseModel | FramePipeline] = {}
+    model = None
     if "model" in cfg:
         model = _load_weights(cfg, config_or_name, checkpoint)
         model = prepare_for_speed(model.eval()).to(device)
-        parts["model"] = model if amp is None else mix_precision(model, amp)
-    with _scope_of(cfg), misfits_told(cfg):
-        if parts:
-            parts["pipeline"] = FramePipeline.of(cfg)
-        online = TASK_UTILS.build(cfg.online, default_args=parts)
+        model = model if amp is None else mix_precision(model, amp)
+    online = build_online(cfg, model)
     if classes is not None:
         online.start(None, Target(classes=Vocabulary.parse(classes)))
     return online
+
+
+def build_online(cfg: Config, model: BaseModel | None) -> OnlineTracker:
+    """Build the class that tracks frame by frame, ``online`` of a config.
+
+    Args:
+        cfg: The config.
+        model: Its network, ready to use; None if it has none.
+    """
+    with _scope_of(cfg), misfits_told(cfg):
+        parts = {} if model is None else dict(model=model, pipeline=FramePipeline.of(cfg))
+        return TASK_UTILS.build(cfg.online, default_args=parts)
 
 
 def weights_of(

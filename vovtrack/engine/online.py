@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -26,11 +28,15 @@ class OnlineTracker(ABC):
     ``model``, the network with its weights in evaluation mode and on its device, and ``pipeline``,
     the :class:`vovtrack.datasets.frame_pipeline.FramePipeline` that makes its input from a frame.
 
+    Of points to follow, see :mod:`vovtrack.engine.points`.
+
     Attributes:
-        draw_threshold: Score above which a track is worth showing.
+        draw_threshold: Score above which a track is worth showing, and a point is visible.
+        settings: What of the tracker decides its numbers, ready for JSON; a test records it.
     """
 
     draw_threshold: float = 0.0
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     @property
     @abstractmethod

@@ -68,6 +68,8 @@ def evaluate(
         part = source.count(*bounds[shard])
         return shard_report(chosen, part, source.protocol, dropped, shard, shards)
     report = make_report(chosen, count(source, bounds, progress), source.protocol, dropped)
+    if hasattr(source, "per_point"):
+        report["per_point"] = source.per_point()
     if oracle:
         report["oracle"] = error_budget(source, bounds, report["headline"], report["summary"])
     return report

@@ -41,6 +41,23 @@ class PointTracks:
     size: tuple[float, float] | None
 
 
+@dataclass(frozen=True)
+class PlacedPoints:
+    """The points of one frame, one row for each query.
+
+    Attributes:
+        points: (N, 2) float32 ``(x, y)`` in pixels.
+        visible: (N,) bool.
+        scores: (N,) float32 how surely each is visible.
+        followed: (N,) bool, False before the frame of the query.
+    """
+
+    points: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+    followed: NDArray[np.bool_]
+
+
 def sample_queries(
     tracks: NDArray[np.floating], occluded: NDArray[np.bool_], mode: str
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

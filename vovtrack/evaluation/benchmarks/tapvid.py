@@ -17,13 +17,19 @@ from vovtrack.evaluation.scores.points import (
     columns_of,
     count_tracks,
     empty_columns,
+    scores,
 )
 from vovtrack.evaluation.scores.statistics import Statistics, from_videos
+from vovtrack.files.archives import read_json
 from vovtrack.files.hashing import tree_sha256
 from vovtrack.formats.faults import InputFaults
 from vovtrack.formats.tapvid import read_tracks, read_truth
 from vovtrack.structures import PointTracks, PointTruth
 from vovtrack.structures.points import MODES, sample_queries
+
+PROTOCOL = "protocol.json"
+"""Beside predictions: what of the tracker decided them."""
+POINT_METRICS = ("AJ", "delta_avg", "OA")
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,26 @@ class PointSource:
         table = from_videos(TAPVID.name, videos, ("point",), None, rows, empty_columns())
         return {TAPVID.name: table}
 
+    def per_point(self) -> dict[str, list[Any]]:
+        """A table with a row for every query: ``columns`` and ``rows``.
+
+        ``t``, ``x`` and ``y`` are the query in pixels of the raster, ``point`` is the row of the
+        point in the ground truth; a score that does not exist is None.
+        """
+        rows: list[list[Any]] = []
+        for k, name in enumerate(self.videos):
+            truth, counts = self.gt[k], self._counts(k)
+            queries, points = sample_queries(truth.points * RASTER, truth.occluded, self.mode)
+            values = scores(counts)
+            cells = np.column_stack([values[metric] for metric in POINT_METRICS])
+            for query, (point, (t, y, x)) in enumerate(zip(points, queries, strict=True)):
+                found = [None if np.isnan(value) else 100 * float(value) for value in cells[query]]
+                evaluated = [int(counts[key][query]) for key in ("evaluated", "visible")]
+                place = [int(t), float(x), float(y)]
+                rows.append([name, query, int(point), *place, *found, *evaluated])
+        columns = ["video", "query", "point", "t", "x", "y", *POINT_METRICS]
+        return {"columns": [*columns, "frames", "visible_frames"], "rows": rows}
+
     def _counts(self, video: int) -> dict[str, np.ndarray]:
         return count_tracks(self.gt[video], self.dt[video], self.mode)
 
@@ -72,6 +98,7 @@ def open_source(gt: Path, pred: Path, problems: InputFaults, *, mode: str = "fir
             queries.
     """
     one_of("mode", mode, MODES)
+    made_by = _made_by(pred, mode)
     truth, found = read_truth(gt), read_tracks(pred)
     for name in sorted(set(found) - set(truth)):
         problems.report(pred, f"video '{name}'", "the ground truth has no such video")
@@ -98,8 +125,26 @@ def open_source(gt: Path, pred: Path, problems: InputFaults, *, mode: str = "fir
             "mode": mode,
             "raster": RASTER,
             "thresholds": list(RADII),
+            **made_by,
         },
         gt=tuple(truth[name] for name in names),
         dt=tuple(found[name] for name in names),
         mode=mode,
     )
+
+
+def _made_by(pred: Path, mode: str) -> dict[str, Any]:
+    """What a test noted beside its predictions, as ``tracker``.
+
+    Raises:
+        InputError: They answer the queries of another mode.
+    """
+    if not (pred / PROTOCOL).is_file():
+        return {}
+    noted = read_json(pred / PROTOCOL)
+    if not isinstance(noted, dict) or noted.get("mode", mode) != mode:
+        raise InputError(
+            f"{pred / PROTOCOL}: the predictions are not of mode '{mode}'; give "
+            f"--option mode={noted['mode'] if isinstance(noted, dict) else '...'}."
+        )
+    return {"tracker": noted}

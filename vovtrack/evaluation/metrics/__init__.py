@@ -4,6 +4,7 @@ from vovtrack.evaluation.metrics.bdd import BddTrackMetric
 from vovtrack.evaluation.metrics.lvis_detections import CocoDetectionMetric, LvisDetectionMetric
 from vovtrack.evaluation.metrics.mot import MotTrackMetric
 from vovtrack.evaluation.metrics.observations import StoreObservations
+from vovtrack.evaluation.metrics.points import PointTrackMetric
 from vovtrack.evaluation.metrics.proposals import ProposalRecallMetric
 from vovtrack.evaluation.metrics.tao_tracks import TaoTrackMetric
 
@@ -12,6 +13,7 @@ __all__ = [
     "CocoDetectionMetric",
     "LvisDetectionMetric",
     "MotTrackMetric",
+    "PointTrackMetric",
     "ProposalRecallMetric",
     "StoreObservations",
     "TaoTrackMetric",

@@ -14,7 +14,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
-    """Write ``summary.csv``, ``per_class.csv`` and ``per_video.csv``.
+    """Write ``summary.csv``, ``per_class.csv``, ``per_video.csv``, and of points ``per_point.csv``.
 
     Numbers have full precision; a score that does not exist is an empty cell. A name that a
     spreadsheet would run as a formula gets an apostrophe in front.
@@ -28,7 +28,7 @@ def write_csv(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     metrics = metrics_of(report["summary"])
-    tables = {
+    tables: dict[str, tuple[list[str], Iterable[list]]] = {
         "summary": (["group", *metrics], _rows(report["summary"], metrics)),
         "per_class": (
             ["class", "group", *metrics],
@@ -36,6 +36,10 @@ def write_csv(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
         ),
         "per_video": (["video", *metrics], _rows(report["per_video"], metrics)),
     }
+    if "per_point" in report:
+        table = report["per_point"]
+        points = ([harmless(name), *map(_cell, cells)] for name, *cells in table["rows"])
+        tables["per_point"] = (table["columns"], points)
     paths = []
     for name, (header, rows) in tables.items():
         paths.append(folder / f"{name}.csv")
@@ -54,7 +58,11 @@ def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence]
 def _rows(table: Mapping[str, Any], columns: Sequence[str]) -> Iterable[list]:
     for name, scores in table.items():
         cells = [(scores or {}).get(column) for column in columns]
-        yield [harmless(name), *("" if cell is None else cell for cell in cells)]
+        yield [harmless(name), *map(_cell, cells)]
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else value
 
 
 def harmless(name: str) -> str:

@@ -90,7 +90,7 @@ def assemble(
         "protocol": {
             **protocol,
             "classes_evaluated": _class_counts(scores.per_class),
-            **_versions(),
+            **versions(),
         },
         "dropped": list(dropped),
         "statistics": dict(statistics),
@@ -228,7 +228,8 @@ def _class_counts(per_class: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     return {"all": len(groups), "base": groups.count("base"), "novel": groups.count("novel")}
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What computed a report, by its version."""
     try:
         own = version("vovtrack")
     except PackageNotFoundError:

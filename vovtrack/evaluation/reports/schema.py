@@ -73,6 +73,13 @@ class Oracle(msgspec.Struct):
     rows: list[OracleRow]
 
 
+class Table(msgspec.Struct):
+    """A table as it is; a row begins with the name of its video."""
+
+    columns: list[str]
+    rows: list[list[str | float | None]]
+
+
 class Report(Part):
     """A whole evaluation."""
 
@@ -81,6 +88,7 @@ class Report(Part):
     summary: dict[str, Scores | None]
     per_class: dict[str, Scores]
     per_video: dict[str, Scores | None]
+    per_point: Table | None = None
     oracle: Oracle | None = None
 
 

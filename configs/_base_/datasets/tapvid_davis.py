@@ -1,0 +1,8 @@
+"""TAP-Vid-DAVIS: 30 videos."""
+
+_base_ = "tapvid.py"
+
+ann_file = "data/tapvid/tapvid_davis/tapvid_davis.pkl"
+
+test_dataloader = dict(dataset=dict(ann_file=ann_file))
+test_evaluator = dict(ann_file=ann_file, out_dir="results/tapvid_davis")
