@@ -89,7 +89,10 @@ def build_online(cfg: Config, model: BaseModel | None) -> OnlineTracker:
         model: Its network, ready to use; None if it has none.
     """
     with _scope_of(cfg), misfits_told(cfg):
-        parts = {} if model is None else dict(model=model, pipeline=FramePipeline.of(cfg))
+        parts: dict[str, BaseModel | FramePipeline] = {} if model is None else {"model": model}
+        cls = TASK_UTILS.get(cfg.online.type)
+        if parts and not getattr(cls, "takes_frames_as_they_are", False):
+            parts["pipeline"] = FramePipeline.of(cfg)
         return TASK_UTILS.build(cfg.online, default_args=parts)
 
 

@@ -1,1 +1,7 @@
 """The point tracking model, its parts and its losses."""
+
+from vovtrack.point.models.state import PointState, Prediction
+from vovtrack.point.models.track_on import TrackOn
+from vovtrack.point.models.vit_adapter import ViTAdapter
+
+__all__ = ["PointState", "Prediction", "TrackOn", "ViTAdapter"]
