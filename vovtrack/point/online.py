@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ class PointTracker(OnlineTracker):
         return self.model.test_settings.visibility_threshold
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Mapping[str, Any]:  # type: ignore[override]  # those of the model
         """What decides the numbers besides the weights, ready for JSON."""
         test = self.model.test_settings
         return dict(
