@@ -12,7 +12,7 @@ import pickle
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import hostile
 import numpy as np
@@ -109,6 +109,43 @@ def points() -> Files:
     yield "bomb.npz", file.getvalue()
     yield "text.npz", b"not arrays"
     yield "object.npz", _npz(np.array([{}], dtype=object))
+
+
+def recordings() -> Files:
+    """HDF5 files of robots."""
+    import h5py
+
+    def file(fill: Callable[[h5py.File], object]) -> bytes:
+        content = io.BytesIO()
+        with h5py.File(content, "w") as opened:
+            fill(opened)
+        return content.getvalue()
+
+    def data(file: h5py.File, shape: tuple, **options) -> h5py.Dataset:
+        return file.create_dataset("images/c", shape, "u1", **options)
+
+    def bomb(opened: h5py.File) -> None:
+        frames = data(opened, (1, 48, 64, 3), chunks=(1, 48, 64, 3), compression="gzip")
+        frames.id.write_direct_chunk((0, 0, 0, 0), zlib.compress(bytes(1 << 28), 9))
+
+    honest = file(lambda f: data(f, (3, 48, 64, 3), data=np.zeros((3, 48, 64, 3), "u1")))
+    yield "empty.h5", b""
+    yield "text.h5", b"not a recording\n" * 99
+    yield "signature.h5", honest[:8] * 500
+    for tenth in range(1, 10):
+        yield f"cut_{tenth}0.h5", honest[: len(honest) * tenth // 10]
+    yield "nothing.h5", file(lambda f: None)
+    yield "external.h5", file(lambda f: f.update(images=h5py.ExternalLink("/etc/passwd", "/")))
+    yield "soft.h5", file(lambda f: f.update(images=h5py.SoftLink("/images")))
+    yield "claims.h5", file(lambda f: data(f, (1 << 40, 48, 64, 3), chunks=(1, 48, 64, 3)))
+    yield "wide.h5", file(lambda f: data(f, (1, 1 << 20, 1 << 20, 3), chunks=(1, 8, 8, 3)))
+    whole = (1, 9000, 9000, 3)
+    yield "chunk.h5", file(lambda f: data(f, (9, *whole[1:]), chunks=(9, *whole[1:])))
+    yield "bomb.h5", file(bomb)
+    yield "elsewhere.h5", file(lambda f: data(f, (9, 4, 4, 3), external=[("/etc/passwd", 0, 432)]))
+    yield "texts.h5", file(lambda f: f.update({"images/c": np.full((2, 4, 4, 3), b"x")}))
+    yield "gap.h5", file(lambda f: [f.create_group(f"step_{k}") for k in (0, 10**17)])
+    yield "escape.h5", file(lambda f: f.create_group("\x1b[2J\x07"))
 
 
 def class_lists() -> dict[str, str]:

@@ -14,9 +14,11 @@ import hostile
 import hostile_data
 import numpy as np
 import torch
+from recordings import write_stacked, write_steps
 
 from vovtrack.evaluation import evaluate
 from vovtrack.formats.kubric import sample_file
+from vovtrack.formats.robot_h5 import add_keypoints
 
 LARGEST = 20_000
 """Bytes of a seed; larger ones make fuzzing slow."""
@@ -43,6 +45,10 @@ HEADER = dict(run="r", names=["a"], category_ids=[1], novel=[False], ann_file="x
 HEADER |= dict(annotations_sha256="", schema=2)
 CONFIG = dict(model=dict(detector=dict(score_thr=0.5)), _base_=[], train_cfg=None)
 POINTS = dict(points=np.zeros((2, 3, 2)), occluded=np.zeros((2, 3), bool))
+SHAPE = dict(label="a", shape_type="point", points=[[1, 2]])
+LABELS = dict(version="5", shapes=[SHAPE, SHAPE], imageWidth=64, imageHeight=48)
+PLACE = dict(id=0, x=1.5, y=2, visible=True)
+TRACKED = dict(names=["a"], frames=[dict(frame_index=k, points=[PLACE]) for k in (0, 2)])
 TENSORS = {"a": ("F32", [2], [0, 8]), "b": ("I64", [1], [8, 16])}
 COLUMNS = {
     "__metadata__": {"format": "vovtrack.tao_results.1"},
@@ -92,6 +98,13 @@ def _honest(name: str, folder: Path) -> list[bytes]:
         file = io.BytesIO()
         np.savez(file, **{f"v/{key}": array for key, array in POINTS.items()})
         return [file.getvalue()]
+    if name == "recording":
+        frames = np.zeros((2, 4, 5, 3), np.uint8)
+        write_stacked(folder / "a.h5", {"c": frames}, fps=5.0)
+        write_steps(folder / "b.h5", [frames, frames])
+        points = {"c": np.zeros((2, 1, 3), np.float32)}
+        add_keypoints(folder / "a.h5", folder / "c.h5", points, {"c": dict(names=["a"])})
+        return [(folder / f"{letter}.h5").read_bytes() for letter in "abc"]
     if name in ("zip", "zip_json"):
         return [hostile.zipped({"a.json": b"{}" * 9}, packed=packed) for packed in (0, 1)]
     return [gzip.compress(b"some text " * 9)]
@@ -106,6 +119,7 @@ def _hostile(name: str, folder: Path) -> Iterator[bytes]:
                 yield path.read_bytes()
         return
     kinds = dict(
+        recording=(hostile_data.recordings, ""),
         points_pickle=(hostile_data.points, ".pkl"),
         points_npz=(hostile_data.points, ".npz"),
         picture=(hostile_data.pictures, ""),
@@ -136,6 +150,8 @@ _JSON = dict(
     bdd100k=[FRAME, {**FRAME, "frameIndex": 1}],
     observations=HEADER,
     json=CONFIG,
+    labelme=LABELS,
+    point_json=TRACKED,
 )
 _TEXTS = dict(
     mot="1,1,2.5,3,4,5,1,-1,-1,-1\n2,1,2,3,4,5,0.5,1\n",

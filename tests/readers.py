@@ -20,7 +20,10 @@ from vovtrack.formats import (
     bdd100k_videos,
     coco,
     kubric,
+    labelme,
     lvis,
+    point_json,
+    robot_h5,
     single_object,
     tapvid,
 )
@@ -155,6 +158,14 @@ def _mask_results(path: Path) -> None:
     lvis.read_masks(path, dict(images=[image], categories=[dict(id=1)]), InputFaults(lenient=True))
 
 
+def _recording(path: Path) -> None:
+    with robot_h5.open_recording(path) as recording:
+        for camera in recording.cameras.values():
+            for index in range(min(camera.num_frames, 9)):
+                camera.frame(index)
+    robot_h5.read_keypoints(path)
+
+
 READERS = {
     "tao": Reader("a.json", tao.read_sequences),
     "tao_published": Reader(
@@ -190,6 +201,9 @@ READERS = {
     "points_pickle": Reader("a.pkl", _points),
     "points_npz": Reader("a.npz", tapvid.read_truth),
     "points_kubric": Reader("a/a.npy", lambda path: kubric.read_points(path.parent)),
+    "labelme": Reader("a.json", lambda path: labelme.read_points(path, 64, 48)),
+    "point_json": Reader("a.json", lambda path: point_json.read_point_results(path).keypoints(9)),
+    "recording": Reader("a.h5", _recording),
     "checkpoint": Reader("a.pth", load_checkpoint_file),
     "safetensors": Reader("a.safetensors", load_checkpoint_file),
     "picture": Reader("a.png", read_image),

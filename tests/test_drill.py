@@ -13,12 +13,16 @@ from pathlib import Path
 
 import cv2
 import drill
+import flow_tracker
 import hostile
 import hostile_data
 import numpy as np
 import pytest
 import yaml
+from reader_seeds import LABELS, TRACKED
+from recordings import moving, write_stacked
 
+from tests.places import ROOT
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.reports.report import write_report
 
@@ -60,6 +64,55 @@ def store(files, folder) -> list[Path]:
         (folder / name).write_bytes(content)
         paths.append(folder / name)
     return paths
+
+
+def test_robot_meets_recordings(tmp_path):
+    pytest.importorskip("h5py", reason="the extra 'hdf5' is not installed")
+    paths = store(hostile_data.recordings(), tmp_path / "hostile")
+    words = {
+        "extract": [],
+        "check": [],
+        "write": ["--out", tmp_path / "o"],
+    }
+    cases = [
+        (f"{step} {path.name}", ["robot", step, path, "--work", tmp_path / "w", *more])
+        for path in paths
+        for step, more in words.items()
+    ]
+    meet(cases, tmp_path)
+
+
+def test_robot_meets_labels_results_and_decisions(tmp_path):
+    pytest.importorskip("h5py", reason="the extra 'hdf5' is not installed")
+    recording = write_stacked(tmp_path / "a.h5", {"c": moving(3)})
+    flow = ["--config", flow_tracker.write_config(tmp_path, ROOT), "--trust-config"]
+    cases = []
+    for path in store(hostile_data.json_files(LABELS), tmp_path / "labels"):
+        words = ["robot", "track", recording, "--work", tmp_path / "w", "--points-from", path]
+        cases.append((f"labels {path.name}", [*words, *flow]))
+    tracked = tmp_path / "results"
+    for number, (name, content) in enumerate(hostile_data.json_files(TRACKED)):
+        store([("c_tracking_results.json", content)], tracked / str(number) / "a")
+        words = [recording, "--work", tracked / str(number)]
+        cases.append((f"write {name}", ["robot", "write", *words, "--out", tmp_path / "o"]))
+        cases.append((f"check {name}", ["robot", "check", *words]))
+    meet(cases, tmp_path, codes=(0, 2))
+
+
+def test_robot_meets_decisions(tmp_path):
+    pytest.importorskip("h5py", reason="the extra 'hdf5' is not installed")
+    recording = write_stacked(tmp_path / "a.h5", {"c": moving(3)})
+    header = b"recording,check,decision,reasons\n"
+    cases = []
+    for number, content in enumerate(
+        (b"", b"\xff\xfe", bytes(99), b"a,b\n", header + b"a,perhaps,,\n", header + b'a,"yes')
+    ):
+        work = tmp_path / str(number)
+        store([("c_tracking_results.json", json.dumps(TRACKED).encode())], work / "a")
+        store([("accepted.csv", content)], work)
+        words = ["robot", "write", recording, "--work", work, "--out", tmp_path / "o"]
+        cases.append((repr(content), words))
+    meet(cases, tmp_path)
 
 
 @pytest.fixture(scope="module")

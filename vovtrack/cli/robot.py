@@ -32,5 +32,5 @@ def run(args: argparse.Namespace) -> int:
     """Do the step."""
     from vovtrack.cli.synth_videos import resumable
 
-    with resumable():
+    with resumable("recordings"):
         return args.run_step(args)

@@ -105,10 +105,10 @@ def run(args: argparse.Namespace, dials: Dials | None = None) -> int:
 
 
 @contextmanager
-def resumable() -> Iterator[None]:
-    """Tell who interrupts the block that nothing is lost."""
+def resumable(what: str = "videos") -> Iterator[None]:
+    """Tell who interrupts the block that nothing is lost of what it makes."""
     try:
         yield
     except KeyboardInterrupt:
-        print("Finished videos are kept: the same command resumes.", file=sys.stderr)
+        print(f"Finished {what} are kept: the same command resumes.", file=sys.stderr)
         raise

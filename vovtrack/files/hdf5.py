@@ -25,6 +25,8 @@ CACHE_BYTES = 64 << 20
 """Unpacked chunks that are kept: frames that share a chunk are read one after the other."""
 _OBJECTS = ("v108", "latest")
 """Of new objects: from HDF5 1.8 on, an attribute may have more than 64 KiB."""
+_PACKING_BYTES = 1 << 16
+"""By which a chunk that cannot be packed may grow."""
 MAX_CHUNK_BYTES = 256 << 20
 """Of one chunk, which is unpacked as a whole."""
 
@@ -140,7 +142,7 @@ def lies_elsewhere(data: Any) -> str | None:
 
 
 def unwritten(data: Any) -> str | None:
-    """Why a dataset of numbers holds less than it claims, or cannot be read part by part.
+    """Why a dataset of numbers does not hold what it claims, or cannot be read part by part.
 
     Returns:
         The reason, or None if all of it is there.
@@ -157,8 +159,12 @@ def unwritten(data: Any) -> str | None:
             "once: store it again in smaller ones with 'h5repack -l CHUNK=...'"
         )
     chunks = math.prod(-(-n // part) for n, part in zip(data.shape, data.chunks, strict=True))
-    if data.id.get_num_chunks() < chunks:
-        return f"has {data.id.get_num_chunks()} of {chunks} chunks: its writing was not finished"
+    stored: list[int] = []
+    data.id.chunk_iter(lambda info: stored.append(info.size))
+    if len(stored) < chunks:
+        return f"has {len(stored)} of {chunks} chunks: its writing was not finished"
+    if max(stored) > chunk + _PACKING_BYTES:
+        return f"has a chunk packed into {max(stored):,} bytes that unpacks to {chunk:,}: a bomb"
     return None
 
 

@@ -65,15 +65,24 @@ class PointResults:
         Raises:
             InputError: They are more than ``MAX_KEYPOINTS``.
         """
-        if num_frames * len(self.ids) > MAX_KEYPOINTS:
-            raise InputError(
-                f"{self.path}: {len(self.ids):,} points in {num_frames:,} frames are more than the "
-                f"{MAX_KEYPOINTS:,} that are read."
-            )
+        check_count(num_frames, len(self.ids), self.path)
         found = np.tile(np.array(NOWHERE, np.float32), (num_frames, len(self.ids), 1))
         rows = self.frames < num_frames
         found[self.frames[rows], self.columns[rows]] = self.places[rows]
         return found
+
+
+def check_count(num_frames: int, num_points: int, place: str | Path) -> None:
+    """Refuse more points than memory is given for.
+
+    Raises:
+        InputError: All frames together have more than ``MAX_KEYPOINTS``.
+    """
+    if num_frames * num_points > MAX_KEYPOINTS:
+        raise InputError(
+            f"{place}: {num_points:,} points in {num_frames:,} frames are more than the "
+            f"{MAX_KEYPOINTS:,} that are kept."
+        )
 
 
 def read_point_results(path: str | Path) -> PointResults:

@@ -70,8 +70,8 @@ def check_recordings(
     doubts: dict[str, list[str]] = {}
 
     def step(place: Place, outcome: Outcome) -> bool:
-        table = _check(place, camera, tracker, limits or Limits())
-        doubts[place.name] = [
+        table, reasons = _check(place, camera, tracker, limits or Limits())
+        doubts[place.name] = reasons + [
             f"{name}, point {number} ({point.name}) {doubt}"
             for name, points in table.items()
             for number, point in enumerate(points)
@@ -98,12 +98,19 @@ def _row(recording: str, camera: str, number: int, point: PointQuality) -> list[
 
 def _check(
     place: Place, camera: str | None, tracker: PointTrackerChoice | None, limits: Limits
-) -> dict[str, list[PointQuality]]:
-    """Judge the points of all cameras of a recording that have results, and draw their sheets."""
-    table = {}
+) -> tuple[dict[str, list[PointQuality]], list[str]]:
+    """Judge the points of the cameras that have results, and draw their sheets.
+
+    Returns:
+        The points by camera, and what is wrong with the results as a whole.
+    """
+    table, reasons = {}, []
     with open_recording(place.path) as recording:
         for found, results in results_of(place, recording, camera):
             keypoints = results.keypoints(found.num_frames)
+            if results.num_frames != found.num_frames:
+                frames = f"{results.num_frames} frames for {found.num_frames}"
+                reasons.append(f"{found.name}: results of {frames}")
             back = None if tracker is None else _followed_back(place, found, results, tracker)
             size = found.width, found.height
             points = judge(results.names, keypoints, size, limits, back)
@@ -112,7 +119,7 @@ def _check(
             marked = [frame for frame in dict.fromkeys(jumps) if frame >= 0]
             title = f"{place.name}, {found.name}"
             write_sheet(place.sheet(found.name), title, found, results.names, keypoints, marked)
-    return table
+    return table, reasons
 
 
 def _followed_back(

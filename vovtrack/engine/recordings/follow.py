@@ -8,12 +8,13 @@ from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from vovtrack.datasets.video import FrameSource, TimedFrame
 from vovtrack.datasets.video_file import Item
 from vovtrack.engine.drive import OwedFrames, track_frames
 from vovtrack.engine.online import OnlineTracker
-from vovtrack.formats.point_json import NOWHERE
+from vovtrack.formats.point_json import NOWHERE, check_count
 from vovtrack.formats.robot_h5 import Camera
 from vovtrack.structures import Target
 
@@ -23,6 +24,7 @@ def follow(
     camera: Camera,
     queries: NDArray[np.floating],
     backwards: bool = False,
+    progress: bool = False,
 ) -> NDArray[np.float32]:
     """Follow points from frame to frame; only a few frames are in memory.
 
@@ -32,15 +34,17 @@ def follow(
         camera: Where the frames come from.
         queries: (N, 3) frame, x and y in pixels: where each point begins.
         backwards: Follow them towards the first frame.
+        progress: Show a bar with rate and remaining time.
 
     Returns:
         (T, N, 3) float32 x, y, visible, in the order of the camera's frames; ``NOWHERE`` where the
         tracker says nothing, and on the far side of a point's beginning.
 
     Raises:
-        InputError: A point outside of the frames, a tracker that does not take points, or a frame
-            that cannot be read.
+        InputError: A point outside of the frames, more points than can be kept, a tracker that
+            does not take points, or a frame that cannot be read.
     """
+    check_count(camera.num_frames, len(queries), f"camera {camera.name}")
     last = camera.num_frames - 1
     order = range(last, -1, -1) if backwards else range(camera.num_frames)
     starts = last - queries[:, 0] if backwards else queries[:, 0]
@@ -53,11 +57,15 @@ def follow(
 
     source = FrameSource(camera.name, read, camera.width, camera.height)
     found = np.tile(np.array(NOWHERE, np.float32), (camera.num_frames, len(queries), 1))
-    with closing(source.timed()) as frames:
+    bar = tqdm(
+        total=camera.num_frames, unit="frame", desc=camera.name, leave=False, disable=not progress
+    )
+    with bar, closing(source.timed()) as frames:
         first = next(frames)
         online.start(first[0], target)
         owed = OwedFrames(source, drawn=False)
-        for _, _, tracks in track_frames(online, _one_by_one(chain([first], frames)), owed):
+        batches = _one_by_one(chain([first], frames))
+        for _, _, tracks in track_frames(online, batches, owed, bar.update):
             rows = tracks.track_ids < len(queries)
             ids, boxes = tracks.track_ids[rows], tracks.bboxes[rows]
             found[tracks.frame_id, ids, :2] = (boxes[:, :2] + boxes[:, 2:]) / 2

@@ -111,7 +111,7 @@ def track_recordings(
                     f"'{place.labels(camera or next(iter(recording.cameras)))}' (see 'vovtrack "
                     "robot label'), or --points or --grid."
                 )
-            new = [_track(place, recording, *item, tracker) for item in labelled.items()]
+            new = [_track(place, recording, *item, tracker, progress) for item in labelled.items()]
             return any(new)
 
     return work_through(places, step, progress)
@@ -131,6 +131,7 @@ def _track(
     name: str,
     labels: LabelledPoints,
     tracker: PointTrackerChoice,
+    progress: bool,
 ) -> bool:
     """Track one camera, unless that is done; return whether it was not."""
     found = recording.cameras[name]
@@ -151,6 +152,6 @@ def _track(
     if all(noted.get(key) == value for key, value in facts.items()):
         return False
     queries = np.column_stack([np.zeros(len(labels.points)), labels.points])
-    keypoints = follow(tracker.online, found, queries)
+    keypoints = follow(tracker.online, found, queries, progress=progress)
     write_point_results(path, labels.names, keypoints, facts)
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,6 +20,7 @@ from vovtrack.engine.recordings.batch import (
 )
 from vovtrack.engine.recordings.results import results_of
 from vovtrack.errors import InputError, one_of
+from vovtrack.files.atomic import atomic_write
 from vovtrack.files.hashing import file_sha256
 from vovtrack.formats.point_json import PointResults
 from vovtrack.formats.robot_h5 import (
@@ -92,12 +94,7 @@ def write_recordings(
         if target.exists() and _is_written(target, kept, fingerprint):
             return False
         if not dry_run:
-            add_keypoints(
-                place.path,
-                target,
-                {name: found.keypoints for name, found in kept.items()},
-                {name: found.facts for name, found in kept.items()},
-            )
+            _write(place.path, target, kept)
         return True
 
     accepted = [place for place in places if place.name not in refused]
@@ -146,6 +143,17 @@ def _addition(
     )
     known = {key: value for key, value in facts.items() if isinstance(value, (str, float, list))}
     return _Addition(results.keypoints(camera.num_frames), known)
+
+
+def _write(recording: Path, target: Path, additions: dict[str, _Addition]) -> None:
+    """Copy a recording, with its key points if it has any."""
+    if not additions:
+        with open(recording, "rb") as original, atomic_write(target, "wb") as copy:
+            shutil.copyfileobj(original, copy)
+        return
+    keypoints = {name: found.keypoints for name, found in additions.items()}
+    facts = {name: found.facts for name, found in additions.items()}
+    add_keypoints(recording, target, keypoints, facts)
 
 
 def _is_written(target: Path, additions: dict[str, _Addition], fingerprint: str) -> bool:
