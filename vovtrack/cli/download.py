@@ -16,7 +16,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the verb."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="which (see --list)")
-    parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument("--all", action="store_true", help="all of the project's own")
     parser.add_argument("--list", action="store_true", help="show names and state, fetch nothing")
     parser.add_argument(
         "--to", type=Path, default=Path("saved_models"), metavar="DIR", help="default: saved_models"
@@ -39,12 +39,13 @@ def run(args: argparse.Namespace) -> int:
     """Fetch what was asked for."""
     import sys
 
-    from vovtrack.engine.weights.download import elsewhere, fetch, published
+    from vovtrack.engine.weights.download import elsewhere, fetch, of_others, published
     from vovtrack.engine.weights.hub import REPOSITORY, Hub
     from vovtrack.errors import InputError
 
     if args.list:
-        for key, what in {**published(), **elsewhere()}.items():
+        others = {key: f"{what}, from {repo}" for key, (repo, what) in of_others().items()}
+        for key, what in {**published(), **others, **elsewhere()}.items():
             state = "there" if (args.to / key).exists() else "-"
             print(f"{Path(key).stem:<28}{state:<7}{key:<50}{what}")
         return 0

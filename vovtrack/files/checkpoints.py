@@ -172,8 +172,16 @@ def _scalar(dtype: _DType, data: bytes) -> np.generic:
     return scalar
 
 
+class _Options(dict[str, Any]):
+    """The options of a training program, which parsed its command line, as a plain container."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.update(state)
+
+
 _ALLOWED = [
     HistoryBuffer,
+    (_Options, "argparse.Namespace"),
     (_history_method, "builtins.getattr"),
     (_DType, "numpy.dtype"),
     (_Array, "numpy.ndarray"),
@@ -191,6 +199,7 @@ _CALLED = {
     "torch._utils._rebuild_tensor",
     *(item[1] for item in _ALLOWED if isinstance(item, tuple)),
     f"{_HISTORY}.__new__",
+    "argparse.Namespace.__new__",
 }
 """What a checkpoint may call. Torch allows more, such as a byte array of any size."""
 _NAMED = {

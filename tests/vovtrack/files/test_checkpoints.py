@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import pickle
@@ -306,3 +307,17 @@ def test_a_killed_writer_leaves_the_previous_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)])
     assert done.returncode == -signal.SIGKILL
     assert target.read_bytes() == b"whole"
+
+
+def test_options_of_a_training_program_are_read_as_what_they_are(tmp_path):
+    options = argparse.Namespace(lr=0.1, sizes=[1, 2], nested=argparse.Namespace(amp=True))
+    torch.save(dict(model={"a": torch.ones(2)}, args=options), tmp_path / "a.pth")
+    found = load_checkpoint_file(tmp_path / "a.pth")["args"]
+    assert found == dict(lr=0.1, sizes=[1, 2], nested=dict(amp=True))
+
+
+def test_tensors_hidden_in_options_count(tmp_path):
+    huge = argparse.Namespace(x=torch.zeros(1).expand(1 << 30))
+    torch.save(dict(model={"a": torch.ones(2)}, args=huge), tmp_path / "a.pth")
+    with pytest.raises(InputError, match="larger than the file"):
+        load_checkpoint_file(tmp_path / "a.pth")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from huggingface_hub.utils import WeakFileLock
 
 from vovtrack.engine.shipped import SYSTEMS
-from vovtrack.engine.weights.hub import SHA256, Hub, RemoteFile, list_files, transfer
+from vovtrack.engine.weights.hub import REPOSITORY, SHA256, Hub, RemoteFile, list_files, transfer
 from vovtrack.errors import InputError, did_you_mean
 from vovtrack.files.archives import decode_json, read_json
 from vovtrack.files.atomic import atomic_write, move
@@ -33,26 +34,35 @@ def published() -> dict[str, str]:
     return _listed("published")
 
 
+def of_others() -> dict[str, tuple[str, str]]:
+    """Files that their authors publish on the hub: their repository there, and what they are."""
+    return {
+        key: (repo, what)
+        for repo, files in _listed("of_others").items()
+        for key, what in files.items()
+    }
+
+
 def elsewhere() -> dict[str, str]:
     """Files below ``saved_models`` that are not on the hub, and how to come by them."""
     return _listed("elsewhere")
 
 
-def _listed(where: str) -> dict[str, str]:
+def _listed(where: str) -> dict[str, Any]:
     lists = (read_json(path) for path in sorted(SYSTEMS.glob("*.json")))
-    return {key: text for files in lists for key, text in files[where].items()}
+    return {key: text for files in lists for key, text in files.get(where, {}).items()}
 
 
 def resolve_names(names: Sequence[str]) -> list[str]:
-    """Find weights by path, file name or stem; none given means all.
+    """Find weights by path, file name or stem; none given means all of the project's own.
 
     Returns:
-        Keys of :func:`published`.
+        Keys of :func:`published` and :func:`of_others`.
 
     Raises:
         InputError: A name is unknown; the message lists near ones.
     """
-    known, others = _by_alias(published()), _by_alias(elsewhere())
+    known, others = _by_alias((*published(), *of_others())), _by_alias(elsewhere())
     for name in names:
         if name in others:
             raise InputError(f"'{name}' is not on the hub. {elsewhere()[others[name]]}.")
@@ -67,7 +77,7 @@ def how_to_get(path: str | Path) -> str:
     name = Path(path).name
     if key := _by_alias(elsewhere()).get(name):
         return elsewhere()[key]
-    if name in _by_alias(published()):
+    if name in _by_alias((*published(), *of_others())):
         return f"fetch it by 'vovtrack download {Path(name).stem}'"
     return "correct its path"
 
@@ -94,7 +104,8 @@ def fetch(
     Args:
         names: See :func:`resolve_names`.
         folder: The ``saved_models`` folder.
-        hub: Where they come from.
+        hub: Where they come from; files that others publish come from their repository, unless
+            another than the project's is given.
         source: Take them from this folder, in which somebody carried them over, instead.
         offline: Never ask the network.
         force: Fetch also what is there, and accept other contents than recorded.
@@ -113,7 +124,7 @@ def fetch(
     folder.mkdir(parents=True, exist_ok=True)
     with WeakFileLock(folder / _ONE_AT_A_TIME):
         record = _Record(folder / LOCK)
-        listing: dict[str, RemoteFile] | None = None
+        listings: dict[str, dict[str, RemoteFile]] = {}
         for key in keys:
             path = folder / key
             if path.exists() and not force:
@@ -126,16 +137,24 @@ def fetch(
                     "by hand and use --from DIR."
                 )
             else:
-                listing = listing or list_files(hub)
-                remote = _find_remote(key, listing, hub)
+                home = _home(key, hub)
+                listing = listings.get(home.repo) or list_files(home)
+                listings[home.repo] = listing
+                remote = _find_remote(key, listing, home)
                 if remote.sha256 is None and not allow_unverified:
                     raise InputError(
                         f"{path}: the hub states no hash for '{remote.name}', so it cannot be "
                         "verified; it was not fetched. --allow-unverified takes it as it comes."
                     )
-                notice(f"{path}: {_download(key, path, remote, hub, record, force)}")
+                notice(f"{path}: {_download(key, path, remote, home, record, force)}")
         _tidy(folder / _STAGING)
     return [folder / key for key in keys]
+
+
+def _home(key: str, hub: Hub) -> Hub:
+    """Where a file lives: with those who publish it, unless the user named a repository."""
+    repo, _ = of_others().get(key, (hub.repo, ""))
+    return replace(hub, repo=repo) if hub.repo == REPOSITORY else hub
 
 
 def _tidy(staging: Path) -> None:

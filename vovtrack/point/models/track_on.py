@@ -16,6 +16,7 @@ from vovtrack.point.models.blocks import in_chunks
 from vovtrack.point.models.correlation import correlate, correlation_kernel
 from vovtrack.point.models.decoder import QueryDecoder, TokenDecoder
 from vovtrack.point.models.heads import OffsetHead, VisibilityHead
+from vovtrack.point.models.keys import TRACK_ON_KEYS
 from vovtrack.point.models.memory import SpatialMemory
 from vovtrack.point.models.patches import patch_centres, sample_patches
 from vovtrack.point.models.pyramid import SCALES, build_pyramid
@@ -96,6 +97,7 @@ class TrackOn(BaseModel):
         self.projection2 = nn.Linear(embed_dims, embed_dims)
         self.corr_layer = nn.Conv2d(len(SCALES), 1, 1, bias=False)
         self.losses = None if losses is None else MODELS.build(losses)
+        self._register_load_state_dict_pre_hook(self._convert_keys)
 
     @property
     def slots(self) -> tuple[int, int]:
@@ -267,6 +269,10 @@ class TrackOn(BaseModel):
         if not self.training:
             return ignore
         return ignore | (torch.rand(ignore.shape, device=ignore.device) < self.mask_ratio)
+
+    def _convert_keys(self, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        """Rename keys of the published checkpoint while loading."""
+        TRACK_ON_KEYS.apply(state_dict, prefix)
 
     def _places(self, points: Tensor) -> Tensor:
         """Pixels to shares of the frame, from 0 to 1."""

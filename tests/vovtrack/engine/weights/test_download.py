@@ -23,6 +23,7 @@ from vovtrack.engine.weights.download import (
     elsewhere,
     fetch,
     how_to_get,
+    of_others,
     published,
     resolve_names,
 )
@@ -245,6 +246,20 @@ def test_weights_that_others_publish(repository, tmp_path, capsys):
         how_to_get("elsewhere/ovtrack_pair.pth") == "fetch it by 'vovtrack download ovtrack_pair'"
     )
     assert how_to_get("x.pth") == "correct its path"
+
+
+def test_weights_of_others_come_from_their_repository(content, tmp_path, capsys):
+    (key, (repo, _)), *_ = of_others().items()
+    with FakeHub(repo=repo, files={Path(key).name: content}) as server:
+        words = ["download", Path(key).stem, "--to", str(tmp_path), "--endpoint", server.endpoint]
+        assert main(words) == 0
+        assert (tmp_path / key).read_bytes() == content
+        capsys.readouterr()
+        assert main(["download", "--list", "--to", str(tmp_path)]) == 0
+        listed = [line for line in capsys.readouterr().out.splitlines() if key in line]
+        assert "there" in listed[0].split() and repo in listed[0]
+        assert main(["download", "ovtrack_pair", *words[2:]]) == 2
+        assert key not in resolve_names([])
 
 
 def test_a_mirror_in_the_environment_is_used(server, content, tmp_path):
