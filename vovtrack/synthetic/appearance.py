@@ -57,25 +57,35 @@ class Look:
     surface: np.ndarray | None
 
 
-def draw_look(rng: np.random.Generator, composition: Composition, photographs: float = 1.0) -> Look:
+def draw_look(
+    rng: np.random.Generator,
+    composition: Composition,
+    photographs: float = 1.0,
+    tints: float = 1.0,
+) -> Look:
     """Draw the individual look of one instance of a class.
 
     Args:
         rng: Source of randomness.
         composition: Its class.
         photographs: Factor of the share of instances with the surface of a photograph.
+        tints: Factor of the spread of colours within the class.
     """
-    hue = (HUES[composition.colour] + rng.uniform(-0.024, 0.024)) % 1.0
-    primary = _hsv(hue, rng.uniform(0.78, 1.0), rng.uniform(0.68, 1.0))
+
+    def tint(low: float, high: float) -> float:
+        return tints * rng.uniform(low, high) + (1 - tints) * (low + high) / 2
+
+    hue = HUES[composition.colour] + tint(-0.024, 0.024)
+    primary = _hsv(hue, tint(0.78, 1.0), tint(0.68, 1.0))
     bright = float(primary @ np.array([0.299, 0.587, 0.114])) > 0.5
-    if bright or rng.random() < 0.4:
-        secondary = _hsv(hue, rng.uniform(0.2, 0.8), rng.uniform(0.05, 0.3))
+    if bright or tint(0, 1) < 0.4:
+        secondary = _hsv(hue, tint(0.2, 0.8), tint(0.05, 0.3))
     else:
-        secondary = _hsv(hue, rng.uniform(0.0, 0.2), rng.uniform(0.82, 1.0))
+        secondary = _hsv(hue, tint(0.0, 0.2), tint(0.82, 1.0))
     return Look(
         primary=primary,
         secondary=secondary,
-        border=_hsv(rng.random(), rng.uniform(0.0, 0.35), rng.uniform(0.05, 1.0)),
+        border=_hsv(tint(0, 1), tint(0.0, 0.35), tint(0.05, 1.0)),
         border_width=rng.uniform(0.04, 0.15),
         pattern_angle=rng.uniform(0.0, np.pi),
         pattern_scale=rng.uniform(0.8, 1.3),
@@ -137,7 +147,8 @@ def sprite_pyramid(sprite: np.ndarray) -> list[np.ndarray]:
 
 
 def _hsv(hue: float, saturation: float, value: float) -> np.ndarray:
-    return np.array(colorsys.hsv_to_rgb(hue, saturation, value))
+    inside = (min(max(part, 0.0), 1.0) for part in (saturation, value))
+    return np.array(colorsys.hsv_to_rgb(hue % 1.0, *inside))
 
 
 def _pattern(pattern: str, look: Look, u: np.ndarray, v: np.ndarray) -> np.ndarray:

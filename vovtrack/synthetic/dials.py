@@ -23,6 +23,8 @@ class Dials:
         darkness: Share of videos in low light.
         lookalikes: How often an object repeats the class of another one.
         shared_texture: Probability that a look-alike has the same surface as the object it repeats.
+        tints: How much the colours of objects of one class differ; 0 leaves pattern, shape, size
+            and surface to tell them apart.
         crowd: Number of objects.
         clutter: Number of things in the background that belong to no class.
         photographs: Share of backgrounds and surfaces taken from photographs.
@@ -37,6 +39,7 @@ class Dials:
     darkness: float = 1.0
     lookalikes: float = 1.0
     shared_texture: float = 0.0
+    tints: float = 1.0
     crowd: float = 1.0
     clutter: float = 1.0
     photographs: float = 1.0

@@ -248,7 +248,7 @@ def _draw_cast(rng: np.random.Generator, recipe: SceneRecipe) -> tuple[np.ndarra
         looks.append(
             looks[model]
             if model is not None and shared
-            else draw_look(rng, classes[labels[-1]], dials.photographs)
+            else draw_look(rng, classes[labels[-1]], dials.photographs, dials.tints)
         )
     order = rng.permutation(len(labels))
     return np.array(labels, np.int64)[order], [looks[i] for i in order]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vovtrack.errors import InputError
+from vovtrack.synthetic.appearance import draw_look
 from vovtrack.synthetic.classes import COLOURS, PATTERNS, SHAPES, compositions
 from vovtrack.synthetic.dials import Dials
 from vovtrack.synthetic.outlines import outline_area, shape_outline
@@ -114,6 +115,20 @@ def test_lookalikes_may_share_their_texture():
     assert others and all(np.array_equal(first, other) for other in others)
     first, *others = sprites()
     assert not any(np.array_equal(first, other) for other in others)
+
+
+def test_objects_of_a_class_may_have_the_same_colours():
+    def corners(tints: float) -> list[tuple[float, ...]]:
+        looks = [
+            draw_look(np.random.default_rng(seed), compositions()[3], tints=tints)
+            for seed in range(6)
+        ]
+        return [(*look.primary, *look.secondary, *look.border) for look in looks]
+
+    assert len(set(corners(tints=0))) == 1
+    plain, wild = np.array(corners(tints=1)), np.array(corners(tints=10))
+    assert (wild.std(axis=0) > plain.std(axis=0)).mean() > 0.5
+    assert wild.min() >= 0 and wild.max() <= 1
 
 
 @pytest.mark.parametrize("name, value, words", [("sped", 1, "speed"), ("speed", -1, "from 0")])
