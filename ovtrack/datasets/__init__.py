@@ -2,7 +2,7 @@
 
 from ovtrack.datasets.mixing import MixSteps, PairMixUp, PairMosaic
 from ovtrack.datasets.pairs import ImagePairDataset, MixedPairDataset
-from ovtrack.datasets.raw_snippets import RawSnippetDataset, clip_collate
+from ovtrack.datasets.raw_snippets import RawSnippetDataset
 from ovtrack.datasets.transforms import (
     PackIdentityInputs,
     PairFilterAnnotations,
@@ -10,7 +10,7 @@ from ovtrack.datasets.transforms import (
     TrackRandomAffine,
     TrackRandomCrop,
 )
-from vovtrack.datasets.views import pair_collate
+from vovtrack.datasets.views import views_collate
 
 __all__ = [
     "ImagePairDataset",
@@ -24,6 +24,5 @@ __all__ = [
     "TrackClipBoxes",
     "TrackRandomAffine",
     "TrackRandomCrop",
-    "clip_collate",
-    "pair_collate",
+    "views_collate",
 ]

@@ -11,7 +11,6 @@ import numpy as np
 from mmcv.transforms.utils import cache_random_params
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
-from mmengine.registry import FUNCTIONS
 
 from vovtrack.errors import InputError, one_of
 from vovtrack.registry import DATASETS
@@ -162,9 +161,3 @@ class RawSnippetDataset(BaseDataset):
                 if views[-1] is None:
                     return None
         return {name: [view[name] for view in views] for name in ("inputs", "data_samples")}
-
-
-@FUNCTIONS.register_module()
-def clip_collate(clips: list[dict]) -> dict:
-    """Collate B clips into flat lists of B * T images and samples, clip after clip."""
-    return {name: [view for clip in clips for view in clip[name]] for name in clips[0]}

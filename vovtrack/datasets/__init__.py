@@ -5,7 +5,7 @@ from vovtrack.datasets.samplers import VideoBatchSampler, VideoSampler
 from vovtrack.datasets.tao_video import TaoVideoDataset
 from vovtrack.datasets.transforms import LoadCheckedImage
 from vovtrack.datasets.video_dataset import VideoDataset
-from vovtrack.datasets.views import NearbyFrames, pair_collate
+from vovtrack.datasets.views import NearbyFrames, views_collate
 
 __all__ = [
     "LoadCheckedImage",
@@ -15,5 +15,5 @@ __all__ = [
     "VideoBatchSampler",
     "VideoDataset",
     "VideoSampler",
-    "pair_collate",
+    "views_collate",
 ]

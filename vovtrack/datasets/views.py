@@ -81,9 +81,9 @@ def _ids(view: dict) -> list[int]:
 
 
 @FUNCTIONS.register_module()
-def pair_collate(items: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
-    """Collate B pairs into flat lists of 2B images and samples: key, reference, key, ...
+def views_collate(items: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
+    """Collate B items of V views into flat lists of B * V images and samples, item after item.
 
-    Items of more views than two are laid out in the same way.
+    Of pairs that is key, reference, key, ...; of clips frame after frame.
     """
     return {name: [view for item in items for view in item[name]] for name in items[0]}

@@ -16,5 +16,5 @@ train_dataloader = dict(
     batch_size=2,
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
-    collate_fn=dict(type="clip_collate"),
+    collate_fn=dict(type="views_collate"),
 )

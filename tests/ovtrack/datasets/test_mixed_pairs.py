@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mmengine.registry import DefaultScope
 
-from ovtrack.datasets import ImagePairDataset, pair_collate
+from ovtrack.datasets import ImagePairDataset, views_collate
 from ovtrack.datasets.archive import find_images
 from ovtrack.datasets.twins.drawing import TwinRecipe
 from ovtrack.datasets.twins.files import prepare_pairs
@@ -57,7 +57,7 @@ def test_config_builds_its_data(repository, world, suffix, identity):
     data = stage_3(world, suffix)
     assert data.mix.identity == identity
     np.random.seed(0)
-    batch = pair_collate([data[0], data[len(data) - 1]])
+    batch = views_collate([data[0], data[len(data) - 1]])
     assert len(batch["inputs"]) == len(batch["data_samples"]) == 4
     for image, sample in zip(batch["inputs"], batch["data_samples"], strict=True):
         found = sample.gt_instances

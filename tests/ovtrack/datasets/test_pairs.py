@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ovtrack.datasets import ImagePairDataset, pair_collate
+from ovtrack.datasets import ImagePairDataset, views_collate
 from vovtrack.errors import InputError
 from vovtrack.synthetic import write_world
 
@@ -45,7 +45,7 @@ def test_both_views_come_from_one_video_and_share_an_object(root):
 
 def test_batches_alternate_key_and_reference(root):
     data = dataset(root)
-    batch = pair_collate([data[0], data[3]])
+    batch = views_collate([data[0], data[3]])
     assert len(batch["inputs"]) == len(batch["data_samples"]) == 4
     assert batch["data_samples"][0].img_id == data.get_data_info(0)["img_id"]
     assert batch["data_samples"][2].img_id == data.get_data_info(3)["img_id"]

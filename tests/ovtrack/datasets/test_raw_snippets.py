@@ -9,7 +9,7 @@ import torch
 from mmengine.registry import DefaultScope
 
 import vovtrack.datasets  # noqa: F401  registers the transforms
-from ovtrack.datasets import RawSnippetDataset, clip_collate
+from ovtrack.datasets import RawSnippetDataset, views_collate
 from vovtrack.errors import InputError
 
 SIZE = (64, 48)
@@ -122,7 +122,7 @@ def test_frames_are_augmented_one_by_one_or_together(root):
     shapes = [{s.img_shape for s in clip["data_samples"]} for clip in alone]
     assert max(map(len, shapes)) > 1
     assert all(len({s.img_shape for s in clip["data_samples"]}) == 1 for clip in shared)
-    batch = clip_collate(alone)
+    batch = views_collate(alone)
     assert len(batch["inputs"]) == len(batch["data_samples"]) == 32
     sample = batch["data_samples"][9]
     assert sample.clip_length == 8

@@ -153,7 +153,7 @@ def test_an_epoch_shows_every_key_once_to_all_processes_together(root, monkeypat
         batch_size=2,
         num_workers=workers,
         sampler=dict(type="DefaultSampler", shuffle=True),
-        collate_fn=dict(type="pair_collate"),
+        collate_fn=dict(type="views_collate"),
     )
     seen = Counter()
     for rank in range(2):
