@@ -10,7 +10,15 @@ from mmengine.registry import init_default_scope
 
 import ovtrack  # noqa: F401  registers the models
 from tools.benchmarks.learning.__main__ import _data, _shuffle
-from tools.benchmarks.learning.detections import Recipe, detect, embeddings, histograms, oracle
+from tools.benchmarks.learning.detections import (
+    Recipe,
+    _covered,
+    detect,
+    embeddings,
+    find,
+    histograms,
+    oracle,
+)
 from tools.benchmarks.learning.tracking import score, track
 from vovtrack.cli.main import main
 from vovtrack.engine.packaged_trackers import find_tracker
@@ -58,6 +66,18 @@ def test_models_and_colours_describe_every_detection(config, dataset):
         for frames, found in zip(videos, rows, strict=True):
             shapes = [tuple(embeds.shape) for embeds in found]
             assert shapes == [(len(frame.found), width) for frame in frames]
+
+
+def test_detections_of_a_model_know_the_objects_they_cover(config, dataset):
+    videos = find(MODELS.build(config.model).eval(), dataset)
+    assert [len(frames) for frames in videos] == [6, 6]
+    found = [frame.found for frames in videos for frame in frames]
+    assert all(len(one.identity) == len(one.bboxes) for one in found)
+    info = dataset.get_data_info(0)
+    real = torch.tensor([row["bbox"] for row in info["instances"]])
+    covered = _covered(torch.cat([real + 0.5, real[:2] + 1000]), info)
+    assert covered[:-2].tolist() == [row["instance_id"] for row in info["instances"]]
+    assert len(set(covered[-2:].tolist())) == 2 and (covered[-2:] < 0).all()
 
 
 def test_shuffled_identities_keep_boxes_and_names(world):

@@ -1,7 +1,7 @@
 """QDTrack from scratch in minutes, on rendered videos in the form of BDD100K.
 
-    vovtrack synth --format bdd100k --videos 80 --held-out 20 --frames 20 --width 192 --height 128 \
-      --dial speed=5 --out work_dirs/qdtrack/world
+    vovtrack synth --format bdd100k --videos 320 --held-out 20 --frames 20 \
+      --width 192 --height 128 --dial speed=8 --dial tints=0 --out work_dirs/qdtrack/world
     vovtrack train configs/mini/qdtrack.py --work-dir work_dirs/qdtrack
 
 Classes are colours, under names of BDD100K.
@@ -17,6 +17,7 @@ _base_ = [
 strides = [4, 8, 16]
 model = dict(
     vocabulary={{_base_.classes}},
+    freeze=("backbone",),  # it knows already, and few videos would make it forget
     detector=dict(
         # What CLIP expects: its image tower is the backbone.
         data_preprocessor=dict(mean=[122.771, 116.746, 104.094], std=[68.501, 66.632, 70.323]),
@@ -46,6 +47,10 @@ model = dict(
     track_head=dict(
         in_channels=64, conv_out_channels=64, fc_out_channels=256, embed_channels=128,
         norm_cfg=dict(num_groups=8),
+    ),
+    # Short videos whose objects come back: nothing is forgotten, and templates are averages.
+    tracker=dict(
+        match_score_thr=0.25, assignment="hungarian", memo_tracklet_frames=20, memo_momentum=0.4
     ),
     pair_sampler=dict(sampler=dict(num=128)),
 )  # fmt: skip
@@ -79,7 +84,4 @@ val_dataloader = test_dataloader
 val_evaluator = dict(ann_file=data_root + "labels/box_track_20/val")
 test_evaluator = dict(val_evaluator)
 
-# The backbone knows already, and learns on slowly.
-optim_wrapper = dict(
-    optimizer=dict(lr=2e-3), paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.3)))
-)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))

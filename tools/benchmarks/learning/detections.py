@@ -1,4 +1,4 @@
-"""Detections that isolate association: annotated boxes, shaken, among boxes of nothing."""
+"""Detections: annotated boxes, shaken, among boxes of nothing, or those of a trained detector."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import torch
 from mmdet.structures.bbox import bbox2roi
 from mmengine.structures import InstanceData
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from ovtrack.models import EmbeddingTracker
 from vovtrack.datasets.video_dataset import VideoDataset
 from vovtrack.ops.boxes import scale_boxes
+from vovtrack.trackers.contract import DETECTION, pick
 
 _BINS = 8
 
@@ -59,6 +61,43 @@ def detect(dataset: VideoDataset, recipe: Recipe, seed: int = 0) -> list[list[Fr
     return videos
 
 
+@torch.no_grad()
+def find(model: EmbeddingTracker, dataset: VideoDataset) -> list[list[Frame]]:
+    """What the detector of a model finds; ``identity`` is the annotated object that it covers."""
+    videos: list[list[Frame]] = []
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        if info["frame_id"] == 0:
+            videos.append([])
+        batch, samples = _input(model, dataset, info)
+        feats, proposals = model.detector.propose(batch, samples)
+        metas = [sample.metainfo for sample in samples]
+        (found,) = model.detector.detect(feats, proposals, metas, rescale=True)
+        found.identity = _covered(found.bboxes, info)
+        videos[-1].append(Frame(index, pick(found, (*DETECTION, "identity"))))
+    return videos
+
+
+def _covered(bboxes: Tensor, info: dict) -> Tensor:
+    """(n,) the annotated objects that boxes cover by half or more; else below 0, all different."""
+    rows = info["instances"]
+    identity = -1 - 1000 * info["frame_id"] - torch.arange(len(bboxes))
+    if rows and len(bboxes):
+        real = torch.tensor([row["bbox"] for row in rows], dtype=torch.float32)
+        share, place = box_iou(bboxes, real).max(dim=1)
+        names = torch.tensor([row["instance_id"] for row in rows])
+        identity = torch.where(share >= 0.5, names[place], identity)
+    return identity
+
+
+def _input(model: EmbeddingTracker, dataset: VideoDataset, info: dict) -> tuple[Tensor, list]:
+    item = dataset.pipeline(info)
+    data = model.data_preprocessor(
+        dict(inputs=[item["inputs"]], data_samples=[item["data_samples"]])
+    )
+    return data["inputs"], data["data_samples"]
+
+
 def _detections(info: dict, recipe: Recipe, rng: np.random.Generator) -> InstanceData:
     rows = info["instances"]
     real = np.array([row["bbox"] for row in rows], float).reshape(-1, 4)
@@ -101,12 +140,8 @@ def embeddings(
     for frames in videos:
         found = []
         for frame in frames:
-            item = dataset.pipeline(dataset.get_data_info(frame.index))
-            data = model.data_preprocessor(
-                dict(inputs=[item["inputs"]], data_samples=[item["data_samples"]])
-            )
-            samples = data["data_samples"]
-            feats, _ = model.detector.propose(data["inputs"], samples)
+            batch, samples = _input(model, dataset, dataset.get_data_info(frame.index))
+            feats, _ = model.detector.propose(batch, samples)
             boxes = scale_boxes(frame.found.bboxes, samples[0].scale_factor)
             found.append(model.embed(feats, bbox2roi([boxes])))
         yield found
