@@ -13,7 +13,6 @@ from pathlib import Path
 
 import cv2
 import drill
-import flow_tracker
 import hostile
 import hostile_data
 import numpy as np
@@ -22,7 +21,6 @@ import yaml
 from reader_seeds import LABELS, TRACKED
 from recordings import moving, write_stacked
 
-from tests.places import ROOT
 from vovtrack.evaluation import evaluate
 from vovtrack.evaluation.reports.report import write_report
 
@@ -85,11 +83,10 @@ def test_robot_meets_recordings(tmp_path):
 def test_robot_meets_labels_results_and_decisions(tmp_path):
     pytest.importorskip("h5py", reason="the extra 'hdf5' is not installed")
     recording = write_stacked(tmp_path / "a.h5", {"c": moving(3)})
-    flow = ["--config", flow_tracker.write_config(tmp_path, ROOT), "--trust-config"]
     cases = []
     for path in store(hostile_data.json_files(LABELS), tmp_path / "labels"):
         words = ["robot", "track", recording, "--work", tmp_path / "w", "--points-from", path]
-        cases.append((f"labels {path.name}", [*words, *flow]))
+        cases.append((f"labels {path.name}", words))
     tracked = tmp_path / "results"
     for number, (name, content) in enumerate(hostile_data.json_files(TRACKED)):
         store([("c_tracking_results.json", content)], tracked / str(number) / "a")

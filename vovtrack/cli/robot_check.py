@@ -15,9 +15,9 @@ from vovtrack.cli.robot_options import (
 
 HELP = "show how well points were tracked, and list the recordings to accept"
 EXAMPLES = (
-    "vovtrack robot check recordings/ --work work --config CONFIG",
     "vovtrack robot check recordings/ --work work",
-    "vovtrack robot check a.h5 --work work --config CONFIG --max-backward 0.01",
+    "vovtrack robot check recordings/ --work work --no-backward",
+    "vovtrack robot check a.h5 --work work --max-backward 0.01 --min-visible 0.8",
 )
 INPUTS = {"config": "the config", "checkpoint": "the checkpoint"}
 
@@ -25,7 +25,10 @@ INPUTS = {"config": "the config", "checkpoint": "the checkpoint"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the step."""
     add_recordings(parser)
-    add_tracker(parser, required=False)
+    add_tracker(parser)
+    parser.add_argument(
+        "--no-backward", action="store_true", help="do not follow the points back: faster"
+    )
     add_camera(parser, "camera of results that do not name theirs")
     parser.add_argument(
         "--min-visible",
@@ -43,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-backward",
         type=float,
         metavar="SHARE",
-        help="or misses its beginning by more when --config follows it back (default: 0.02)",
+        help="or misses its beginning by more when it is followed back (default: 0.02)",
     )
 
 
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     outcome, doubts = check_recordings(
         args.recordings,
         args.work,
-        None if args.config is None else chosen_tracker(args),
+        None if args.no_backward else chosen_tracker(args),
         camera=args.camera,
         limits=Limits(**{name: value for name, value in asked.items() if value is not None}),
         progress=sys.stderr.isatty(),

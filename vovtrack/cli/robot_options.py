@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vovtrack.engine.recordings.label import Chosen
     from vovtrack.engine.recordings.track import PointTrackerChoice
 
+POINT_TRACKER = "lucas-kanade"
+
 
 def add_recordings(parser: argparse.ArgumentParser) -> None:
     """Declare the recordings and the work folder."""
@@ -65,10 +67,11 @@ def chosen_points(args: argparse.Namespace) -> Chosen | None:
     return None
 
 
-def add_tracker(parser: argparse.ArgumentParser, required: bool) -> None:
+def add_tracker(parser: argparse.ArgumentParser) -> None:
     """Declare the tracker."""
+    parser.add_argument("--config", help="config name or path of a tracker that follows points")
     parser.add_argument(
-        "--config", required=required, help="config of a tracker that follows points"
+        "--tracker", metavar="NAME", help=f"or a tracker by itself (default: {POINT_TRACKER})"
     )
     add_trust_argument(parser)
     parser.add_argument("--checkpoint", help="weights (default: those of the config)")
@@ -80,8 +83,14 @@ def chosen_tracker(args: argparse.Namespace) -> PointTrackerChoice:
     """The tracker that was asked for."""
     from vovtrack.engine.recordings.track import PointTrackerChoice
 
+    by_itself = POINT_TRACKER if args.config is None else None
     return PointTrackerChoice(
-        args.config, args.checkpoint, args.device, args.amp, args.trust_config
+        args.config or "mini",
+        args.tracker or by_itself,
+        args.checkpoint,
+        args.device,
+        args.amp,
+        args.trust_config,
     )
 
 

@@ -17,9 +17,9 @@ from vovtrack.cli.robot_options import (
 
 HELP = "follow the labelled points through each recording"
 EXAMPLES = (
-    "vovtrack robot track recordings/ --work work --config CONFIG",
-    "vovtrack robot track a.h5 --work work --config CONFIG --camera obs_left_img --grid 5",
-    "vovtrack robot track a.h5 --work work --config CONFIG --points cup=100,52 --device cuda",
+    "vovtrack robot track recordings/ --work work",
+    "vovtrack robot track a.h5 --work work --camera obs_left_img --grid 5",
+    "vovtrack robot track a.h5 --work work --tracker lucas-kanade --points cup=100,52",
 )
 INPUTS = {"config": "the config", "checkpoint": "the checkpoint"}
 
@@ -27,7 +27,7 @@ INPUTS = {"config": "the config", "checkpoint": "the checkpoint"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the step."""
     add_recordings(parser)
-    add_tracker(parser, required=True)
+    add_tracker(parser)
     add_camera(parser, "only this camera")
     add_points(parser)
 

@@ -70,7 +70,7 @@ def check_recordings(
     doubts: dict[str, list[str]] = {}
 
     def step(place: Place, outcome: Outcome) -> bool:
-        table, reasons = _check(place, camera, tracker, limits or Limits())
+        table, reasons = _check(place, camera, tracker, limits or Limits(), outcome)
         doubts[place.name] = reasons + [
             f"{name}, point {number} ({point.name}) {doubt}"
             for name, points in table.items()
@@ -97,7 +97,11 @@ def _row(recording: str, camera: str, number: int, point: PointQuality) -> list[
 
 
 def _check(
-    place: Place, camera: str | None, tracker: PointTrackerChoice | None, limits: Limits
+    place: Place,
+    camera: str | None,
+    tracker: PointTrackerChoice | None,
+    limits: Limits,
+    outcome: Outcome,
 ) -> tuple[dict[str, list[PointQuality]], list[str]]:
     """Judge the points of the cameras that have results, and draw their sheets.
 
@@ -111,7 +115,12 @@ def _check(
             if results.num_frames != found.num_frames:
                 frames = f"{results.num_frames} frames for {found.num_frames}"
                 reasons.append(f"{found.name}: results of {frames}")
-            back = None if tracker is None else _followed_back(place, found, results, tracker)
+            back = None
+            if tracker is not None:
+                back = _followed_back(place, found, results, tracker)
+                if results.facts.get("tracker") != tracker.facts:
+                    told = f"{place.name}, {found.name}: followed back by {tracker.facts['model']}"
+                    outcome.notes.append(f"{told}, which is not what tracked it, or not like this")
             size = found.width, found.height
             points = judge(results.names, keypoints, size, limits, back)
             table[found.name] = points

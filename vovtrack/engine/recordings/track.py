@@ -34,6 +34,7 @@ class PointTrackerChoice:
 
     Attributes:
         config: Config name or path, see :func:`vovtrack.engine.load.load_tracker`.
+        tracker: A tracker by itself, in place of the config.
         checkpoint: Weights; by default those of the config.
         device: Where to compute.
         amp: Mixed precision.
@@ -41,6 +42,7 @@ class PointTrackerChoice:
     """
 
     config: str
+    tracker: str | None = None
     checkpoint: str | None = None
     device: str | None = None
     amp: str | None = None
@@ -55,15 +57,19 @@ class PointTrackerChoice:
             device=self.device,
             amp=self.amp,
             trust_config=self.trust_config,
+            tracker=self.tracker,
         )
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What the results depend on: config, fingerprint of the weights, precision."""
-        weights = weights_of(self.config, self.checkpoint, self.trust_config)
+        """What the results depend on: model, fingerprint of the weights, settings, precision."""
+        weights = None
+        if self.tracker is None:
+            weights = weights_of(self.config, self.checkpoint, self.trust_config)
         return dict(
-            model=Path(self.config).stem,
+            model=self.tracker or Path(self.config).stem,
             checkpoint_sha256=None if weights is None else file_sha256(weights),
+            settings=dict(self.online.settings),
             amp=self.amp,
         )
 

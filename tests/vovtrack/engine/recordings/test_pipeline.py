@@ -7,11 +7,9 @@ import json
 import tracemalloc
 
 import cv2
-import flow_tracker
 import numpy as np
 import pytest
 
-from tests.places import ROOT
 from tests.recordings import SHIFT, moving, write_stacked, write_steps
 from vovtrack.cli.main import main
 from vovtrack.datasets.video import read_video
@@ -45,9 +43,8 @@ def places(tmp_path):
 
 
 @pytest.fixture
-def tracker(tmp_path):
-    config = flow_tracker.write_config(tmp_path, ROOT)
-    return PointTrackerChoice(str(config), trust_config=True)
+def tracker():
+    return PointTrackerChoice("mini", tracker="lucas-kanade")
 
 
 def robot(step, *words) -> int:
@@ -67,18 +64,17 @@ def changed(folder) -> dict[str, int]:
     return {str(p): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
 
 
-def test_all_steps(places, tracker, capsys):
+def test_all_steps(places, capsys):
     """Points of both layouts end where the picture has moved to, and nothing else changes."""
     recordings, work, out = places / "in", places / "work", places / "out"
     before = {p: p.read_bytes() for p in recordings.rglob("*.h*5")}
-    config = ["--config", tracker.config, "--trust-config"]
     assert robot("extract", recordings, "--work", work) == 0
     assert robot("label", work) == 0
     assert "3 of 3 have no points" in capsys.readouterr().out
     assert robot("label", work, "--camera", "left", "--points", *texts()) == 0
     assert robot("label", work, "--camera", "camera_0", "--points-from", work / "a/left.json") == 0
-    assert robot("track", recordings, "--work", work, *config) == 0
-    assert robot("check", recordings, "--work", work, *config) == 0
+    assert robot("track", recordings, "--work", work) == 0
+    assert robot("check", recordings, "--work", work) == 0
     assert "a: accepted\nmore/b: accepted\n" in capsys.readouterr().out
     assert robot("write", recordings, "--work", work, "--out", out) == 0
     for name, camera, rate in (("a.h5", "left", 5.0), ("more/b.hdf5", "camera_0", None)):
@@ -88,7 +84,7 @@ def test_all_steps(places, tracker, capsys):
         assert keypoints.dtype == np.float32 and keypoints.shape == (len(FRAMES), 3, 3)
         np.testing.assert_allclose(keypoints[..., :2], truth(), atol=0.3)
         assert keypoints[..., 2].all()
-        assert facts["names"].tolist() == ["p0", "p1", "p2"] and facts["model"] == "flow"
+        assert facts["names"].tolist() == ["p0", "p1", "p2"] and facts["model"] == "lucas-kanade"
         assert facts["image_size"].tolist() == [128, 96] and facts.get("fps") == rate
         sheet = cv2.imread(str(work / name.split(".")[0] / f"{camera}_sheet.png"))
         assert sheet.shape[1] == 1480
@@ -218,6 +214,19 @@ def test_a_point_that_jumped_or_was_lost_is_in_doubt(places, tracker):
     assert judged(places, tracker, None, limits=wide)[1] == []
 
 
+def test_another_tracker_is_noted(places, tracker, capsys):
+    """What follows points back should be what followed them; a check without it is faster."""
+    seed_results(places, len(FRAMES))
+    words = [places / "in/more", "--work", places / "work"]
+    assert robot("check", *words) == 0
+    assert "which is not what tracked it" in capsys.readouterr().out
+    assert (places / "work/b/camera_0_backward.json").is_file()
+    assert robot("check", *words, "--no-backward") == 0
+    assert "note:" not in capsys.readouterr().out
+    with open(places / "work/quality.csv") as file:
+        assert {row["backward"] for row in csv.DictReader(file)} == {""}
+
+
 def test_a_person_decides(places, tracker, capsys):
     """A decision counts more than the check, and stays when it runs again."""
     work, out = places / "work", places / "out"
@@ -302,13 +311,12 @@ def test_nothing_of_others_is_replaced(places, capsys):
         (["write", "IN", "--out", "o"], "has no tracked points"),
     ],
 )
-def test_impossible_requests(words, told, places, tracker, capsys, monkeypatch):
+def test_impossible_requests(words, told, places, capsys, monkeypatch):
     monkeypatch.chdir(places)
     (places / "empty").mkdir()
     given = {"IN": places / "in/a.h5", "EMPTY": places / "empty"}
-    more = ["--config", tracker.config, "--trust-config"] if words[0] == "track" else []
     before = changed(places)
-    assert robot(*(given.get(word, word) for word in words), "--work", "work", *more) == 2
+    assert robot(*(given.get(word, word) for word in words), "--work", "work") == 2
     error = capsys.readouterr().err
     assert told in error and error.count("\n") == 1 and changed(places) == before
 
