@@ -18,10 +18,18 @@ HELP = "track named objects in a video, a folder of frames or a camera"
 EXAMPLES = (
     'vovtrack track video.mp4 --classes "striped red star, dotted blue circle" --out tracked.mp4',
     "vovtrack track frames/ --tracker bytetrack --json tracks.json --mot tracks.txt",
+    'vovtrack track video.mp4 --points "320,240; cup=410,180@12" --out tracked.mp4 --npz p.npz',
     "vovtrack track 0 --classes names.txt --out camera.mp4 --max-frames 300 --device cuda",
 )
-INPUTS = {"source": "the source", "config": "the config", "checkpoint": "the checkpoint"}
-OUTPUTS = ("out", "json", "mot")
+INPUTS = {
+    "source": "the source",
+    "config": "the config",
+    "checkpoint": "the checkpoint",
+    "points_from": "the file of points",
+}
+OUTPUTS = ("out", "json", "mot", "csv", "npz", "tapvid")
+POINT_TRACKER = "lucas-kanade"
+"""What follows points where neither a config nor a tracker is named."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,22 +49,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--points",
         nargs="+",
-        default=[],
         metavar="X,Y",
-        help="points to track, in pixels of the first frame; FRAME,X,Y for those of a later one",
+        help="points to follow, in pixels of the first frame, with semicolons between them; "
+        "X,Y@FRAME in those of a later frame, NAME=X,Y with a name",
     )
-    parser.add_argument("--config", default="mini", help="config name or path (default: mini)")
+    parser.add_argument(
+        "--grid", type=int, metavar="N", help="N x N points over the first frame to follow"
+    )
+    parser.add_argument(
+        "--points-from", metavar="FILE", help="points to follow: labelme .json, .csv or .npz"
+    )
+    parser.add_argument(
+        "--config",
+        help=f"config name or path (default: mini; of points the tracker {POINT_TRACKER})",
+    )
     add_trust_argument(parser)
     parser.add_argument("--checkpoint", help="weights (default: those of the config)")
     parser.add_argument(
         "--tracker",
         metavar="NAME",
         help="link detections by ovtracker, qdtrack, qdtrack_tao, iou, sort, bytetrack, ocsort, or "
-        "by the tracker of another config (default: of the config)",
+        "by the tracker of another config (default: of the config); lucas-kanade follows points",
     )
     parser.add_argument("--out", help="drawn video (.mp4)")
-    parser.add_argument("--json", help="tracks as JSON, one record a frame")
+    parser.add_argument("--json", help="tracks or points as JSON, one record a frame")
     parser.add_argument("--mot", help="tracks as MOTChallenge text")
+    parser.add_argument("--csv", help="points as a table, one row a frame and point")
+    parser.add_argument("--npz", help="points (N, T, 2), visible (N, T), queries (N, 3), names")
+    parser.add_argument("--tapvid", help="frames and points as a pickle like TAP-Vid-DAVIS")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
     parser.add_argument("--amp", choices=["bf16", "fp16"], help="mixed precision")
     parser.add_argument("--batch-size", type=int, default=1, help="frames per network pass")
@@ -72,17 +92,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track and write what was asked for; 128 + the signal if one ended the run early."""
+    from vovtrack.engine.point_queries import choose_points
     from vovtrack.engine.track_files import Outputs
     from vovtrack.engine.track_video import track_video
     from vovtrack.errors import InputError
 
-    outputs = Outputs(video=args.out, json=args.json, mot=args.mot)
+    outputs = Outputs(args.out, args.json, args.mot, args.csv, args.npz, args.tapvid)
     if not outputs.paths():
-        raise InputError("Nothing to write: give --out, --json or --mot.")
+        raise InputError(
+            "Nothing to write: give --out, --json or --mot, or of points --csv, --npz or --tapvid."
+        )
+    points = choose_points(args.points, args.grid, args.points_from)
+    named = args.config is not None or args.tracker is not None
+    by_itself = None if points is None or named else POINT_TRACKER
     summary = track_video(
         args.source,
-        args.config,
+        args.config or "mini",
         args.checkpoint,
+        points=points,
         target=_target(args),
         outputs=outputs,
         device=args.device,
@@ -92,39 +119,37 @@ def run(args: argparse.Namespace) -> int:
         max_frames=args.max_frames,
         on_bad_frame=args.on_bad_frame,
         trust_config=args.trust_config,
-        tracker=args.tracker,
+        tracker=args.tracker or by_itself,
     )
     print(summary)
     if summary.num_tracks == 0:
-        print(f"note: nothing scored high enough: {_why_nothing(args.config)}")
+        print(f"note: nothing scored high enough: {_why_nothing(args.config or 'mini')}")
     return 128 + summary.interrupted if summary.interrupted else 0
 
 
 def _target(args: argparse.Namespace) -> Target | None:
-    """What the words ask for; None if they name nothing."""
+    """Classes and boxes that the words ask for; None if they name none."""
     import numpy as np
 
     from vovtrack.structures import Target, Vocabulary
 
-    boxes = [_numbers(text, "--box", ("x,y,w,h",)) for text in args.box]
-    points = [_numbers(text, "--points", ("x,y", "frame,x,y")) for text in args.points]
+    boxes = [_numbers(text) for text in args.box]
     target = Target(
         classes=None if args.classes is None else Vocabulary.parse(args.classes),
         boxes=np.array([(x, y, x + w, y + h) for x, y, w, h in boxes]) if boxes else None,
-        points=np.array([(0, *row)[-3:] for row in points]) if points else None,
     )
     return target if target.kinds else None
 
 
-def _numbers(text: str, option: str, forms: tuple[str, ...]) -> tuple[float, ...]:
+def _numbers(text: str) -> tuple[float, ...]:
     from vovtrack.errors import InputError
 
     try:
         numbers = tuple(map(float, text.split(",")))
     except ValueError:
         numbers = ()
-    if len(numbers) not in [form.count(",") + 1 for form in forms]:
-        raise InputError(f"{option} is '{text}', expected numbers {' or '.join(forms)}.")
+    if len(numbers) != 4:
+        raise InputError(f"--box is '{text}', expected numbers x,y,w,h.")
     return numbers
 
 

@@ -68,7 +68,7 @@ class PointTestLoop(TestLoop):
 
     def _track(self, video: torch.Tensor, sample: BaseDataElement) -> None:
         frames = video.permute(0, 2, 3, 1).numpy()
-        queries = sample.queries.numpy()
+        queries = _inside(sample.queries.numpy(), sample.source_size)
         both_ways = sample.mode == "strided"
         points, visible = ask(self._tracker, frames, queries, self.independent, both_ways)
         sample.pred_points = torch.from_numpy(points)
@@ -107,6 +107,12 @@ def ask(
         points = np.where(before[..., None], back_points[:, ::-1], points)
         visible = np.where(before, back_visible[:, ::-1], visible)
     return points, visible
+
+
+def _inside(queries: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Queries moved into the frame; annotations may lie on its far border, or just beyond."""
+    most = np.nextafter(np.float32(size), np.float32(0))
+    return np.column_stack([queries[:, 0], queries[:, 1:].clip(0, most)])
 
 
 def _digest(checkpoint: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The result files of a tracked video: drawn video, JSON, MOTChallenge text.
+"""The result files of a tracked video: drawn video, JSON, MOTChallenge text, and those of points.
 
 They grow frame by frame and keep what is done, whatever ends the run: under control (an
 unreadable frame, Ctrl-C, a full disk elsewhere) they take their names and say that they are not
@@ -7,15 +7,15 @@ complete; after ``kill -9`` they stay as ``NAME.<word>.partial.json`` beside the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vovtrack.datasets.video import FrameSource
-from vovtrack.errors import WriteError
+from vovtrack.errors import InputError, WriteError
 from vovtrack.files.streams import abandoned_partials
 from vovtrack.formats.mot.sequences import MotWriter
 from vovtrack.formats.track_json import TrackJsonWriter
@@ -25,18 +25,35 @@ from vovtrack.visualization import DrawnVideo
 
 @dataclass(frozen=True)
 class Outputs:
-    """Paths of the files to write; None leaves one out."""
+    """Paths of the files to write; None leaves one out.
+
+    Attributes:
+        video: Drawn video.
+        json: Tracks, or points, as JSON.
+        mot: MOTChallenge text.
+        csv: Points as a table.
+        npz: Points as arrays.
+        tapvid: Frames and points in the form of TAP-Vid-DAVIS.
+    """
 
     video: str | None = None
     json: str | None = None
     mot: str | None = None
+    csv: str | None = None
+    npz: str | None = None
+    tapvid: str | None = None
+
+    @property
+    def need_frames(self) -> bool:
+        """Whether the pixels of the frames are written."""
+        return self.video is not None or self.tapvid is not None
 
     def paths(self) -> dict[str, str]:
         """The files to write, by kind."""
         return {kind: path for kind, path in vars(self).items() if path}
 
 
-class _ResultFile(NamedTuple):
+class ResultFile(NamedTuple):
     """One of the files: where it grows, and what can be done with it."""
 
     unfinished: Path
@@ -46,35 +63,43 @@ class _ResultFile(NamedTuple):
     notes: Sequence[str] = ()
 
 
+Opener = Callable[[str], ResultFile]
+"""Begins a file of this name."""
+
+
 class TrackFiles:
     """All result files of one video.
 
     Args:
         outputs: What to write.
-        frames: The source.
-        names: Class names.
+        openers: What begins each kind of file, such as :func:`track_openers`.
 
     Attributes:
         num_frames: Frames that are in all files.
         notes: What the user should know about the files.
 
     Raises:
-        InputError: A place that must not be written to, or that another run is writing.
+        InputError: A kind that nothing begins, a place that must not be written to, or one that
+            another run is writing.
         WriteError: A folder cannot be written to.
     """
 
-    def __init__(self, outputs: Outputs, frames: FrameSource, names: Sequence[str]) -> None:
+    def __init__(self, outputs: Outputs, openers: Mapping[str, Opener]) -> None:
         self.num_frames = 0
         self.notes = [
             f"a run that was killed left '{partial}'; delete it if you do not need it"
             for path in outputs.paths().values()
             for partial in abandoned_partials(path)
         ]
-        self._files: list[_ResultFile] = []
-        openers = {"json": _open_json, "mot": _open_mot, "video": _open_video}
+        self._files: list[ResultFile] = []
+        if unfit := [kind for kind in outputs.paths() if kind not in openers]:
+            raise InputError(
+                f"A {unfit[0]} file holds points: name some to follow, with --points, --grid or "
+                "--points-from."
+            )
         try:
             for kind, path in outputs.paths().items():
-                self._files.append(openers[kind](path, frames, names))
+                self._files.append(openers[kind](path))
         except BaseException:
             self._discard()
             raise
@@ -126,7 +151,21 @@ class TrackFiles:
             file.discard()
 
 
-def _open_json(path: str, frames: FrameSource, names: Sequence[str]) -> _ResultFile:
+def track_openers(frames: FrameSource, names: Sequence[str]) -> dict[str, Opener]:
+    """What begins the files of tracked objects, by kind.
+
+    Args:
+        frames: The source.
+        names: Class names.
+    """
+    return dict(
+        json=lambda path: _open_json(path, frames, names),
+        mot=open_mot,
+        video=lambda path: _open_video(path, frames),
+    )
+
+
+def _open_json(path: str, frames: FrameSource, names: Sequence[str]) -> ResultFile:
     file = TrackJsonWriter(
         path,
         names,
@@ -135,7 +174,7 @@ def _open_json(path: str, frames: FrameSource, names: Sequence[str]) -> _ResultF
         height=frames.height,
         fps=frames.fps,
     )
-    return _ResultFile(
+    return ResultFile(
         file.unfinished,
         lambda frame, time, tracks: file.write(tracks, time),
         file.finish,
@@ -143,32 +182,40 @@ def _open_json(path: str, frames: FrameSource, names: Sequence[str]) -> _ResultF
     )
 
 
-def _open_mot(path: str, frames: FrameSource, names: Sequence[str]) -> _ResultFile:
+def open_mot(path: str, shown: Callable[[Tracks], Tracks] = lambda tracks: tracks) -> ResultFile:
+    """Begin a file of MOTChallenge text.
+
+    Args:
+        path: The file.
+        shown: Which of a frame's tracks it holds.
+    """
     file = MotWriter(path)
-    return _ResultFile(
+    return ResultFile(
         file.unfinished,
-        lambda frame, time, tracks: file.write(tracks),
+        lambda frame, time, tracks: file.write(shown(tracks)),
         lambda reason, bad_frames: file.finish(),
         file.discard,
     )
 
 
-def _open_video(path: str, frames: FrameSource, names: Sequence[str]) -> _ResultFile:
-    """A video with the times, the shape of pixels and the sound of its source."""
-    video = DrawnVideo(
-        path,
-        frames.fps,
+def video_facts(frames: FrameSource) -> dict[str, Any]:
+    """What a drawn video has of its source: times, the shape of pixels and sound."""
+    return dict(
         keep=True,
         time_base=frames.time_base,
         pixel_aspect=frames.pixel_aspect,
         audio=frames.audio,
     )
 
+
+def _open_video(path: str, frames: FrameSource) -> ResultFile:
+    video = DrawnVideo(path, frames.fps, **video_facts(frames))
+
     def write(frame: np.ndarray | None, time: float | None, tracks: Tracks) -> None:
         assert frame is not None, "pixels are kept where a video is drawn"
         video.write(frame, tracks, time)
 
-    return _ResultFile(
+    return ResultFile(
         video.unfinished,
         write,
         lambda reason, bad_frames: video.finish(),

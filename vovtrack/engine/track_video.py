@@ -5,21 +5,25 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from threading import current_thread, main_thread
 
+import numpy as np
 from tqdm import tqdm
 
 from vovtrack.datasets.video import BadFramePolicy, FrameSource, TimedFrame, read_video
 from vovtrack.engine.behind import behind
 from vovtrack.engine.drive import HELD_BYTES, OwedFrames, track_frames
 from vovtrack.engine.load import load_tracker
-from vovtrack.engine.track_files import Outputs, TrackFiles
+from vovtrack.engine.point_files import point_openers
+from vovtrack.engine.point_queries import Chosen
+from vovtrack.engine.track_files import Outputs, TrackFiles, track_openers
 from vovtrack.errors import InputError
 from vovtrack.files.targets import guarded_inputs
 from vovtrack.structures import Target
+from vovtrack.structures.points import PointQueries
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """After which a run ends with the frame that it is at."""
@@ -63,6 +67,7 @@ def track_video(
     checkpoint: str | None = None,
     *,
     target: Target | None = None,
+    points: Chosen | None = None,
     outputs: Outputs,
     device: str | None = None,
     amp: str | None = None,
@@ -88,6 +93,8 @@ def track_video(
         config: Config name or path, see :func:`vovtrack.engine.load.load_tracker`.
         checkpoint: Weights; by default those of the config.
         target: What to track; by default what the tracker follows by itself.
+        points: Points to follow besides, for a size of frames; where they are all that is
+            followed, the files are those of points.
         outputs: What to write.
         device: Where to compute.
         amp: Mixed precision.
@@ -111,6 +118,10 @@ def track_video(
         raise InputError(f"The batch size is {batch_size}, expected 1 or more.")
     with guarded_inputs(), ExitStack() as stack:
         frames = read_video(source, on_bad_frame=on_bad_frame, max_frames=max_frames)
+        queries = None if points is None else points(frames.width, frames.height)
+        if queries is not None:
+            _check_frames(queries, frames)
+            target = replace(target or Target(), points=queries.queries)
         if target is not None:
             target.check_inside(frames.width, frames.height)
         online = load_tracker(config, checkpoint, None, device, amp, trust_config, tracker)
@@ -118,9 +129,14 @@ def track_video(
         first = list(islice(timed, 1))
         online.start(first[0][0] if first else None, target)
         threshold = online.draw_threshold if score_thr is None else score_thr
-        owed = OwedFrames(frames, outputs.video is not None, batch_size, held_bytes)
+        owed = OwedFrames(frames, outputs.need_frames, batch_size, held_bytes)
         stack.callback(owed.close)
-        files = TrackFiles(outputs, frames, online.names)
+        if queries is not None and target is not None and target.kinds == ("points",):
+            # Hidden points are written, too.
+            files = TrackFiles(outputs, point_openers(frames, queries, threshold))
+            threshold = -1.0
+        else:
+            files = TrackFiles(outputs, track_openers(frames, online.names))
         track_ids: set[int] = set()
         failure: BaseException | None = None
         progress = tqdm(total=_length(frames, max_frames), unit="frame")
@@ -142,7 +158,7 @@ def track_video(
         num_tracks=len(track_ids),
         bad_frames=tuple(map(str, frames.bad_frames)),
         outputs=outputs,
-        notes=tuple(files.notes),
+        notes=(*files.notes, *_unreached(queries, files.num_frames)),
         interrupted=signals[0] if signals else 0,
     )
 
@@ -184,6 +200,25 @@ def _signals_noted() -> Iterator[list[int]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _check_frames(queries: PointQueries, frames: FrameSource) -> None:
+    """Refuse points that begin after the video, if it is known how long that is."""
+    late = queries.queries[:, 0] >= (np.inf if frames.num_frames is None else frames.num_frames)
+    if late.any():
+        frame, x, y = queries.queries[np.argmax(late)].tolist()
+        raise InputError(
+            f"The point {x:g},{y:g}@{frame:g} begins after '{frames.name}' has ended: its "
+            f"{frames.num_frames} frames count from 0."
+        )
+
+
+def _unreached(queries: PointQueries | None, num_frames: int) -> list[str]:
+    """A note on points whose frame did not come."""
+    late = 0 if queries is None else int((queries.queries[:, 0] >= num_frames).sum())
+    if not late:
+        return []
+    return [f"{late} points were not followed: frame {num_frames} and later ones did not come"]
 
 
 def _length(frames: FrameSource, max_frames: int | None) -> int | None:

@@ -6,9 +6,11 @@ bytes. What is written is for programs that ask for pickles.
 
 from __future__ import annotations
 
+import math
 import pickle
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, ClassVar, Literal
@@ -245,7 +247,41 @@ def write_pickled_dict(file: IO[bytes], items: Iterable[bytes]) -> None:
         file: Open for writing.
         items: Each the parts of a key and of its value, joined.
     """
-    file.write(pickle.PROTO + bytes([_PROTOCOL]) + pickle.EMPTY_DICT + pickle.MARK)
-    for item in items:
-        file.write(item)
-    file.write(pickle.SETITEMS + pickle.STOP)
+    with pickled_dict(file):
+        for item in items:
+            file.write(item)
+
+
+@contextmanager
+def pickled_dict(file: IO[bytes], nested: bool = False) -> Iterator[None]:
+    """Begin a dict, and end it after the block, which writes the parts of its keys and values.
+
+    Args:
+        file: Open for writing.
+        nested: Whether it stands in a larger pickle.
+    """
+    file.write(b"" if nested else pickle.PROTO + bytes([_PROTOCOL]))
+    file.write(pickle.EMPTY_DICT + pickle.MARK)
+    yield
+    file.write(pickle.SETITEMS + (b"" if nested else pickle.STOP))
+
+
+def write_pickled_bytes_array(
+    file: IO[bytes], shape: tuple[int, ...], blocks: Iterable[bytes]
+) -> None:
+    """Write a uint8 array that is larger than the memory, to stand in a larger pickle.
+
+    Args:
+        file: Open for writing.
+        shape: Of the array.
+        blocks: Its bytes, the last axis fastest.
+    """
+    size = math.prod(shape)
+    opcode, width = (pickle.BINBYTES, 4) if size < 1 << 32 else (pickle.BINBYTES8, 8)
+    made = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
+    file.write(made + pickled_part((0,)) + pickled_part(b"b") + pickle.TUPLE3 + pickle.REDUCE)
+    state = (pickled_part(value) for value in (1, shape, np.dtype(np.uint8), False))
+    file.write(pickle.MARK + b"".join(state) + opcode + size.to_bytes(width, "little"))
+    for block in blocks:
+        file.write(block)
+    file.write(pickle.TUPLE + pickle.BUILD)

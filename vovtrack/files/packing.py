@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,4 +31,9 @@ def pack(path: str | Path, files: Iterable[str | Path]) -> None:
 def write_npz(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays as a compressed ``.npz`` file; complete or not at all."""
     with atomic_write(path, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        fill_npz(file, arrays)
+
+
+def fill_npz(file: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays into a file that is open; those of a memory map are not copied."""
+    np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -14,14 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree, open_binary, read_npz
-from vovtrack.files.array_pickle import DAMAGES, pickled_part, write_pickled_dict
+from vovtrack.files.array_pickle import (
+    DAMAGES,
+    pickled_dict,
+    pickled_part,
+    write_pickled_bytes_array,
+    write_pickled_dict,
+)
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.packing import write_npz
 from vovtrack.formats.tapvid_videos import SUFFIXES, array_of, open_videos, truth_of
@@ -98,6 +104,33 @@ def video_part(
     """
     content = {"video": video, "points": points.astype(np.float32), "occluded": occluded}
     return pickled_part(name) + pickled_part(content)
+
+
+def write_one_truth(
+    file: IO[bytes],
+    name: str,
+    shape: tuple[int, ...],
+    blocks: Iterable[bytes],
+    points: NDArray[np.floating],
+    occluded: NDArray[np.bool_],
+) -> None:
+    """Write a pickle of one video whose pixels are larger than the memory.
+
+    Args:
+        file: Open for writing.
+        name: Of the video.
+        shape: (T, H, W, 3) of its pixels.
+        blocks: The pixels, uint8 RGB, frame by frame.
+        points: (N, T, 2) ``(x, y)`` from 0 to 1.
+        occluded: (N, T).
+    """
+    with pickled_dict(file):
+        file.write(pickled_part(name))
+        with pickled_dict(file, nested=True):
+            file.write(pickled_part("video"))
+            write_pickled_bytes_array(file, shape, blocks)
+            for key, array in (("points", points.astype(np.float32)), ("occluded", occluded)):
+                file.write(pickled_part(key) + pickled_part(array))
 
 
 def write_truth(path: str | Path, parts: Iterable[bytes]) -> None:

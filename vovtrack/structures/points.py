@@ -41,6 +41,20 @@ class PointTracks:
     size: tuple[float, float] | None
 
 
+@dataclass(frozen=True, eq=False)
+class PointQueries:
+    """Points to follow in one video.
+
+    Attributes:
+        queries: (N, 3) float32 ``(frame, x, y)``: the frame, from 0, from which a point is
+            followed, and its place there in pixels.
+        names: What each is called; several may have one name.
+    """
+
+    queries: NDArray[np.float32]
+    names: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class PlacedPoints:
     """The points of one frame, one row for each query.

@@ -237,7 +237,7 @@ def test_boxes_and_points_are_said_on_the_command_line(clip, tmp_path, capsys):
         (["--box", "1,2,3"], "--box is '1,2,3', expected numbers x,y,w,h"),
         (["--box", "1,2,0,4"], "has no extent"),
         (["--box", "64,2,3,4"], "lies outside of frames of 64x48"),
-        (["--points", "1,a"], "expected numbers x,y or frame,x,y"),
+        (["--points", "1,a"], "--points is '1,a', expected [NAME=]X,Y or"),
         (["--points", "0.5,1,1"], "whole numbers"),
         (["--classes", "a", "--box", "1,2,3,4"], "follows boxes or points; it cannot use classes"),
         (["--tracker", "iou"], "has no model.tracker that 'iou' could replace"),
