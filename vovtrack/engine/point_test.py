@@ -111,7 +111,7 @@ def ask(
 
 def _inside(queries: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Queries moved into the frame; annotations may lie on its far border, or just beyond."""
-    most = np.nextafter(np.float32(size), np.float32(0))
+    most = np.nextafter(np.array(size, dtype=np.float32), np.float32(0))
     return np.column_stack([queries[:, 0], queries[:, 1:].clip(0, most)])
 
 
