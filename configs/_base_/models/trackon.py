@@ -11,6 +11,7 @@ model = dict(
     spatial_memory=dict(slots=12, writer_layers=3, self_layers=1, cross_layers=1),
     rerank=dict(k=16, layers=3, fusion_layers=1, level4="legacy"),
     offset_head=dict(layers=3, reach=4.0),
+    losses=dict(type="PointLosses"),
     mask_ratio=0.1,
     test_cfg=dict(visibility_threshold=0.8, support_grid=20),
 )

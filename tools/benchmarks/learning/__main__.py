@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +24,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from tools.benchmarks.commands import run_vovtrack
 from tools.benchmarks.learning.detections import (
     Frame,
     Recipe,
@@ -73,7 +73,7 @@ def main() -> int:
     args = _arguments()
     world = args.out / "world"
     if not (rendered := args.out / "rendered").exists():
-        _run(args.out / "world.log", "synth", *WORLD, "--out", world)
+        run_vovtrack(args.out / "world.log", "synth", *WORLD, "--out", world)
         _shuffle(world / "labels/box_track_20", seed=0)
         rendered.touch()
     cfg = load_config(CONFIG, cfg_options=_data(world))
@@ -155,7 +155,7 @@ def _train(out: Path, name: str, options: tuple[str, ...], seed: int, epochs: in
     done = folder / f"epoch_{epochs}.pth"
     if not done.exists():
         begin = time.monotonic()
-        _run(
+        run_vovtrack(
             folder.with_suffix(".log"), "train", CONFIG, "--work-dir", folder, "--resume",
             "--seed", seed, "--cfg-options", *_data(out / "world"), *options,
             f"train_cfg.max_epochs={epochs}", f"param_scheduler.1.T_max={epochs}",
@@ -186,15 +186,6 @@ def _shuffle(labels: Path, seed: int) -> None:
         shuffled.mkdir(exist_ok=True)
         with atomic_write(shuffled / path.name) as file:
             json.dump(frames, file)
-
-
-def _run(log: Path, *words: object) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "vovtrack", *map(str, words)]
-    with open(log, "w") as file:
-        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}\nfailed:\n{log.read_text()[-2000:]}")
 
 
 def _table(rows: dict[str, list[Scores]]) -> str:

@@ -1,0 +1,74 @@
+"""Training by its commands, on a few rendered clips."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.places import ROOT
+from vovtrack.cli.main import main
+from vovtrack.files.checkpoints import load_checkpoint_file
+
+CONFIG = "configs/trackon/mini.py"
+LOSSES = {
+    *("point_loss", "point_loss_local", "offset_loss", "visibility_loss"),
+    *("uncertainty_loss", "uncertainty_loss_topk"),
+}
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    """Train two epochs of two steps on short clips, in a folder by its name."""
+    out = tmp_path_factory.mktemp("mini")
+    size = ["--frames", "4", "--width", "128", "--height", "96"]
+    words = ["synth", "--format", "movi", "--videos", "2", "--workers", "1", *size]
+    assert main([*words, "--out", str(out / "world")]) == 0
+    loader = ["batch_size=1", "num_workers=0", "persistent_workers=False"]
+    options = [
+        *(f"train_dataloader.{option}" for option in loader),
+        f"train_dataloader.dataset.data_root={out / 'world'}",
+        "train_dataloader.dataset.pipeline.0.length=3",
+        "train_cfg.max_epochs=2",
+        "default_hooks.logger.interval=1",
+        "default_hooks.checkpoint.by_epoch=False",
+        "default_hooks.checkpoint.max_keep_ckpts=-1",
+    ]
+
+    def run(name: str, *more: str) -> Path:
+        command = ["train", CONFIG, "--work-dir", str(out / name), *more]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(ROOT)
+            assert main([*command, "--seed", "0", "--cfg-options", *options]) == 0
+        return out / name
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(train):
+    return train("whole")
+
+
+def test_all_losses_are_learned_from(trained):
+    (scalars,) = trained.glob("*/vis_data/scalars.json")
+    steps = [json.loads(line) for line in scalars.read_text().splitlines()]
+    assert len(steps) == 4
+    for step in steps:
+        assert step.keys() >= LOSSES
+        assert step["loss"] == pytest.approx(sum(step[name] for name in LOSSES), rel=1e-4)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_run_that_resumes_ends_with_the_same_weights(trained, train, step):
+    resumed = train(f"from_{step}", "--resume-from", str(trained / f"iter_{step}.pth"))
+    assert not (resumed / f"iter_{step}.pth").exists()
+    first, second = (
+        load_checkpoint_file(run / "iter_4.pth")["state_dict"] for run in (trained, resumed)
+    )
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+    begun = load_checkpoint_file(trained / f"iter_{step}.pth")["state_dict"]
+    assert any(not torch.equal(first[name], begun[name]) for name in first)
