@@ -66,33 +66,34 @@ def store(files, folder) -> list[Path]:
 
 def test_robot_meets_recordings(tmp_path):
     pytest.importorskip("h5py", reason="the extra 'hdf5' is not installed")
-    paths = store(hostile_data.recordings(), tmp_path / "hostile")
-    words = {
-        "extract": [],
-        "check": [],
-        "write": ["--out", tmp_path / "o"],
-    }
-    cases = [
-        (f"{step} {path.name}", ["robot", step, path, "--work", tmp_path / "w", *more])
-        for path in paths
-        for step, more in words.items()
-    ]
+    work, points = ["--work", tmp_path / "w"], ["--points", "1,2"]
+    cases = []
+    for path in store(hostile_data.recordings(), tmp_path / "hostile"):
+        cases += [
+            (f"extract {path.name}", ["robot", "extract", path, *work]),
+            (f"track {path.name}", ["robot", "track", path, *work, *points]),
+            (f"check {path.name}", ["robot", "check", path, *work]),
+            (f"write {path.name}", ["robot", "write", path, *work, "--out", tmp_path / "o"]),
+        ]
     meet(cases, tmp_path)
 
 
-def test_robot_meets_labels_results_and_decisions(tmp_path):
+def test_robot_meets_labels_and_results(tmp_path):
     pytest.importorskip("h5py", reason="the extra 'hdf5' is not installed")
     recording = write_stacked(tmp_path / "a.h5", {"c": moving(3)})
+    out = ["--out", tmp_path / "o"]
     cases = []
-    for path in store(hostile_data.json_files(LABELS), tmp_path / "labels"):
-        words = ["robot", "track", recording, "--work", tmp_path / "w", "--points-from", path]
-        cases.append((f"labels {path.name}", words))
-    tracked = tmp_path / "results"
+    for number, (name, content) in enumerate(hostile_data.json_files(LABELS)):
+        folder, work = tmp_path / f"labels{number}/a", ["--work", tmp_path / f"labels{number}"]
+        store([("c.json", content), ("extracted.json", b'{"cameras": ["c"]}')], folder)
+        cv2.imwrite(str(folder / "c.png"), moving(1)[0])
+        cases.append((f"label {name}", ["robot", "label", folder]))
+        cases.append((f"track {name}", ["robot", "track", recording, *work]))
     for number, (name, content) in enumerate(hostile_data.json_files(TRACKED)):
-        store([("c_tracking_results.json", content)], tracked / str(number) / "a")
-        words = [recording, "--work", tracked / str(number)]
-        cases.append((f"write {name}", ["robot", "write", *words, "--out", tmp_path / "o"]))
-        cases.append((f"check {name}", ["robot", "check", *words]))
+        work = ["--work", tmp_path / f"results{number}"]
+        store([("c_tracking_results.json", content)], tmp_path / f"results{number}/a")
+        cases.append((f"write {name}", ["robot", "write", recording, *work, *out]))
+        cases.append((f"check {name}", ["robot", "check", recording, *work]))
     meet(cases, tmp_path, codes=(0, 2))
 
 

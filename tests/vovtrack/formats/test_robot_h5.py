@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -179,6 +180,15 @@ def test_chunks_too_large_to_unpack(tmp_path):
         shape = (30_000, 64, 64, 3)
         file.create_dataset("images/c", shape, "u1", chunks=shape, compression="gzip")
     assert "store it again in smaller ones" in told(path)
+
+
+def test_a_chunk_that_unpacks_to_more_than_it_says(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        shape = (1, 48, 64, 3)
+        frames = file.create_dataset("images/c", shape, "u1", chunks=shape, compression="gzip")
+        frames.id.write_direct_chunk((0, 0, 0, 0), zlib.compress(bytes(1 << 27), 9))
+    assert "that unpacks to 9,216: a bomb" in told(path)
 
 
 def test_a_camera_by_name(tmp_path):

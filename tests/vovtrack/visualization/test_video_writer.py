@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vovtrack.datasets.video import read_video
+from vovtrack.errors import InputError
 from vovtrack.visualization import VideoWriter
 
 TIMES = (0.0, 0.04, 0.08, 0.5, 0.54, 1.0, 1.04, 2.5)
@@ -138,3 +139,15 @@ def test_sound_that_the_container_cannot_hold_is_named(tmp_path):
     writer = copy(tmp_path / "a.mkv", tmp_path / "b.avi")
     assert "cannot hold opus sound" in writer.notes[0]
     assert len(list(read_video(tmp_path / "b.avi"))) == len(TIMES)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (47, 61)])
+def test_without_loss_every_pixel_is_kept(size, tmp_path):
+    """Sides may be odd: colour has full resolution."""
+    frames = np.random.default_rng(0).integers(0, 256, (5, *size, 3), dtype=np.uint8)
+    with VideoWriter(tmp_path / "v.mkv", 10, lossless=True) as writer:
+        for frame in frames:
+            writer.write(frame)
+    np.testing.assert_array_equal(np.stack(list(read_video(tmp_path / "v.mkv"))), frames)
+    with pytest.raises(InputError, match="needs the suffix .mkv"):
+        VideoWriter(tmp_path / "v.mp4", 10, lossless=True)
