@@ -187,6 +187,11 @@ def test_published_commands_work_in_the_folders_where_they_are_typed(folder, com
     assert f"Running in {ROOT}: relative paths" in told
 
 
+def test_of_configs_of_one_name_the_highest_is_meant():
+    assert find_config("mini") == ROOT / "configs/mini.py"
+    assert find_config("trackon/mini") == ROOT / "configs/trackon/mini.py"
+
+
 def test_configs_are_found_from_any_folder_and_by_their_old_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_config("configs/lvis/detpro_ens_20e.py").is_file()

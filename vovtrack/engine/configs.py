@@ -39,13 +39,16 @@ MAX_FILES = 64
 def find_config(config_or_name: str | Path) -> Path:
     """Path of a config given by file name or path; near matches if there is none.
 
-    A path that starts with ``configs/`` is found from any folder.
+    A path that starts with ``configs/`` is found from any folder, and so is one below it without
+    its ending (``mini/qdtrack``). Of several configs of one name the one that lies highest is
+    meant.
     """
     name = str(config_or_name)
-    for candidate in (Path(name), SHIPPED / name):
+    for candidate in (Path(name), SHIPPED / name, CONFIGS / f"{name}.py"):
         if candidate.is_file():
             return candidate
-    known = {path.stem: path for path in CONFIGS.rglob("*.py") if "_base_" not in path.parts}
+    paths = sorted(CONFIGS.rglob("*.py"), key=lambda path: len(path.parts), reverse=True)
+    known = {path.stem: path for path in paths if "_base_" not in path.parts}
     if name in known:
         return known[name]
     if name.endswith(".py") and Path(name).stem in known:
