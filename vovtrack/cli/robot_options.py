@@ -7,15 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vovtrack.cli.track import POINT_TRACKER
 from vovtrack.cli.train import add_trust_argument
-from vovtrack.errors import InputError
 
 if TYPE_CHECKING:
+    from vovtrack.engine.point_queries import Chosen
     from vovtrack.engine.recordings.batch import Outcome
-    from vovtrack.engine.recordings.label import Chosen
     from vovtrack.engine.recordings.track import PointTrackerChoice
-
-POINT_TRACKER = "lucas-kanade"
 
 
 def add_recordings(parser: argparse.ArgumentParser) -> None:
@@ -39,32 +37,24 @@ def add_camera(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_points(parser: argparse.ArgumentParser) -> None:
     """Declare points for pictures without labels."""
-    points = parser.add_mutually_exclusive_group()
-    points.add_argument(
+    parser.add_argument(
         "--points",
         nargs="+",
         metavar="NAME=X,Y",
-        help="points for cameras without labels, in pixels of the first frame",
+        help="points for cameras without labels, in pixels of the first frame; as for "
+        "'vovtrack track'",
     )
-    points.add_argument("--grid", type=int, metavar="N", help="the same, N x N points")
-    points.add_argument(
-        "--points-from", type=Path, metavar="FILE", help="the same, those of a labelme file"
+    parser.add_argument("--grid", type=int, metavar="N", help="the same, N x N points")
+    parser.add_argument(
+        "--points-from", type=Path, metavar="FILE", help="the same: labelme .json, .csv or .npz"
     )
 
 
 def chosen_points(args: argparse.Namespace) -> Chosen | None:
     """The points that were asked for; None if none were."""
-    from vovtrack.engine.recordings.label import grid_points, named_points, points_of
+    from vovtrack.engine.point_queries import choose_points
 
-    if args.points is not None:
-        return named_points(args.points)
-    if args.grid is not None:
-        return grid_points(args.grid)
-    if args.points_from is not None:
-        if not args.points_from.is_file():
-            raise InputError(f"There is no file '{args.points_from}'.")
-        return points_of(args.points_from)
-    return None
+    return choose_points(args.points, args.grid, args.points_from)
 
 
 def add_tracker(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from vovtrack.engine.recordings.label import grid_points
 from vovtrack.errors import InputError
 from vovtrack.files.archives import open_binary, read_npz
 from vovtrack.formats.labelme import read_points
@@ -18,6 +17,8 @@ from vovtrack.structures.points import PointQueries
 
 MAX_POINTS = 50_000
 """Of one video."""
+MAX_GRID = 1000
+"""Points along a side."""
 SUFFIXES = (".json", ".csv", ".npz")
 FORM = "[NAME=]X,Y or [NAME=]X,Y@FRAME"
 _FRAME_COLUMNS, _NAME_COLUMNS = ("frame", "t"), ("name", "label")
@@ -45,15 +46,15 @@ def choose_points(
     if words is None and grid is None and file is None:
         return None
     said = parse_points(words or ())
-    gridded = None if grid is None else grid_points(grid)
+    if grid is not None and not 1 <= grid <= MAX_GRID:
+        raise InputError(f"--grid is {grid}, expected 1 to {MAX_GRID} points a side.")
 
     def choose(width: int, height: int) -> PointQueries:
         parts = [said]
         if file is not None:
             parts.append(read_queries(file, width, height))
-        if gridded is not None:
-            places = gridded(width, height).points
-            parts.append(_queries([(0, x, y) for x, y in places.tolist()], [""] * len(places)))
+        if grid is not None:
+            parts.append(_grid(grid, width, height))
         rows = np.concatenate([part.queries for part in parts])
         if not len(rows):
             raise InputError("There is no point to follow: give one as X,Y, such as 320,240.")
@@ -122,6 +123,14 @@ def read_queries(path: str | Path, width: int, height: int) -> PointQueries:
     if not len(found.queries):
         raise InputError(f"{path}: holds no points.")
     return found
+
+
+def _grid(count: int, width: int, height: int) -> PointQueries:
+    """Points in the middles of ``count`` x ``count`` equal cells, row by row."""
+    middles = (np.arange(count) + 0.5) / count
+    y, x = np.meshgrid(middles * height, middles * width, indexing="ij")
+    rows = np.stack([np.zeros_like(x), x, y], axis=-1).reshape(-1, 3)
+    return PointQueries(rows.astype(np.float32), ("",) * len(rows))
 
 
 def _queries(rows: Sequence[tuple[float, ...]], names: Sequence[str]) -> PointQueries:

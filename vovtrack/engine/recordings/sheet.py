@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vovtrack.files.images import write_image
+from vovtrack.formats.point_json import NOWHERE
 from vovtrack.formats.robot_h5 import Camera
+from vovtrack.structures.points import PlacedPoints
 from vovtrack.synthetic import paper
 from vovtrack.visualization.palette import track_color
+from vovtrack.visualization.points import PointPainter
 
 FRAMES = 12
 COLUMNS = 4
-_RADIUS = 5
 _NAMED = 12
 """Points that are written with their names; more would cover the picture."""
 
@@ -47,7 +49,7 @@ def write_sheet(
     for index in chosen:
         text = f"frame {index}{', look here' if index in marked else ''}"
         tiles.append(_tile(camera.frame(index), names, keypoints[index], text, width))
-    heading = paper.heading(title, "filled: visible, ring: hidden")
+    heading = paper.heading(title, "disc: visible, ring with a cross: hidden")
     write_image(path, np.concatenate([heading, paper.rows(tiles, COLUMNS)]))
 
 
@@ -59,18 +61,18 @@ def _tile(
     width: int,
 ) -> paper.Image:
     """One frame, scaled, with its points."""
-    canvas = paper.picture(frame, [], width)
     scale, margin = width / frame.shape[1], 4
-    for n, (x, y, visible) in enumerate(keypoints.tolist()):
-        place = round(x * scale) + margin, round(y * scale) + margin
-        if not (0 <= place[0] < canvas.shape[1] and 0 <= place[1] < canvas.shape[0]):
-            continue
-        cv2.circle(canvas, place, _RADIUS + 1, paper.INK, 2, cv2.LINE_AA)
-        cv2.circle(canvas, place, _RADIUS, track_color(n), -1 if visible else 2, cv2.LINE_AA)
-        if len(names) <= _NAMED:
-            corner = place[0] + _RADIUS + 3, place[1] + _RADIUS
-            paper.write(canvas, names[n], corner, 0.4, paper.INK, weight=3)
-            paper.write(canvas, names[n], corner, 0.4, track_color(n))
+    size = width, round(frame.shape[0] * scale)
+    places = keypoints[:, :2] * np.float32(scale)
+    there = (keypoints != np.array(NOWHERE, np.float32)).any(axis=1)
+    seen = keypoints[:, 2] > 0
+    placed = PlacedPoints(places, seen, keypoints[:, 2], there)
+    drawn = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    canvas = paper.picture(PointPainter(length=1).draw(drawn, placed), [], width)
+    for n in np.flatnonzero(there) if len(names) <= _NAMED else ():
+        corner = round(float(places[n, 0])) + margin + 9, round(float(places[n, 1])) + margin + 5
+        paper.write(canvas, names[n], corner, 0.4, paper.INK, weight=3)
+        paper.write(canvas, names[n], corner, 0.4, track_color(int(n)))
     caption = paper.paper(22, canvas.shape[1])
     paper.write(caption, text, (margin, 15), 0.42, paper.INK)
     return np.concatenate([canvas, caption])

@@ -12,6 +12,7 @@ import numpy as np
 
 from vovtrack.engine.load import load_tracker, weights_of
 from vovtrack.engine.online import OnlineTracker
+from vovtrack.engine.point_queries import Chosen
 from vovtrack.engine.recordings.batch import (
     Outcome,
     Place,
@@ -20,12 +21,12 @@ from vovtrack.engine.recordings.batch import (
     work_through,
 )
 from vovtrack.engine.recordings.follow import follow
-from vovtrack.engine.recordings.label import Chosen
 from vovtrack.errors import InputError
 from vovtrack.files.hashing import file_sha256
-from vovtrack.formats.labelme import LabelledPoints, read_points
+from vovtrack.formats.labelme import read_points
 from vovtrack.formats.point_json import write_point_results
 from vovtrack.formats.robot_h5 import Camera, Recording, open_recording
+from vovtrack.structures.points import PointQueries
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,12 @@ def track_recordings(
     return work_through(places, step, progress)
 
 
-def _labels(place: Place, camera: Camera, chosen: Chosen | None) -> LabelledPoints | None:
+def _labels(place: Place, camera: Camera, chosen: Chosen | None) -> PointQueries | None:
     """The points of a camera: those of its file of labels before those of all."""
     path = place.labels(camera.name)
     if path.is_file():
-        return read_points(path, camera.width, camera.height)
+        names, points = read_points(path, camera.width, camera.height)
+        return PointQueries(np.insert(points, 0, 0, axis=1), names)
     return chosen(camera.width, camera.height) if chosen else None
 
 
@@ -135,7 +137,7 @@ def _track(
     place: Place,
     recording: Recording,
     name: str,
-    labels: LabelledPoints,
+    labels: PointQueries,
     tracker: PointTrackerChoice,
     progress: bool,
 ) -> bool:
@@ -150,14 +152,13 @@ def _track(
         fps=recording.fps,
         source=place.identity,
         tracker=tracker.facts,
-        queries=labels.points.tolist(),
+        queries=labels.queries.tolist(),
         names=list(labels.names),
     )
     path = place.results(name)
     noted = read_note(path) or {}
     if all(noted.get(key) == value for key, value in facts.items()):
         return False
-    queries = np.column_stack([np.zeros(len(labels.points)), labels.points])
-    keypoints = follow(tracker.online, found, queries, progress=progress)
+    keypoints = follow(tracker.online, found, labels.queries, progress=progress)
     write_point_results(path, labels.names, keypoints, facts)
     return True

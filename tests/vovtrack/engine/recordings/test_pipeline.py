@@ -13,10 +13,10 @@ import pytest
 from tests.recordings import SHIFT, moving, write_stacked, write_steps
 from vovtrack.cli.main import main
 from vovtrack.datasets.video import read_video
+from vovtrack.engine.point_queries import choose_points
 from vovtrack.engine.recordings.batch import Outcome
 from vovtrack.engine.recordings.check import check_recordings
 from vovtrack.engine.recordings.extract import extract_recordings
-from vovtrack.engine.recordings.label import grid_points, named_points
 from vovtrack.engine.recordings.quality import Limits
 from vovtrack.engine.recordings.track import PointTrackerChoice, track_recordings
 from vovtrack.engine.recordings.write import write_recordings
@@ -94,7 +94,7 @@ def test_all_steps(places, capsys):
 def test_each_step_resumes(places, tracker, capsys):
     """Typed again, nothing is done again; with other points or weights, it is."""
     recordings, work, out = [places / "in"], places / "work", places / "out"
-    points = named_points(texts())
+    points = choose_points(texts())
 
     def run(points) -> list[Outcome]:
         return [
@@ -109,9 +109,9 @@ def test_each_step_resumes(places, tracker, capsys):
     assert changed(places) == written
     (work / "more/b/camera_0_tracking_results.json").write_text('{"half":')
     assert [len(o.done) for o in run(points)] == [0, 1, 0]
-    assert [len(o.done) for o in run(named_points(texts(START + 1)))] == [0, 2, 2]
+    assert [len(o.done) for o in run(choose_points(texts(START + 1)))] == [0, 2, 2]
     (work / "a/left.png").unlink()
-    assert [len(o.done) for o in run(named_points(texts(START + 1)))] == [1, 0, 0]
+    assert [len(o.done) for o in run(choose_points(texts(START + 1)))] == [1, 0, 0]
 
 
 def test_a_bad_recording_does_not_stop_the_others(places, tracker, capsys):
@@ -166,7 +166,7 @@ def test_memory_holds_a_few_frames(tmp_path, tracker):
     for step in (
         lambda: extract_recordings([tmp_path / "a.h5"], tmp_path / "work"),
         lambda: track_recordings(
-            [tmp_path / "a.h5"], tmp_path / "work", tracker, chosen=grid_points(2)
+            [tmp_path / "a.h5"], tmp_path / "work", tracker, chosen=choose_points(grid=2)
         ),
     ):
         _ = tracker.online
@@ -181,7 +181,7 @@ def judged(places, tracker, points, **options):
     """Track points of one camera and check; the row of each point, and why it is in doubt."""
     recordings, work = [places / "in/more/b.hdf5"], places / "work"
     if points:
-        track_recordings(recordings, work, tracker, chosen=named_points(points))
+        track_recordings(recordings, work, tracker, chosen=choose_points(points))
     outcome, doubts = check_recordings(recordings, work, tracker, **options)
     assert outcome.problems == []
     with open(work / "quality.csv") as file:
@@ -295,14 +295,16 @@ def test_nothing_of_others_is_replaced(places, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["track", "IN", "--points", "128,5"], "outside of an image of 128x96"),
-        (["track", "IN", "--points", "nan,5"], "outside of an image"),
-        (["track", "IN", "--points", "a,b"], "expected NAME=X,Y or X,Y"),
+        (["track", "IN", "--points", "128,5"], "lies outside of frames of 128x96 pixels"),
+        (["track", "IN", "--points", "nan,5"], "is not finite"),
+        (["track", "IN", "--points", "a,b"], "expected [NAME=]X,Y"),
         (["track", "IN", "--grid", "0"], "expected 1 to 1000 points"),
         (["track", "IN", "--grid", "1001"], "expected 1 to 1000 points"),
+        (["track", "IN", "--grid", "900"], "at most 50,000 are followed"),
+        (["track", "IN", "--points", "5,5@10"], "from frame 10 on, but the video has 10"),
         (["track", "IN"], "has no points to track"),
         (["track", "IN", "--camera", "top", "--grid", "2"], "has no camera 'top'"),
-        (["track", "IN", "--points-from", "no.json"], "There is no file 'no.json'"),
+        (["track", "IN", "--points-from", "no.json"], "no.json: cannot read the file"),
         (["track", "nowhere.h5", "--grid", "2"], "There is no recording or folder"),
         (["track", "EMPTY", "--grid", "2"], "holds no recordings"),
         (["extract", "IN", "--fps", "0"], "--fps is 0"),
