@@ -13,6 +13,7 @@ from vovtrack.datasets.video import FrameSource
 from vovtrack.datasets.video_file import Item
 from vovtrack.engine.online import OnlineTracker
 from vovtrack.engine.points import follow_points
+from vovtrack.errors import InputError
 from vovtrack.formats.point_json import NOWHERE, check_count
 from vovtrack.formats.robot_h5 import Camera
 from vovtrack.structures import Target
@@ -39,13 +40,18 @@ def follow(
         far side of a point's beginning.
 
     Raises:
-        InputError: A point outside of the frames, more points than can be kept, a tracker that
-            does not take points, or a frame that cannot be read.
+        InputError: A point outside of the frames or later than the last, more points than can be
+            kept, a tracker that does not take points, or a frame that cannot be read.
     """
     check_count(camera.num_frames, len(queries), f"camera {camera.name}")
     last = camera.num_frames - 1
     order = range(last, -1, -1) if backwards else range(camera.num_frames)
     asked = np.array(queries, dtype=np.float32)
+    if (latest := asked[:, 0].max(initial=0)) > last:
+        raise InputError(
+            f"A point begins in frame {latest:.0f}, but camera {camera.name} has the frames 0 to "
+            f"{last}."
+        )
     if backwards:
         asked[:, 0] = last - asked[:, 0]
     Target(points=asked).check_inside(camera.width, camera.height)

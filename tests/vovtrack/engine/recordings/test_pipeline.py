@@ -301,7 +301,7 @@ def test_nothing_of_others_is_replaced(places, capsys):
         (["track", "IN", "--grid", "0"], "expected 1 to 1000 points"),
         (["track", "IN", "--grid", "1001"], "expected 1 to 1000 points"),
         (["track", "IN", "--grid", "900"], "at most 50,000 are followed"),
-        (["track", "IN", "--points", "5,5@10"], "from frame 10 on, but the video has 10"),
+        (["track", "IN", "--points", "5,5@10"], "has the frames 0 to 9"),
         (["track", "IN"], "has no points to track"),
         (["track", "IN", "--camera", "top", "--grid", "2"], "has no camera 'top'"),
         (["track", "IN", "--points-from", "no.json"], "no.json: cannot read the file"),
