@@ -12,3 +12,4 @@ _base_ = [
 # Four times as many frames as it was trained to remember.
 model = dict(test_cfg=dict(memory=48))
 online = dict(type="PointTracker")
+randomness = dict(seed=1234)

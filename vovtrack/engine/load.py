@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -86,12 +87,16 @@ def build_online(cfg: Config, model: BaseModel | None) -> OnlineTracker:
 
     Args:
         cfg: The config.
-        model: Its network, ready to use; None if it has none.
+        model: Its network, ready to use; None if it has none. A class that takes none is built
+            without, such as a baseline in the place of the config's own tracker.
     """
     with _scope_of(cfg), misfits_told(cfg):
-        parts: dict[str, BaseModel | FramePipeline] = {} if model is None else {"model": model}
         cls = TASK_UTILS.get(cfg.online.type)
-        if parts and not getattr(cls, "takes_frames_as_they_are", False):
+        takes = signature(cls).parameters if cls else {}
+        parts: dict[str, BaseModel | FramePipeline] = {}
+        if model is not None and "model" in takes:
+            parts["model"] = model
+        if model is not None and "pipeline" in takes:
             parts["pipeline"] = FramePipeline.of(cfg)
         return TASK_UTILS.build(cfg.online, default_args=parts)
 

@@ -24,20 +24,18 @@ class OnlineTracker(ABC):
     - an *offline* one returns all of them from ``finish``.
 
     A config names its tracker as ``online=dict(type=..., ...)``, a class in ``TASK_UTILS``.
-    :mod:`vovtrack.engine.load` builds it, and where the config has a ``model`` adds two arguments:
-    ``model``, the network with its weights in evaluation mode and on its device, and, unless the
-    class takes frames as they are, ``pipeline``, the
+    :mod:`vovtrack.engine.load` builds it, and where the config has a ``model`` adds those of two
+    arguments that the class takes: ``model``, the network with its weights in evaluation mode and
+    on its device, and ``pipeline``, the
     :class:`vovtrack.datasets.frame_pipeline.FramePipeline` that makes its input from a frame.
 
     Of points to follow, see :mod:`vovtrack.engine.points`.
 
     Attributes:
-        takes_frames_as_they_are: It needs no ``pipeline``.
         draw_threshold: Score above which a track is worth showing, and a point is visible.
         settings: What of the tracker decides its numbers, ready for JSON; a test records it.
     """
 
-    takes_frames_as_they_are: bool = False
     draw_threshold: float = 0.0
     settings: Mapping[str, Any] = MappingProxyType({})
 

@@ -42,7 +42,6 @@ class PointTracker(OnlineTracker):
     """
 
     names = ("point",)
-    takes_frames_as_they_are = True
 
     def __init__(self, model: TrackOn, max_points: int = 20_000) -> None:
         self.model = model

@@ -20,4 +20,3 @@ param_scheduler = [
 amp = "fp16"
 # Layers of the image network that no map comes from have no gradient.
 find_unused_parameters = True
-randomness = dict(seed=1234)

@@ -14,12 +14,11 @@ from mmengine.model import BaseModel
 
 from tests.places import ROOT
 from tests.vovtrack.engine.test_points import moving
-from vovtrack.engine.lucas_kanade import LucasKanadeTracker
 from vovtrack.engine.run import test as run_test
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
 from vovtrack.files.hashing import file_sha256
-from vovtrack.registry import MODELS, TASK_UTILS
+from vovtrack.registry import MODELS
 
 STEP = (2, 1)
 
@@ -35,14 +34,6 @@ class Weightless(BaseModel):
     def forward(self, inputs, data_samples=None, mode="tensor"):
         """Never asked."""
         raise NotImplementedError
-
-
-@TASK_UTILS.register_module()
-class ModelledFlow(LucasKanadeTracker):
-    """Lucas-Kanade that is given a model."""
-
-    def __init__(self, model, pipeline, **kwargs):
-        super().__init__(**kwargs)
 
 
 def video(seed, frames=6, size=128):
@@ -67,7 +58,7 @@ def config(tmp_path):
     text = f"""
 _base_ = ["{ROOT}/configs/_base_/default_runtime.py", "{ROOT}/configs/_base_/datasets/tapvid.py"]
 model = dict(type="Weightless")
-online = dict(type="ModelledFlow", max_error=0.5)
+online = dict(type="LucasKanadeTracker", max_error=0.5)
 test_dataloader = dict(
     num_workers=0, prefetch_factor=None, persistent_workers=False,
     dataset=dict(ann_file="{tmp_path}/data"),
@@ -91,7 +82,7 @@ def test_scores_tables_and_fingerprint(config, tmp_path, mode):
     protocol = report["protocol"]
     assert protocol["mode"] == mode and protocol["videos"] == 4
     made = protocol["tracker"]
-    assert made["tracker"] == "ModelledFlow" and made["queries"] == "joint"
+    assert made["tracker"] == "LucasKanadeTracker" and made["queries"] == "joint"
     assert made["settings"]["max_error"] == 0.5 and made["source_size"] == [256, 256]
     assert made["checkpoint_sha256"] == file_sha256(tmp_path / "w.pth")
     with open(tmp_path / "out/per_point.csv") as file:
