@@ -30,6 +30,7 @@ from vovtrack.errors import InputError, did_you_mean
 _ROOTS = {
     *(set(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}),
     *("model_wrapper_cfg", "find_unused_parameters", "sync_bn", "resume_from", "tta", "amp"),
+    "online",
 }
 """The first words of keys that a run reads; others matter only while a file is parsed."""
 _DETECTOR = "model.detector."

@@ -120,6 +120,13 @@ def test_one_query_at_a_time(config, tmp_path):
     assert noted["queries"] == "independent"
 
 
+def test_the_tracker_is_changed_by_an_option(config, tmp_path):
+    options = ["online.max_error=0.25", "test_cfg.independent=True"]
+    run_test(config, tmp_path / "w.pth", cfg_options=options, format_only=True)
+    noted = json.loads((tmp_path / "out/tracks/protocol.json").read_text())
+    assert noted["settings"]["max_error"] == 0.25 and noted["queries"] == "independent"
+
+
 def test_predictions_are_kept_without_an_evaluation(config, tmp_path):
     assert run_test(config, tmp_path / "w.pth", format_only=True) == {}
     assert len(list((tmp_path / "out/tracks").rglob("*.npz"))) == 4
