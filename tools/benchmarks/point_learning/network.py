@@ -22,7 +22,6 @@ def load(cfg: Config, seed: int, weights: Path | None = None) -> TrackOn:
     """The network of a config; without weights, one that has not learned."""
     torch.manual_seed(seed)
     model = MODELS.build(cfg.model)
-    model.init_weights()
     if weights:
         load_checkpoint_into(model, weights)
     return model.eval()
