@@ -267,6 +267,9 @@ def test_results_of_another_length(places, count, capsys):
     keypoints = read_keypoints(target)["camera_0"][0]
     assert keypoints.shape == (len(FRAMES), 2, 3)
     assert ((keypoints == NOWHERE).all(axis=(1, 2)) == (np.arange(len(FRAMES)) >= count)).all()
+    capsys.readouterr()
+    assert robot("check", *words[:3], "--no-backward") == 0
+    assert f"b: camera_0: results of {count} frames for {len(FRAMES)}" in capsys.readouterr().out
 
 
 def test_a_dry_run_writes_nothing(places, capsys):
