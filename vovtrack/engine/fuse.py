@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
 import torch
 from mmcv.cnn.utils import fuse_conv_bn
 from mmengine.hooks import Hook
@@ -36,7 +39,8 @@ def mix_precision(model: nn.Module, amp: str) -> nn.Module:
     """Let a model compute in mixed precision wherever it is called, on whatever device it is then.
 
     Args:
-        model: It is changed in place.
+        model: It is changed in place. One that is called by other methods than ``forward`` names
+            all of them as ``entry_points``.
         amp: ``bf16`` or ``fp16``.
 
     Returns:
@@ -46,14 +50,18 @@ def mix_precision(model: nn.Module, amp: str) -> nn.Module:
         InputError: Another type.
     """
     one_of("amp", amp, AMP_DTYPES)
-    plain = model.forward
 
-    def forward(*args, **kwargs):
-        device = next(model.parameters()).device.type
-        with torch.autocast(device, AMP_DTYPES[amp]):
-            return plain(*args, **kwargs)
+    def mixed(plain: Callable) -> Callable:
+        @wraps(plain)
+        def call(*args, **kwargs):
+            device = next(model.parameters()).device.type
+            with torch.autocast(device, AMP_DTYPES[amp]):
+                return plain(*args, **kwargs)
 
-    model.forward = forward
+        return call
+
+    for name in getattr(model, "entry_points", ("forward",)):
+        setattr(model, name, mixed(getattr(model, name)))
     return model
 
 

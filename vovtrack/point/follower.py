@@ -110,9 +110,9 @@ class PointFollower:
             self._state.add(self._sample(tokens, self._waiting * scale)[None])
             self._waiting = self._waiting[:0]
         found = self.model.step(self._state, tokens, logits=False)
-        own = (found.points[0], found.visible_logit[0], found.uncertainty_logit[0])
-        points, visible, uncertain = (values.float().cpu() for values in own)
-        return self._found(points / scale, visible, uncertain)
+        logits = torch.stack([found.visible_logit, found.uncertainty_logit], dim=-1)
+        said = torch.cat([found.points, logits], dim=-1)[0].float().cpu()
+        return self._found(said[:, :2] / scale, said[:, 2], said[:, 3])
 
     def _begin(self, tokens: Tensor) -> PointState:
         """The support grid, which is followed from the first frame on."""

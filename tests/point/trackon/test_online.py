@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
 from tests.places import ROOT
+from vovtrack.engine.fuse import mix_precision
 from vovtrack.engine.load import build_online
 from vovtrack.errors import InputError
 from vovtrack.point.video import follow_points
@@ -115,6 +118,21 @@ def test_a_new_start_forgets(tracker, frames):
     first = [tracker.step(frame).bboxes for frame in frames[:3]]
     tracker.start(frames[0], Target(points=POINTS))
     np.testing.assert_array_equal(first, [tracker.step(frame).bboxes for frame in frames[:3]])
+
+
+def test_mixed_precision_reaches_every_frame(model, frames):
+    mixed = mix_precision(copy.deepcopy(model), "bf16")
+    types = []
+    mixed.projection2.register_forward_hook(lambda *call: types.append(call[-1].dtype))
+    mixed.backbone.token_projection.register_forward_hook(
+        lambda *call: types.append(call[-1].dtype)
+    )
+    tracker = build_online(Config(dict(online=dict(type="PointTracker"))), mixed)
+    tracker.start(frames[0], Target(points=POINTS))
+    for frame in frames[:3]:
+        assert np.isfinite(tracker.step(frame).bboxes).all()
+    assert set(types) == {torch.bfloat16}
+    assert tracker.follower._state.context.dtype == torch.float32
 
 
 def test_settings_are_said(tracker):

@@ -59,6 +59,8 @@ class TrackOn(BaseModel):
         InputError: ``input_size`` is not a multiple of 8 patches.
     """
 
+    entry_points = ("forward", "encode", "step")
+
     def __init__(
         self,
         backbone: Part,
