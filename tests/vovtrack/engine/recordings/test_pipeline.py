@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import threading
+import time
 import tracemalloc
 
 import cv2
@@ -112,6 +116,32 @@ def test_each_step_resumes(places, tracker, capsys):
     assert [len(o.done) for o in run(choose_points(texts(START + 1)))] == [0, 2, 2]
     (work / "a/left.png").unlink()
     assert [len(o.done) for o in run(choose_points(texts(START + 1)))] == [1, 0, 0]
+
+
+def test_an_interrupted_batch_resumes(tmp_path, capsys):
+    """Ctrl-C after the first of many: what is finished is kept, and nothing is half written."""
+    first = write_stacked(tmp_path / "00.h5", {"c": moving(40, 96, 128)})
+    for number in range(1, 30):
+        (tmp_path / f"{number:02}.h5").write_bytes(first.read_bytes())
+    work = tmp_path / "work"
+
+    def interrupt() -> None:
+        while not (work / "00/extracted.json").exists():
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    assert robot("extract", tmp_path, "--work", work) == 130
+    assert "Finished recordings are kept" in capsys.readouterr().err
+    finished = {path.parent.name for path in work.rglob("extracted.json")}
+    assert 0 < len(finished) < 30
+    before = {path: at for name in finished for path, at in changed(work / name).items()}
+    assert robot("extract", tmp_path, "--work", work) == 0
+    done = 30 - len(finished)
+    assert f": {done}, {len(finished)} finished before" in capsys.readouterr().out
+    assert before.items() <= changed(work).items()
+    videos = [len(list(read_video(path))) for path in work.rglob("*.mp4")]
+    assert videos == [40] * 30 and not list(work.rglob("*unfinished"))
 
 
 def test_a_bad_recording_does_not_stop_the_others(places, tracker, capsys):
