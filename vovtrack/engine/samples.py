@@ -18,7 +18,9 @@ from vovtrack.errors import InputError
 from vovtrack.files.images import write_image
 from vovtrack.registry import DATASETS
 from vovtrack.structures import Vocabulary
+from vovtrack.structures.points import PlacedPoints
 from vovtrack.visualization import draw_tracks
+from vovtrack.visualization.points import PointPainter
 
 GAP = 4
 """Pixels between the views of a sample."""
@@ -34,8 +36,8 @@ def draw_samples(
 ) -> Iterator[tuple[Path, int, int]]:
     """Draw samples as the pipeline leaves them, augmentation included.
 
-    A sample of several images (a pair, a clip) becomes one row of views; an object has one colour
-    in all of them.
+    A sample of several images (a pair, a clip) becomes one row of views; an object, or a point
+    that is followed, has one colour in all of them.
 
     Args:
         cfg: The config.
@@ -64,13 +66,18 @@ def draw_samples(
         if not isinstance(item, dict) or "data_samples" not in item:
             raise InputError(f"Samples of {type(dataset).__name__} are not images.")
         images, samples = _as_list(item["inputs"]), _as_list(item["data_samples"])
-        views = [
-            _draw(image, sample, names, view_side)
-            for image, sample in zip(images, samples, strict=True)
-        ]
+        if "gt_points" in samples[0]:
+            views = list(_draw_points(images[0], samples[0], view_side))
+            count = len(samples[0].queries)
+        else:
+            views = [
+                _draw(image, sample, names, view_side)
+                for image, sample in zip(images, samples, strict=True)
+            ]
+            count = sum(len(sample.get("gt_instances", ())) for sample in samples)
         path = folder / f"{index:06d}.jpg"
         write_image(path, _side_by_side(views))
-        yield path, len(views), sum(len(sample.get("gt_instances", ())) for sample in samples)
+        yield path, len(views), count
 
 
 def _as_list(value: Any) -> Sequence:
@@ -89,9 +96,7 @@ def _draw(
     image: torch.Tensor, sample: BaseDataElement, names: Sequence[str], view_side: int
 ) -> np.ndarray:
     """A packed image (3, H, W) BGR with its objects, (h, w, 3) RGB."""
-    frame = np.ascontiguousarray(image.numpy().transpose(1, 2, 0)[..., ::-1])
-    scale = min(1.0, view_side / max(frame.shape[:2]))
-    frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    frame, scale = _shrunk(image.numpy().transpose(1, 2, 0)[..., ::-1], view_side)
     objects = sample.get("gt_instances")
     if objects is None or "bboxes" not in objects:
         return frame
@@ -99,6 +104,26 @@ def _draw(
     labels = objects.labels.numpy()
     identities = objects.instances_ids.numpy() if "instances_ids" in objects else None
     return draw_tracks(frame, boxes, identities, labels, None, names)
+
+
+def _draw_points(
+    clip: torch.Tensor, sample: BaseDataElement, view_side: int
+) -> Iterator[np.ndarray]:
+    """The frames of a clip (T, 3, H, W) RGB with the points that are followed, (h, w, 3) RGB."""
+    painter, times = PointPainter(), sample.queries[:, 0].numpy()
+    for number, image in enumerate(clip.clamp(0, 255).byte().numpy().transpose(0, 2, 3, 1)):
+        frame, scale = _shrunk(image, view_side)
+        points, visible = sample.gt_points[number].numpy(), sample.gt_visible[number].numpy()
+        followed = times <= number
+        scores = visible.astype(np.float32)
+        yield painter.draw(frame, PlacedPoints(points * scale, visible, scores, followed))
+
+
+def _shrunk(image: np.ndarray, view_side: int) -> tuple[np.ndarray, float]:
+    """An image whose longer side is at most ``view_side``, and the factor."""
+    scale = min(1.0, view_side / max(image.shape[:2]))
+    frame = np.ascontiguousarray(image)
+    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
 
 
 def _side_by_side(views: Sequence[np.ndarray]) -> np.ndarray:

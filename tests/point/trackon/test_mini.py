@@ -10,7 +10,11 @@ import torch
 
 from tests.places import ROOT
 from vovtrack.cli.main import main
+from vovtrack.engine.run import load_config
+from vovtrack.errors import InputError
 from vovtrack.files.checkpoints import load_checkpoint_file
+from vovtrack.files.images import read_image
+from vovtrack.registry import MODELS
 
 CONFIG = "configs/trackon/mini.py"
 LOSSES = {
@@ -20,16 +24,22 @@ LOSSES = {
 
 
 @pytest.fixture(scope="module")
-def train(tmp_path_factory):
-    """Train two epochs of two steps on short clips, in a folder by its name."""
-    out = tmp_path_factory.mktemp("mini")
+def world(tmp_path_factory) -> Path:
+    """Two clips of four frames."""
+    out = tmp_path_factory.mktemp("mini") / "world"
     size = ["--frames", "4", "--width", "128", "--height", "96"]
     words = ["synth", "--format", "movi", "--videos", "2", "--workers", "1", *size]
-    assert main([*words, "--out", str(out / "world")]) == 0
+    assert main([*words, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def train(world):
+    """Train two epochs of two steps on short clips, in a folder by its name."""
     loader = ["batch_size=1", "num_workers=0", "persistent_workers=False"]
     options = [
         *(f"train_dataloader.{option}" for option in loader),
-        f"train_dataloader.dataset.data_root={out / 'world'}",
+        f"train_dataloader.dataset.data_root={world}",
         "train_dataloader.dataset.pipeline.0.length=3",
         "train_cfg.max_epochs=2",
         "default_hooks.logger.interval=1",
@@ -38,11 +48,12 @@ def train(tmp_path_factory):
     ]
 
     def run(name: str, *more: str) -> Path:
-        command = ["train", CONFIG, "--work-dir", str(out / name), *more]
+        out = world.parent / name
+        command = ["train", CONFIG, "--work-dir", str(out), *more]
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(ROOT)
             assert main([*command, "--seed", "0", "--cfg-options", *options]) == 0
-        return out / name
+        return out
 
     return run
 
@@ -72,3 +83,20 @@ def test_a_run_that_resumes_ends_with_the_same_weights(trained, train, step):
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
     begun = load_checkpoint_file(trained / f"iter_{step}.pth")["state_dict"]
     assert any(not torch.equal(first[name], begun[name]) for name in first)
+
+
+def test_clips_are_drawn_with_their_points(world, tmp_path, repository, capsys):
+    options = [f"train_dataloader.dataset.data_root={world}"]
+    options += ["train_dataloader.dataset.pipeline.0.length=3"]
+    words = ["inspect", "data", CONFIG, "--out", str(tmp_path), "--number", "1"]
+    assert main([*words, "--cfg-options", *options]) == 0
+    (picture,) = tmp_path.iterdir()
+    height, width = read_image(picture).shape[:2]
+    assert height == 96 and width >= 3 * 128
+    assert f"{picture}: 3 views, 32 objects" in capsys.readouterr().out
+
+
+def test_frames_of_another_size_are_one_sentence(repository):
+    model = MODELS.build(load_config(CONFIG).model)
+    with pytest.raises(InputError, match="Frames of 64x128 were given to a network of 96x128"):
+        model.encode(torch.zeros(1, 3, 64, 128))

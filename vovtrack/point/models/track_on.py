@@ -186,7 +186,17 @@ class TrackOn(BaseModel):
 
         Returns:
             (B, P, C), patches row by row.
+
+        Raises:
+            InputError: They have another size.
         """
+        if frames.shape[-2:] != self.input_size:
+            height, width = frames.shape[-2:]
+            expected = "x".join(map(str, self.input_size))
+            raise InputError(
+                f"Frames of {height}x{width} were given to a network of {expected} (height x "
+                "width): the sizes in the pipeline and model.input_size must be the same."
+            )
         return self.backbone(frames)
 
     def sample(self, maps: Tensor, points: Tensor, frame_index: Tensor) -> Tensor:
