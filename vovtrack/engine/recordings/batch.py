@@ -21,17 +21,13 @@ NOTE = "extracted.json"
 
 
 @dataclass(frozen=True)
-class Place:
-    """A recording and its folder in the work folder.
+class CameraFiles:
+    """The files of the cameras of one recording.
 
     Attributes:
-        name: Of the recording: its file without suffix, below the folder that was named.
-        path: The HDF5 file.
-        folder: Where its pictures, labels and results are.
+        folder: Where they are.
     """
 
-    name: str
-    path: Path
     folder: Path
 
     def image(self, camera: str) -> Path:
@@ -58,6 +54,25 @@ class Place:
     def note(self) -> Path:
         """What was extracted, and how."""
         return self.folder / NOTE
+
+    @property
+    def cameras(self) -> list[str]:
+        """Those whose first frames were extracted; none if nothing was."""
+        names = (read_note(self.note) or {}).get("cameras")
+        return [str(name) for name in names] if isinstance(names, list) else []
+
+
+@dataclass(frozen=True)
+class Place(CameraFiles):
+    """A recording and its folder in the work folder.
+
+    Attributes:
+        name: Of the recording: its file without suffix, below the folder that was named.
+        path: The HDF5 file.
+    """
+
+    name: str
+    path: Path
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -110,7 +125,7 @@ def find_recordings(paths: Sequence[str | Path], work: str | Path) -> list[Place
                     f"'{other}' and '{path}' would both be called '{name.with_suffix('')}': name "
                     "the folder above them, or work on them one after the other."
                 )
-    return [Place(name, path, Path(work) / name) for name, path in found.items()]
+    return [Place(Path(work) / name, name, path) for name, path in found.items()]
 
 
 def work_through(
@@ -144,12 +159,6 @@ def read_note(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def cameras_of(place: Place) -> list[str]:
-    """The cameras whose first frames were extracted; none if nothing was."""
-    cameras = (read_note(place.note) or {}).get("cameras")
-    return [str(name) for name in cameras] if isinstance(cameras, list) else []
 
 
 def write_note(path: Path, content: Mapping[str, Any]) -> None:

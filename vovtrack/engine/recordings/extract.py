@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from vovtrack.engine.recordings.batch import (
     Outcome,
     Place,
-    cameras_of,
     find_recordings,
     read_note,
     work_through,
@@ -57,7 +56,7 @@ def extract_recordings(
         settings = dict(recording=place.identity, fps=fps, lossless=lossless)
         noted = read_note(place.note) or {}
         is_same = all(noted.get(key) == value for key, value in settings.items())
-        if is_same and all(place.image(name).is_file() for name in cameras_of(place)):
+        if is_same and all(place.image(name).is_file() for name in place.cameras):
             return False
         with open_recording(place.path) as recording:
             _extract(recording, place, fps or recording.fps or DEFAULT_FPS, lossless)

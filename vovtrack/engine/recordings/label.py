@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vovtrack.engine.point_queries import Chosen
-from vovtrack.engine.recordings.batch import NOTE, Place, cameras_of
+from vovtrack.engine.recordings.batch import NOTE, CameraFiles
 from vovtrack.errors import InputError
 from vovtrack.files.images import read_image
 from vovtrack.formats.labelme import read_points, write_points
@@ -45,10 +45,9 @@ def label_images(
     """
     found = []
     for note in sorted(Path(work).rglob(NOTE)):
-        place = Place("", Path(), note.parent)
-        for name in cameras_of(place):
-            if camera in (None, name):
-                found.append(_labelled(place, name, chosen))
+        files = CameraFiles(note.parent)
+        names = [name for name in files.cameras if camera in (None, name)]
+        found += [_labelled(files, name, chosen) for name in names]
     if not found:
         which = f"of camera '{camera}' " if camera else ""
         raise InputError(
@@ -58,8 +57,8 @@ def label_images(
     return found
 
 
-def _labelled(place: Place, camera: str, chosen: Chosen | None) -> Labelled:
-    image, path = place.image(camera), place.labels(camera)
+def _labelled(files: CameraFiles, camera: str, chosen: Chosen | None) -> Labelled:
+    image, path = files.image(camera), files.labels(camera)
     height, width = read_image(image).shape[:2]
     if path.is_file():
         return Labelled(image, read_points(path, width, height).names, False)
