@@ -17,6 +17,8 @@ from vovtrack.errors import InputError
 
 TRACKERS = CONFIGS / "_base_" / "trackers"
 """Configs of trackers alone, which go by the names of their files."""
+POINT_TRACKERS = CONFIGS / "_base_" / "point_trackers"
+"""The same of trackers of points, which need no model."""
 
 
 def find_tracker(
@@ -56,9 +58,14 @@ def find_whole_tracker(name: str | Path, trust_config: bool = False) -> Config |
 
 
 def _read(name: str | Path, cfg_options: Sequence[str], trust_config: bool) -> Config:
-    known = {path.stem: path for path in sorted(TRACKERS.glob("*.py"))}
+    linking, following = (
+        {path.stem: path for path in sorted(folder.glob("*.py"))}
+        for folder in (TRACKERS, POINT_TRACKERS)
+    )
     try:
-        path = known.get(str(name)) or find_config(name)
+        path = (linking | following).get(str(name)) or find_config(name)
     except InputError as error:
-        raise InputError(f"{error} Trackers by name: {', '.join(known)}.") from None
+        raise InputError(
+            f"{error} Trackers by name: {', '.join(linking)}; of points: {', '.join(following)}."
+        ) from None
     return load_config(path, cfg_options=cfg_options, trust_config=trust_config)
