@@ -29,6 +29,9 @@ def unknown(config):
     types = [v for k, v in walk(read_config(config).to_dict()) if k in TYPE_KEYS]
     return [name for name in types if not is_known_part(name)]
 
+for config in {points!r}:
+    assert not unknown(config), (config, unknown(config))
+assert "vovtrack.point" in sys.modules and "detpro" not in sys.modules
 for config in {detectors!r}:
     assert not unknown(config), (config, unknown(config))
 assert "detpro" in sys.modules and "ovtrack" not in sys.modules
@@ -47,10 +50,11 @@ def declared(monkeypatch):
 
 
 def test_systems_of_the_project(declared):
-    assert [system.package for system in declared] == ["ovtrack", "detpro"]
-    assert packages() == ("vovtrack", "detpro", "ovtrack")
+    assert [system.package for system in declared] == ["vovtrack.point", "ovtrack", "detpro"]
+    assert packages() == ("vovtrack", "detpro", "ovtrack", "vovtrack.point")
     assert [layout.name for s in declared for layout in s.layouts] == [
-        "qdtrack", "qdtrack-yolox", "yolox", "ovtrack", "detpro-cascade", "detpro", "soco"
+        "trackon", "qdtrack", "qdtrack-yolox", "yolox", "ovtrack",
+        "detpro-cascade", "detpro", "soco",
     ]  # fmt: skip
 
 
@@ -106,12 +110,13 @@ def imports(path) -> list[str]:
 
 
 def test_configs_import_what_they_name():
-    """In a process that imported nothing before, detectors without the tracker's system."""
+    """In a process that imported nothing before, each without the systems that it does not need."""
     configs = [p for p in sorted(CONFIGS.rglob("*.py")) if "_base_" not in p.parts]
+    systems = dict(points="vovtrack.point", detectors="detpro", trackers="ovtrack")
     by_system = {
-        name: [str(p) for p in configs if imports(p) == [name]] for name in ("detpro", "ovtrack")
+        kind: [str(p) for p in configs if imports(p) == [name]] for kind, name in systems.items()
     }
     assert sum(map(len, by_system.values())) == len(configs)
-    code = ALONE.format(detectors=by_system["detpro"], trackers=by_system["ovtrack"])
+    code = ALONE.format(**by_system)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
