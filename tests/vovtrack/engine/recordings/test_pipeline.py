@@ -118,6 +118,15 @@ def test_each_step_resumes(places, tracker, capsys):
     assert [len(o.done) for o in run(choose_points(texts(START + 1)))] == [1, 0, 0]
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """Where the tests run in the background, a shell made them deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_an_interrupted_batch_resumes(tmp_path, capsys):
     """Ctrl-C after the first of many: what is finished is kept, and nothing is half written."""
     first = write_stacked(tmp_path / "00.h5", {"c": moving(40, 96, 128)})
