@@ -6,7 +6,7 @@ vovtrack test configs/trackon/mini_tapvid.py CHECKPOINT --eval tapvid
 
 _base_ = ["mini.py", "../_base_/datasets/tapvid.py"]
 
-ann_file = "work_dirs/trackon/test/tapvid.pkl"
+ann_file = "work_dirs/trackon/test"
 
 test_dataloader = dict(dataset=dict(ann_file=ann_file))
 test_evaluator = dict(ann_file=ann_file, out_dir="results/trackon_mini")

@@ -2,7 +2,7 @@
 
 _base_ = "tapvid.py"
 
-ann_file = "data/tapvid/tapvid_davis/tapvid_davis.pkl"
+ann_file = "data/tapvid/tapvid_davis"
 
 test_dataloader = dict(dataset=dict(ann_file=ann_file))
 test_evaluator = dict(ann_file=ann_file, out_dir="results/tapvid_davis")
