@@ -134,13 +134,19 @@ def test_an_interrupted_batch_resumes(tmp_path, capsys):
         (tmp_path / f"{number:02}.h5").write_bytes(first.read_bytes())
     work = tmp_path / "work"
 
+    ended = threading.Event()
+
     def interrupt() -> None:
         while not (work / "00/extracted.json").exists():
             time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGINT)
+        while not ended.is_set():  # Python drops what arrives while it collects garbage
+            os.kill(os.getpid(), signal.SIGINT)
+            ended.wait(0.1)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    assert robot("extract", tmp_path, "--work", work) == 130
+    code = robot("extract", tmp_path, "--work", work)
+    ended.set()
+    assert code == 130
     assert "Finished recordings are kept" in capsys.readouterr().err
     finished = {path.parent.name for path in work.rglob("extracted.json")}
     assert 0 < len(finished) < 30
