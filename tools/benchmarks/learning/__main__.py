@@ -65,7 +65,7 @@ MOTION = dict(overlap="iou", SORT="sort", ByteTrack="bytetrack", OC_SORT="ocsort
 COSINES = (0.6, 0.7, 0.8, 0.9)
 """Thresholds of the colour histograms, of which the best counts: they are given every chance."""
 SOFTMAXES = (0.05, 0.1, 0.15, 0.2, 0.25)
-"""The same of the untrained network, whose embeddings are so short that all look alike."""
+"""The same of networks, beside the tracker's own, which short embeddings never reach."""
 
 Scores = dict[str, float]
 
@@ -116,10 +116,11 @@ def _rows(
 ) -> Iterator[tuple[str, Callable[[], Iterable[Scores]]]]:
     """Names of rows, and what makes their scores, one for each seed."""
 
-    def learned(name: str) -> Iterator[Scores]:
+    def learned(name: str, thresholds: tuple[float, ...]) -> Iterator[Scores]:
         for seed in args.seeds:
             weights = _train(args.out, name, LEARNED[name], seed, args.epochs)
-            yield rate(tracker, embeddings(_model(cfg, seed, weights), dataset, videos))
+            model = _model(cfg, seed, weights)
+            yield best(list(embeddings(model, dataset, videos)), thresholds)
 
     def best(found: list[list[Tensor]], thresholds: tuple[float, ...], **options: str) -> Scores:
         tries = [rate(dict(tracker, match_score_thr=t, **options), found) for t in thresholds]
@@ -136,10 +137,12 @@ def _rows(
         yield name, lambda short=short: [rate(find_tracker(short))]
     yield "colour histograms", colours
     yield "one-hot oracle", lambda: [rate(tracker, oracle(videos))]
-    yield "untrained", lambda: untrained((tracker["match_score_thr"],))
+    own = (tracker["match_score_thr"],)
+    yield "untrained", lambda: untrained(own)
     yield "untrained, its best threshold", lambda: untrained(SOFTMAXES)
     for name in args.rows:
-        yield name, lambda name=name: learned(name)
+        yield name, lambda name=name: learned(name, own)
+        yield f"{name}, its best threshold", lambda name=name: learned(name, SOFTMAXES)
 
 
 def _model(cfg: Config, seed: int, weights: Path | None = None) -> torch.nn.Module:
