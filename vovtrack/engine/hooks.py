@@ -189,9 +189,9 @@ def to_numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def describe_run(runner: Runner) -> str:
-    """Hash of what decides the results: model config, data and weights."""
+    """Hash of what decides the results: model, data, way of testing and weights."""
     digest = hashlib.sha256()
-    for part in ("model", "test_dataloader"):
+    for part in ("model", "test_dataloader", "test_cfg", "online"):
         digest.update(repr(runner.cfg.get(part)).encode())
     checkpoint = Path(runner._load_from or "")
     if checkpoint.is_file():

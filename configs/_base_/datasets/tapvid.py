@@ -16,4 +16,5 @@ test_dataloader = dict(
     ),
 )
 test_cfg = dict(type="PointTestLoop")
+custom_hooks = [dict(type="ContinueTestHook")]
 test_evaluator = dict(type="PointTrackMetric")

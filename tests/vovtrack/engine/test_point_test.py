@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import pickle
@@ -14,6 +15,7 @@ from mmengine.model import BaseModel
 
 from tests.places import ROOT
 from tests.vovtrack.engine.test_points import moving
+from vovtrack.engine.point_test import PointTestLoop
 from vovtrack.engine.run import test as run_test
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
@@ -131,6 +133,31 @@ def test_predictions_are_kept_without_an_evaluation(config, tmp_path):
     assert run_test(config, tmp_path / "w.pth", format_only=True) == {}
     assert len(list((tmp_path / "out/tracks").rglob("*.npz"))) == 4
     assert not (tmp_path / "out/tapvid.json").exists()
+
+
+def test_an_interrupted_test_resumes(config, tmp_path, monkeypatch):
+    whole = run_test(config, tmp_path / "w.pth")
+    seen = []
+
+    def interrupted(self, video, sample, track=PointTestLoop._track):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(sample.video)
+        track(self, video, sample)
+
+    config.test_evaluator.out_dir = str(tmp_path / "killed")
+    monkeypatch.setattr(PointTestLoop, "_track", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_test(config, tmp_path / "w.pth")
+    assert len(list((tmp_path / "killed/tracks.parts").rglob("*.npz"))) == 3
+    assert not (tmp_path / "killed/tracks").exists()
+    other = copy.deepcopy(config)
+    other.online.max_error = 0.25
+    with pytest.raises(InputError, match="unfinished results of another run"):
+        run_test(other, tmp_path / "w.pth")
+    del seen[1:]
+    assert run_test(config, tmp_path / "w.pth") == whole
+    assert len(seen) == 2 and not (tmp_path / "killed/tracks.parts").exists()
 
 
 def test_another_metric_is_refused(config, tmp_path):

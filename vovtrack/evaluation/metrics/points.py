@@ -18,13 +18,17 @@ from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.reports.csv_tables import write_csv
 from vovtrack.evaluation.reports.report import versions, write_report
 from vovtrack.evaluation.reports.tables import summary_rows, text_table
+from vovtrack.files.archives import read_json
 from vovtrack.files.atomic import atomic_write
+from vovtrack.files.parts import Parts
 from vovtrack.formats.tapvid import write_tracks
+from vovtrack.formats.tapvid_videos import open_videos
 from vovtrack.registry import METRICS
 from vovtrack.structures import PointTracks
 
 TRACKS = "tracks"
 """Folder of the predictions, a file for each video."""
+SUFFIX = ".npz"
 
 
 @METRICS.register_module()
@@ -41,6 +45,8 @@ class PointTrackMetric(BaseMetric):
 
     default_prefix = "tapvid"
     judges = ("tapvid",)
+    _parts: Parts
+    _names: list[str]
 
     def __init__(
         self, ann_file: str, out_dir: str, format_only: bool = False, prefix: str | None = None
@@ -50,12 +56,37 @@ class PointTrackMetric(BaseMetric):
         self.out_dir = Path(out_dir)
         self.format_only = format_only
 
+    def begin(self, run: str) -> frozenset[int]:
+        """Start the run that ``run`` describes, or resume it.
+
+        Returns:
+            Ids of the videos that are done, as the dataset numbers them.
+
+        Raises:
+            InputError: Unfinished results of another run lie in ``out_dir``, or the name of a
+                video leads out of it.
+        """
+        names = [video.name for video in open_videos(self.ann_file)]
+        for name in names:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts:
+                raise InputError(f"{self.ann_file}: video '{name}' is not the name of a file.")
+        self._names = names
+        self._parts = Parts(self.out_dir / TRACKS, json.dumps(dict(run=run, videos=names)))
+        done = self._parts.finished(SUFFIX)
+        return frozenset(k for k, name in enumerate(names) if name in done)
+
+    def forget(self) -> None:
+        """Remove what an interrupted run left unfinished in ``out_dir``."""
+        Parts.forget(self.out_dir / TRACKS)
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write the points of some videos.
 
         Raises:
-            InputError: A number is not finite, or the name of a video leads out of the folder.
+            InputError: A number is not finite.
         """
+        self._begin_if_new()
         for sample in data_samples:
             name, points = sample["video"], sample["pred_points"]
             if not torch.isfinite(points).all():
@@ -63,14 +94,17 @@ class PointTrackMetric(BaseMetric):
                     f"Video '{name}': a point holds a number that is not finite. Check the "
                     "checkpoint."
                 )
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts:
-                raise InputError(f"{self.ann_file}: video '{name}' is not the name of a file.")
             found = PointTracks(
                 points.double().numpy(), ~sample["pred_visible"].numpy(), sample["source_size"]
             )
-            write_tracks(self.out_dir / TRACKS / f"{name}.npz", found)
-            self.results.append((sample["mode"], sample["source_size"], sample["protocol"]))
+            facts = dict(mode=sample["mode"], source_size=list(sample["source_size"]))
+            with atomic_write(self._parts / PROTOCOL) as file:
+                json.dump({**facts, **sample["protocol"], **versions()}, file, indent=1)
+            write_tracks(self._parts / f"{name}{SUFFIX}", found)
+
+    def _begin_if_new(self) -> None:
+        if not hasattr(self, "_parts"):
+            self.begin("")
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Evaluate the files of all processes, on the first one.
@@ -81,6 +115,7 @@ class PointTrackMetric(BaseMetric):
         Raises:
             InputError: Videos without results, or unusable ground truth; on every process.
         """
+        self._begin_if_new()
         barrier()
         outcome: list[Any] = [None]
         if is_main_process():
@@ -88,8 +123,8 @@ class PointTrackMetric(BaseMetric):
                 outcome = [self._conclude()]
             except InputError as error:
                 outcome = [error]
-        self.results.clear()
         broadcast_object_list(outcome)
+        del self._parts
         if isinstance(outcome[0], InputError):
             raise outcome[0]
         return outcome[0]
@@ -99,13 +134,20 @@ class PointTrackMetric(BaseMetric):
         return {}
 
     def _conclude(self) -> dict[str, float]:
-        mode, source_size, protocol = self.results[0]
+        done = self._parts.finished(SUFFIX)
+        if missing := [name for name in self._names if name not in done]:
+            raise InputError(
+                f"{len(missing)} of {len(self._names)} videos have no points, the first: "
+                f"'{missing[0]}'. Test all of them."
+            )
         folder = self.out_dir / TRACKS
-        facts = dict(mode=mode, source_size=list(source_size), **protocol, **versions())
-        with atomic_write(folder / PROTOCOL) as file:
-            json.dump(facts, file, indent=1)
-        if self.format_only:
-            return {}
+        self._parts.copy([PROTOCOL, *(f"{name}{SUFFIX}" for name in self._names)], folder)
+        scores = {} if self.format_only else self._judge(folder)
+        self._parts.discard()
+        return scores
+
+    def _judge(self, folder: Path) -> dict[str, float]:
+        mode = read_json(folder / PROTOCOL)["mode"]
         report = evaluate("tapvid", self.ann_file, folder, mode=mode)
         write_report(report, self.out_dir / "tapvid.json")
         write_csv(report, self.out_dir)

@@ -19,6 +19,7 @@ from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.reports.report import write_report
 from vovtrack.evaluation.reports.tables import summary_rows, text_table
 from vovtrack.files.hashing import file_sha256
+from vovtrack.files.parts import Parts
 from vovtrack.formats.tao.annotations import read_annotations
 from vovtrack.formats.tao.writer import TaoResultWriter, vote_track_categories
 from vovtrack.registry import METRICS
@@ -102,7 +103,7 @@ class TaoTrackMetric(BaseMetric):
     def forget(self) -> None:
         """Remove what an interrupted run left unfinished in ``out_dir``."""
         for name in RESULTS:
-            TaoResultWriter.forget(self.out_dir / name)
+            Parts.forget(self.out_dir / name)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Take the results of some consecutive frames of one video.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
@@ -19,6 +23,7 @@ from vovtrack.evaluation.pipeline import evaluate
 from vovtrack.evaluation.reports.report import write_report
 from vovtrack.evaluation.reports.tables import summary_rows, text_table
 from vovtrack.files.packing import pack
+from vovtrack.files.parts import Parts
 from vovtrack.formats.videos import find_reader
 from vovtrack.structures import Tracks, Vocabulary
 from vovtrack.structures.videos import VideoRecord, VideoSet
@@ -47,6 +52,10 @@ class VideoFilesMetric(BaseMetric):
     recorder = "StoreObservations"
     suffix: str
     """Of the file of a video."""
+    _parts: Parts
+    _videos: Sequence[VideoRecord]
+    _starts: list[int]
+    _frames: defaultdict[int, dict[int, Tracks]]
 
     def __init__(
         self,
@@ -80,18 +89,42 @@ class VideoFilesMetric(BaseMetric):
         return found._replace(videos=[video for video in found.videos if len(video)])
 
     def begin(self, run: str) -> frozenset[int]:
-        """Start: what an interrupted run has done is not kept."""
-        return frozenset()
+        """Start the run that ``run`` describes, or resume it.
+
+        Returns:
+            Ids of the videos that are done, as the dataset numbers them.
+
+        Raises:
+            InputError: Unfinished results of another run lie in ``out_dir``, or the name of a
+                video leads out of it.
+        """
+        everyone = self.read(self.ann_file)
+        if foreign := [v.name for v in everyone.videos if Path(v.name).name != v.name]:
+            raise InputError(f"{self.ann_file}: video '{foreign[0]}' is not the name of a file.")
+        made_for = dict(
+            run=run,
+            annotations_sha256=everyone.content_sha256,
+            vocabulary=self.vocabulary.fingerprint,
+        )
+        self._parts = Parts(self.out_dir / TRACKS, json.dumps(made_for))
+        self._videos = everyone.videos
+        self._starts = np.cumsum([0, *map(len, everyone.videos)]).tolist()
+        self._frames = defaultdict(dict)
+        done = self._parts.finished(self.suffix)
+        tested = [video.name for video in everyone.videos if len(video)]
+        return frozenset(k for k, name in enumerate(tested) if name in done)
 
     def forget(self) -> None:
-        """Nothing is kept that could be removed."""
+        """Remove what an interrupted run left unfinished in ``out_dir``."""
+        Parts.forget(self.out_dir / TRACKS)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Take the tracks of some frames.
+        """Take the tracks of some frames; a video is written when its last one is there.
 
         Raises:
             InputError: The model used other classes than this evaluator, or a number is not finite.
         """
+        self._begin_if_new()
         for sample in data_samples:
             check_classes(sample, self.vocabulary)
             found = sample["pred_track_instances"]
@@ -105,10 +138,30 @@ class VideoFilesMetric(BaseMetric):
             bboxes, ids, labels, scores = (column.numpy(force=True) for column in columns)
             names = self.vocabulary.names
             tracks = Tracks(sample["frame_id"], bboxes, ids, labels, scores, names)
-            self.results.append((sample["img_id"], tracks))
+            self._take(sample["img_id"], tracks)
+
+    def _begin_if_new(self) -> None:
+        if not hasattr(self, "_parts"):
+            self.begin("")
+
+    def _take(self, place: int, tracks: Tracks) -> None:
+        """Keep a frame, known by its place among those of all videos, until its video is whole."""
+        k = bisect_right(self._starts, place) - 1
+        self._frames[k][place - self._starts[k]] = tracks
+        self._write_if_whole(k)
+
+    def _write_if_whole(self, k: int) -> None:
+        video, frames = self._videos[k], self._frames[k]
+        if len(frames) == len(video):
+            ordered = [frames[position] for position in range(len(video))]
+            self.write_video(self._parts / self._file(video), video, ordered)
+            del self._frames[k]
+
+    def _file(self, video: VideoRecord) -> str:
+        return f"{video.name}{self.suffix}"
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Write and evaluate the frames of all processes, on the first one.
+        """Join the videos of all processes and evaluate them, on the first one.
 
         Args:
             size: Number of frames, not used: completeness is checked by frame.
@@ -116,42 +169,53 @@ class VideoFilesMetric(BaseMetric):
         Raises:
             InputError: Frames without results, or unusable annotations; on every process.
         """
-        rows = dict(chain.from_iterable(all_gather_object(self.results)))
-        self.results.clear()
+        self._begin_if_new()
+        remaining = all_gather_object(dict(self._frames))
         outcome: list[Any] = [None]
         if is_main_process():
             try:
-                outcome = [self._conclude(rows)]
+                outcome = [self._conclude(remaining)]
             except InputError as error:
                 outcome = [error]
         broadcast_object_list(outcome)
+        del self._parts
         if isinstance(outcome[0], InputError):
             raise outcome[0]
         return outcome[0]
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Not used: :meth:`evaluate` gathers by frame."""
+        """Not used: :meth:`evaluate` reads what :meth:`process` wrote."""
         return {}
 
-    def _conclude(self, rows: dict[int, Tracks]) -> dict[str, float]:
-        videos = self.read(self.ann_file).videos
-        frames = [(video, int(number)) for video in videos for number in video.numbers]
-        if missing := [frame for place, frame in enumerate(frames) if place not in rows]:
+    def _conclude(self, remaining: Sequence[dict[int, dict[int, Tracks]]]) -> dict[str, float]:
+        for k, frames in chain.from_iterable(found.items() for found in remaining):
+            self._frames[k].update(frames)  # of a video that processes shared
+            self._write_if_whole(k)
+        for k, video in enumerate(self._videos):
+            if not len(video):
+                self._write_if_whole(k)
+        if missing := self._missing():
             video, number = missing[0]
             raise InputError(
-                f"{len(missing)} of {len(frames)} frames have no results, the first: {number} of "
-                f"'{video.name}'. Test the whole file."
+                f"{len(missing)} of {self._starts[-1]} frames have no results, the first: {number} "
+                f"of '{video.name}'. Test the whole file."
             )
-        if foreign := [v.name for v in videos if Path(v.name).name != v.name]:
-            raise InputError(f"{self.ann_file}: video '{foreign[0]}' is not the name of a file.")
-        folder, first, files = self.out_dir / TRACKS, 0, []
-        for video in videos:
-            files.append(folder / f"{video.name}{self.suffix}")
-            own = [rows[place] for place in range(first, first + len(video))]
-            self.write_video(files[-1], video, own)
-            first += len(video)
+        files = self._parts.copy(map(self._file, self._videos), self.out_dir / TRACKS)
         pack(self.out_dir / SUBMISSION, files)
-        return {} if self.format_only else self._judge(folder)
+        scores = {} if self.format_only else self._judge(self.out_dir / TRACKS)
+        self._parts.discard()
+        return scores
+
+    def _missing(self) -> list[tuple[VideoRecord, int]]:
+        """Videos and numbers of all frames without results."""
+        done = self._parts.finished(self.suffix)
+        return [
+            (video, number)
+            for k, video in enumerate(self._videos)
+            if video.name not in done
+            for position, number in enumerate(video.numbers.tolist())
+            if position not in self._frames[k]
+        ]
 
     def _judge(self, folder: Path) -> dict[str, float]:
         report = evaluate(self.benchmark, self.ann_file, folder, **self.options())

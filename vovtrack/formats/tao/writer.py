@@ -8,7 +8,6 @@ A file is a JSON array of ``{image_id, category_id, bbox, score, track_id, video
 from __future__ import annotations
 
 import json
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from vovtrack.errors import InputError, one_of
 from vovtrack.files.atomic import atomic_write
+from vovtrack.files.parts import Parts
 from vovtrack.formats.checks import is_id
 from vovtrack.formats.tao.columns import (
     ColumnBuilder,
@@ -112,22 +112,12 @@ class TaoResultWriter:
         self.path = Path(path)
         self.provenance = dict(provenance or {})
         check_provenance(self.path, self.provenance)
-        self.parts = self._parts(self.path)
-        self._claim(run)
-
-    @staticmethod
-    def _parts(path: Path) -> Path:
-        return path.with_name(path.name + ".parts")
-
-    @classmethod
-    def forget(cls, path: str | Path) -> None:
-        """Remove the finished videos that a killed writer left beside ``path``, if any."""
-        shutil.rmtree(cls._parts(Path(path)), ignore_errors=True)
+        self.parts = Parts(self.path, run)
 
     @property
     def finished(self) -> frozenset[int]:
         """Ids of the videos that are already on disk."""
-        return frozenset(int(part.stem) for part in self.parts.glob("*.json"))
+        return frozenset(map(int, self.parts.finished(".json")))
 
     def write_video(self, video_id: int, rows: list[dict[str, Any]]) -> None:
         """Store the rows of one finished video; an empty list says it has no tracks.
@@ -165,7 +155,7 @@ class TaoResultWriter:
 
     def discard(self) -> None:
         """Remove the parts, once everything made of them is safe."""
-        shutil.rmtree(self.parts)
+        self.parts.discard()
 
     def join(self) -> None:
         """Write the result file, then its columns, from the finished videos; keep the parts.
@@ -176,7 +166,7 @@ class TaoResultWriter:
         Raises:
             InputError: The parts are gone: it was done before.
         """
-        if not self.parts.exists():
+        if not self.parts.folder.exists():
             raise InputError(f"{self.path}: the finished videos were already joined.")
         columns = ColumnBuilder()
         with atomic_write(self.path) as file:
@@ -206,14 +196,3 @@ class TaoResultWriter:
     ) -> None:
         if kind is None:
             self.finish()
-
-    def _claim(self, run: str) -> None:
-        """Say whose parts these are, or check that they are ours."""
-        label = self.parts / "run.txt"
-        if self.finished and (not label.exists() or label.read_text(encoding="utf-8") != run):
-            raise InputError(
-                f"{self.parts}: holds unfinished results of another run; delete the folder or "
-                "write to another path."
-            )
-        with atomic_write(label) as file:
-            file.write(run)

@@ -79,9 +79,8 @@ def test_missing_frames_and_foreign_names(recorded, tmp_path):
     evil = tmp_path / "evil.json"
     evil.write_text(json.dumps([dict(name="a.jpg", videoName="../up", frameIndex=0, labels=[])]))
     metric = BddTrackMetric(str(evil), CLASSES, str(tmp_path / "out"))
-    metric.process(None, samples(evil))
     with pytest.raises(InputError, match="'../up' is not the name of a file"):
-        metric.evaluate(0)
+        metric.process(None, samples(evil))
 
 
 def bdd_world(folder):

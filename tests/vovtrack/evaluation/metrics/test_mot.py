@@ -86,3 +86,30 @@ def test_missing_frames_foreign_classes_and_infinite_boxes(root, tmp_path):
     tracks = dict(sample["pred_track_instances"], scores=torch.full((3,), float("nan")))
     with pytest.raises(InputError, match="Frame 23: a track holds a number that is not finite"):
         metric.process(None, [dict(sample, pred_track_instances=tracks)])
+
+
+def test_an_interrupted_test_resumes(root, tmp_path):
+    def started(folder, run):
+        metric = MotTrackMetric(str(root), CLASSES, str(tmp_path / folder), format_only=True)
+        return metric, metric.begin(run)
+
+    found = samples(root)  # the last video first
+    whole, done = started("whole", "a")
+    assert done == frozenset()
+    whole.process(None, found)
+    whole.evaluate(0)
+    killed, _ = started("killed", "a")
+    killed.process(None, found[:13])
+    assert not (tmp_path / "killed/tracks").exists()
+    with pytest.raises(InputError, match="unfinished results of another run"):
+        started("killed", "b")
+    resumed, done = started("killed", "a")
+    assert done == {1}
+    resumed.process(None, found[12:])
+    resumed.evaluate(0)
+    a, b = ((tmp_path / name / "submission.zip").read_bytes() for name in ("whole", "killed"))
+    assert a == b
+    _, done = started("killed", "b")  # what is whole is nobody's any more
+    assert done == frozenset()
+    started("whole", "a")[0].forget()
+    assert [path.name for path in (tmp_path / "whole").iterdir() if path.is_dir()] == ["tracks"]

@@ -118,7 +118,7 @@ def test_finished_videos_survive_a_kill(tmp_path, repo_root):
     with TaoResultWriter(path, run="a") as writer:
         assert writer.finished == {1, 4}
         writer.write_video(2, [row(video=2)])
-    assert read_results(path).video_ids.tolist() == [2] and not writer.parts.exists()
+    assert read_results(path).video_ids.tolist() == [2] and not writer.parts.folder.exists()
 
 
 def test_an_error_keeps_what_was_finished(tmp_path):
