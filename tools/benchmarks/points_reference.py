@@ -135,5 +135,5 @@ def straightforward_step(model: TrackOn, state: PointState, tokens: Tensor) -> P
     visible, uncertain = model.visibility_head(queries, places, pyramid)
     own = build_pyramid(tokens, model.grid)
     written = model.sm_query_updater.write(state.initial, queries, places, own)
-    state.push(queries, written, visible.sigmoid() >= model.test_settings.visibility_threshold)
+    state.push(queries, visible.sigmoid() >= model.test_settings.visibility_threshold, written)
     return Prediction(points, visible, uncertain, patch, offsets, top_points, top_unc, c1, c2)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vovtrack.point.models import PointState, TrackOn
+from vovtrack.point.models import PointModel, PointState
 from vovtrack.point.models.patches import point_grid
 
 SUPPORT = -1
@@ -44,7 +44,7 @@ class PointFollower:
         model: In evaluation mode.
     """
 
-    def __init__(self, model: TrackOn) -> None:
+    def __init__(self, model: PointModel) -> None:
         self.model = model
         self.reset()
 

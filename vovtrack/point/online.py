@@ -13,7 +13,7 @@ from vovtrack.engine.online import OnlineTracker
 from vovtrack.engine.points import points_as_tracks
 from vovtrack.errors import InputError
 from vovtrack.point.follower import PointFollower
-from vovtrack.point.models import TrackOn
+from vovtrack.point.models import PointModel
 from vovtrack.registry import TASK_UTILS
 from vovtrack.structures import Target, Tracks
 
@@ -29,7 +29,7 @@ class PointTracker(OnlineTracker):
     Args:
         model: In evaluation mode.
         max_points: Of more points at a time it is said that they are too many: each remembers
-            ``memory`` frames twice.
+            ``memory`` frames.
 
     Example:
         Follow two points, and a third one that is seen in frame 10::
@@ -43,7 +43,7 @@ class PointTracker(OnlineTracker):
 
     names = ("point",)
 
-    def __init__(self, model: TrackOn, max_points: int = 20_000) -> None:
+    def __init__(self, model: PointModel, max_points: int = 20_000) -> None:
         self.model = model
         self.max_points = max_points
         self.follower = PointFollower(model)

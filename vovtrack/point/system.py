@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vovtrack.engine.systems import System, declare
-from vovtrack.point.models.keys import TRACK_ON
+from vovtrack.point.models.keys import TRACK_ON, TRACK_ON2
 
-POINTS = System(package=__package__, layouts=(TRACK_ON,))
+POINTS = System(package=__package__, layouts=(TRACK_ON, *TRACK_ON2))
 
 declare(POINTS)

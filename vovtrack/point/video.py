@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vovtrack.errors import InputError
 from vovtrack.point.follower import PointFollower
-from vovtrack.point.models import TrackOn
+from vovtrack.point.models import PointModel
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class VideoPoints:
     uncertainty_logit: Tensor
 
 
-def follow_points(model: TrackOn, video: Tensor, queries: Tensor) -> VideoPoints:
+def follow_points(model: PointModel, video: Tensor, queries: Tensor) -> VideoPoints:
     """Follow points through a video.
 
     Args:

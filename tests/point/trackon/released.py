@@ -17,7 +17,7 @@ from tests.places import ROOT
 from tests.recorded import Recorded
 from tests.seeded import normal, seeded_state_dict
 from vovtrack.point.follower import PointFollower
-from vovtrack.point.models import PointState, Prediction, TrackOn
+from vovtrack.point.models import PointState, Prediction, TrackOn, TrackOn2
 from vovtrack.registry import MODELS
 
 CONFIG = ROOT / "configs/_base_/models/trackon.py"
@@ -31,6 +31,8 @@ FACTORS = {
     r"vis_layer\.weight$": 3,
 }
 """Keys -> what the recordings multiply their draws by, so that errors show."""
+CHANNELS2 = 64
+"""Of the small Track-On2: two in each group of its norms."""
 POSITIONS = "backbone.frame_pos_embedding"
 VISIBLE_BIAS = "visibility_head.vis_layer.bias"
 
@@ -62,6 +64,35 @@ def released(recorded: Recorded, size: tuple[int, int], **test: Any) -> TrackOn:
     shapes[POSITIONS] = [*shapes[POSITIONS][:2], size[0] // 4, size[1] // 4]
     model.load_state_dict(seeded_weights(shapes, recorded.salt), strict=True)
     return model.eval()
+
+
+def small() -> TrackOn:
+    """A small Track-On with weights drawn at random."""
+    backbone = dict(type="ViTAdapter", embed_dims=48, depth=4, num_heads=3, adapter_heads=3)
+    cfg = Config.fromfile(CONFIG).model
+    return _small(cfg, backbone=backbone, layer=dict(num_heads=4))
+
+
+def small2(**changes: Any) -> TrackOn2:
+    """A small Track-On2 with weights drawn at random.
+
+    Args:
+        **changes: Of its config.
+    """
+    backbone = dict(type="ResidualEncoder", embed_dims=16, blocks=1, outputs=4)
+    cfg = Config.fromfile(ROOT / "configs/trackon/mini2.py").model
+    return _small(cfg, backbone=backbone, embed_dims=CHANNELS2, **changes)
+
+
+def _small(cfg: Any, **changes: Any) -> Any:
+    torch.manual_seed(1)
+    cfg.update(input_size=(64, 96), embed_dims=32, test_cfg=dict(memory=4, support_grid=2))
+    cfg.update(changes)
+    model = MODELS.build(cfg)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1 and "backbone" not in name:
+            torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    return model
 
 
 def seeded_video(frames: int, size: tuple[int, int], shift: int, salt: str) -> Tensor:

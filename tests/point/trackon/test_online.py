@@ -9,35 +9,21 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from tests.places import ROOT
+from tests.point.trackon import released
 from vovtrack.engine.fuse import mix_precision
 from vovtrack.engine.load import build_online
 from vovtrack.errors import InputError
 from vovtrack.point.video import follow_points
-from vovtrack.registry import MODELS
 from vovtrack.structures import Target
 
 HEIGHT, WIDTH, LENGTH = 60, 90, 6
 POINTS = [[20.0, 30.0], [70.0, 12.5], [45.0, 45.0]]
 
 
-@pytest.fixture(scope="module")
-def model():
-    """A small one with weights drawn at random."""
-    torch.manual_seed(1)
-    cfg = Config.fromfile(ROOT / "configs/_base_/models/trackon.py").model
-    cfg.update(
-        backbone=dict(type="ViTAdapter", embed_dims=48, depth=4, num_heads=3, adapter_heads=3),
-        input_size=(64, 96),
-        embed_dims=32,
-        layer=dict(num_heads=4),
-        test_cfg=dict(memory=4, support_grid=2),
-    )
-    model = MODELS.build(cfg).eval()
-    for name, parameter in model.named_parameters():
-        if parameter.ndim > 1 and "backbone" not in name:
-            torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
-    return model
+@pytest.fixture(scope="module", params=["small", "small2"])
+def model(request):
+    """A small one of either generation, with weights drawn at random."""
+    return getattr(released, request.param)().eval()
 
 
 @pytest.fixture
@@ -124,9 +110,8 @@ def test_mixed_precision_reaches_every_frame(model, frames):
     mixed = mix_precision(copy.deepcopy(model), "bf16")
     types = []
     mixed.projection2.register_forward_hook(lambda *call: types.append(call[-1].dtype))
-    mixed.backbone.token_projection.register_forward_hook(
-        lambda *call: types.append(call[-1].dtype)
-    )
+    projections = [m for n, m in mixed.backbone.named_modules() if "projection" in n]
+    projections[-1].register_forward_hook(lambda *call: types.append(call[-1].dtype))
     tracker = build_online(Config(dict(online=dict(type="PointTracker"))), mixed)
     tracker.start(frames[0], Target(points=POINTS))
     for frame in frames[:3]:
@@ -136,7 +121,8 @@ def test_mixed_precision_reaches_every_frame(model, frames):
 
 
 def test_settings_are_said(tracker):
-    assert tracker.settings["memory"] == [4, 4]
+    assert tracker.settings["memory"] == list(tracker.model.slots)
+    assert tracker.settings["memory"][0] == 4
     assert tracker.settings["support_grid"] == 2
 
 

@@ -53,7 +53,8 @@ def test_systems_of_the_project(declared):
     assert [system.package for system in declared] == ["vovtrack.point", "ovtrack", "detpro"]
     assert packages() == ("vovtrack", "detpro", "ovtrack", "vovtrack.point")
     assert [layout.name for s in declared for layout in s.layouts] == [
-        "trackon", "qdtrack", "qdtrack-yolox", "yolox", "ovtrack",
+        "trackon", "trackon2-dinov2s", "trackon2-dinov2b", "trackon2-dinov3s-plus",
+        "qdtrack", "qdtrack-yolox", "yolox", "ovtrack",
         "detpro-cascade", "detpro", "soco",
     ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,14 +38,16 @@ class MoviFDataset(BaseDataset):
 
 @TRANSFORMS.register_module()
 class LoadPointClip(BaseTransform):
-    """Reads consecutive frames of a sample, and its points.
+    """Reads frames of a sample one after the other, and its points.
 
     Args:
-        length: T; of a longer sample the first frame is drawn. None takes samples whole.
+        length: T; of a longer sample the first frame is drawn. None takes all.
+        step: Take every so manyth frame.
     """
 
-    def __init__(self, length: int | None = None) -> None:
+    def __init__(self, length: int | None = None, step: int = 1) -> None:
         self.length = length
+        self.step = step
 
     def transform(self, results: dict) -> dict:
         """Set ``frames``, ``points`` and ``visible``.
@@ -59,14 +62,14 @@ class LoadPointClip(BaseTransform):
             raise InputError(
                 f"Sample '{sample}': {len(paths)} pictures, but points of {points.shape[1]} frames."
             )
-        length = self.length or len(paths)
-        if len(paths) < length:
+        span = self.length * self.step if self.length else len(paths)
+        if len(paths) < span:
             raise InputError(
-                f"Sample '{sample}' has {len(paths)} frames, clips of {length} are asked for."
+                f"Sample '{sample}' has {len(paths)} frames, clips over {span} are asked for."
             )
         # A sample of just the length draws nothing, as in the released training.
-        start = np.random.randint(0, len(paths) - length + 1) if len(paths) > length else 0
-        clip = slice(start, start + length)
+        start = np.random.randint(0, len(paths) - span + 1) if len(paths) > span else 0
+        clip = slice(start, start + span, self.step)
         results["frames"] = [read_image(path)[..., ::-1] for path in paths[clip]]
         results["points"] = points[:, clip]
         results["visible"] = ~occluded[:, clip]
@@ -75,20 +78,32 @@ class LoadPointClip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PickPoints(BaseTransform):
-    """Keeps points that are visible in the first frame, at most so many.
+    """Keeps points that are visible in some frame, at most so many.
 
     Args:
         most: How many.
         shuffle: Take any of them, in random order; else the first ones of the file.
+        shown_in: In any of these frames, as shares of the clip's length.
+        or_in: Or, where those are fewer than ``most``, in any of these.
     """
 
-    def __init__(self, most: int, shuffle: bool = True) -> None:
+    def __init__(
+        self,
+        most: int,
+        shuffle: bool = True,
+        shown_in: Sequence[float] = (0,),
+        or_in: Sequence[float] = (),
+    ) -> None:
         self.most = most
         self.shuffle = shuffle
+        self.shown_in = shown_in
+        self.or_in = or_in
 
     def transform(self, results: dict) -> dict | None:
         """Choose points; None, which makes the dataset draw another sample, if there is none."""
-        seen = np.flatnonzero(results["visible"][:, 0])
+        seen = self._seen(results["visible"], self.shown_in)
+        if len(seen) < self.most:
+            seen = self._seen(results["visible"], (*self.shown_in, *self.or_in))
         if not len(seen):
             return None
         if self.shuffle:
@@ -96,6 +111,12 @@ class PickPoints(BaseTransform):
         chosen = seen[: self.most]
         results.update(points=results["points"][chosen], visible=results["visible"][chosen])
         return results
+
+    @staticmethod
+    def _seen(visible: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+        """The points that are visible (N, T) in any of some frames."""
+        frames = [int(share * visible.shape[1]) for share in shares]
+        return np.flatnonzero(visible[:, frames].any(axis=1))
 
 
 @TRANSFORMS.register_module()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import torch
@@ -86,33 +87,69 @@ class QueryDecoder(nn.Module):
             (B, N, C).
         """
         table = time_table(self.time_embedding, memory.shape[2])
+
+        def look_back(sequence: Tensor, layer: nn.Module, newest: bool) -> Tensor:
+            step = partial(remember, layer=layer, table=table, newest=newest)
+            return in_chunks(step, chunk, sequence, ignore)
+
         layers = zip(self.token_to_query, self.query_to_query, self.memory_to_query, strict=True)
-        last = len(self.token_to_query) - 1
-        for index, (to_tokens, to_queries, to_memory) in enumerate(layers):
-            queries = to_tokens(queries, tokens, tokens)
-            queries = to_queries(queries, queries, queries, alone)
-            sequence = torch.cat([memory, queries[:, :, None]], dim=2)
-            step = partial(remember, layer=to_memory, table=table, newest=index == last)
-            sequence = in_chunks(step, chunk, sequence, ignore)
-            memory, queries = sequence[:, :, :-1], sequence[:, :, -1]
-        return queries
+        return decode(layers, queries, tokens, memory, alone, look_back)
+
+
+def decode(
+    layers: Iterable[tuple[nn.Module, nn.Module, nn.Module]],
+    queries: Tensor,
+    tokens: Tensor,
+    memory: Tensor,
+    alone: Tensor | None,
+    look_back: Callable[[Tensor, nn.Module, bool], Tensor],
+) -> Tensor:
+    """Queries through layers that look at the frame, at each other and at their own past.
+
+    Args:
+        layers: Of each the three attentions.
+        queries: (B, N, C).
+        tokens: (B, P, C) of the frame.
+        memory: (B, N, M, C) what the queries were decoded to in the past, oldest first.
+        alone: (B, N) queries that others do not look at; None if there are none.
+        look_back: Past and present (B, N, M + 1, C) through the third attention; where its last
+            argument is true, only now is wanted, (B, N, 1, C).
+
+    Returns:
+        (B, N, C).
+    """
+    each = list(layers)
+    for number, (to_tokens, to_queries, to_memory) in enumerate(each, start=1):
+        queries = to_tokens(queries, tokens, tokens)
+        queries = to_queries(queries, queries, queries, alone)
+        sequence = torch.cat([memory, queries[:, :, None]], dim=2)
+        sequence = look_back(sequence, to_memory, number == len(each))
+        memory, queries = sequence[:, :, :-1], sequence[:, :, -1]
+    return queries
 
 
 def remember(
     sequence: Tensor, ignore: Tensor, layer: nn.Module, table: Tensor, newest: bool
 ) -> Tensor:
-    """The context step: past and present of each query through one layer.
+    """The context step of Track-On: as :func:`attend_past`, but a sequence without a past stays."""
+    found = attend_past(sequence, ignore, layer, table, newest)
+    empty = ignore.all(dim=-1)[..., None, None]
+    return torch.where(empty, sequence[:, :, -found.shape[2] :], found)
+
+
+def attend_past(
+    sequence: Tensor, ignore: Tensor, layer: nn.Module, table: Tensor, newest: bool
+) -> Tensor:
+    """Past and present of each query through one layer.
 
     Args:
         sequence: (B, N, M + 1, C) the past, and now.
-        ignore: (B, N, M) slots of the past that say nothing; a sequence without others stays.
+        ignore: (B, N, M) slots of the past that say nothing; now always says something.
         layer: Attention within each sequence.
         table: (M + 1, C) embeddings of time.
         newest: Only now is wanted: then (B, N, 1, C) is returned.
     """
     timed = sequence + table
     hidden = F.pad(ignore, (0, 1), value=False)
-    asked = slice(-1, None) if newest else slice(None)
-    found = layer(timed[:, :, asked], timed, sequence, hidden)
-    empty = ignore.all(dim=-1)[..., None, None]
-    return torch.where(empty, sequence[:, :, asked], found)
+    asked = timed[:, :, -1:] if newest else timed
+    return layer(asked, timed, sequence, hidden)

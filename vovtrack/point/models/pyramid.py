@@ -24,6 +24,25 @@ class Pyramid:
     tokens: Tensor
     shapes: tuple[tuple[int, int], ...]
 
+    def maps(self) -> list[Tensor]:
+        """The maps, (B, C, h, w) each."""
+        cells = [height * width for height, width in self.shapes]
+        levels = self.tokens.transpose(1, 2).split(cells, dim=-1)
+        return [
+            level.unflatten(-1, shape) for level, shape in zip(levels, self.shapes, strict=True)
+        ]
+
+
+def pyramid_shapes(grid: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """(height, width) of the maps over a ``grid`` of patches."""
+    height, width = grid
+    return tuple((height // scale, width // scale) for scale in SCALES)
+
+
+def rows(square: Tensor) -> Tensor:
+    """The cells (B, h * w, C) of a map (B, C, h, w), row by row."""
+    return square.flatten(2).transpose(1, 2)
+
 
 def build_pyramid(tokens: Tensor, size: tuple[int, int]) -> Pyramid:
     """Average a map over squares of 1, 2, 4 and 8 patches.
@@ -34,10 +53,7 @@ def build_pyramid(tokens: Tensor, size: tuple[int, int]) -> Pyramid:
     """
     square = tokens.transpose(1, 2).unflatten(-1, size)
     maps = [square, *(F.avg_pool2d(square, scale) for scale in SCALES[1:])]
-    return Pyramid(
-        torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1),
-        tuple((m.shape[-2], m.shape[-1]) for m in maps),
-    )
+    return Pyramid(torch.cat([rows(m) for m in maps], dim=1), pyramid_shapes(size))
 
 
 def scramble_coarsest(tokens: Tensor, pyramid: Pyramid) -> Pyramid:

@@ -13,7 +13,7 @@ GROUPS = 8
 
 @MODELS.register_module()
 class ResidualEncoder(nn.Module):
-    """Convolutions from an image to one map of stride 4.
+    """Convolutions from an image to a map of stride 4, and to coarser ones if wanted.
 
     Two convolutions halve the image, then residual blocks (He et al., CVPR 2016) let each place
     see what is around it.
@@ -21,9 +21,10 @@ class ResidualEncoder(nn.Module):
     Args:
         embed_dims: Channels of the map, a multiple of 16.
         blocks: How many residual blocks.
+        outputs: How many maps; each after the first has half the size of the one before.
     """
 
-    def __init__(self, embed_dims: int = 64, blocks: int = 3) -> None:
+    def __init__(self, embed_dims: int = 64, blocks: int = 3, outputs: int = 1) -> None:
         super().__init__()
         self.embed_dims = embed_dims
         half = embed_dims // 2
@@ -34,13 +35,20 @@ class ResidualEncoder(nn.Module):
             nn.Sequential(*_conv(embed_dims, embed_dims), nn.ReLU(), *_conv(embed_dims, embed_dims))
             for _ in range(blocks)
         )
+        self.coarser = nn.ModuleList(
+            nn.Sequential(*_conv(embed_dims, embed_dims, stride=2), nn.ReLU())
+            for _ in range(outputs - 1)
+        )
 
-    def forward(self, images: Tensor) -> tuple[Tensor]:
-        """The map (B, embed_dims, H / 4, W / 4) of normalised images (B, 3, H, W)."""
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Maps (B, embed_dims, H / s, W / s) of normalised images (B, 3, H, W); s = 4, 8, ..."""
         x = F.relu(self.stem(images))
         for block in self.blocks:
             x = F.relu(x + block(x))
-        return (x,)
+        maps = [x]
+        for halve in self.coarser:
+            maps.append(halve(maps[-1]))
+        return tuple(maps)
 
 
 def _conv(channels: int, out: int, kernel: int = 3, stride: int = 1) -> tuple[nn.Module, nn.Module]:

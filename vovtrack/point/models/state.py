@@ -17,7 +17,7 @@ class PointState:
     Attributes:
         initial: (B, N, C) how the points looked where they were asked for.
         context: (B, N, Mc, C) what the queries were decoded to.
-        spatial: (B, N, Ms, C) what the points looked like.
+        spatial: (B, N, Ms, C) what the points looked like; Ms is 0 in a model without this memory.
         absent: (B, N, max(Mc, Ms)) slots of frames in which a query had not started.
         hidden: (B, N, max(Mc, Ms)) slots of frames in which a point was not seen.
         started: (B, N) queries that are under way. In training they all have their row from the
@@ -68,18 +68,31 @@ class PointState:
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name)[:, rows])
 
-    def push(self, context: Tensor, spatial: Tensor, seen: Tensor) -> None:
+    def alone(self) -> Tensor:
+        """(B, N) queries that others do not look at: those that have not started.
+
+        A video in which none has started has none that matters, and all are looked at.
+        """
+        return ~self.started & self.started.any(dim=1, keepdim=True)
+
+    def push(self, context: Tensor, seen: Tensor, spatial: Tensor | None = None) -> None:
         """Remember a frame, and forget the oldest.
 
         Args:
             context: (B, N, C) what the queries were decoded to.
-            spatial: (B, N, C) what the points look like.
             seen: (B, N) bool.
+            spatial: (B, N, C) what the points look like; None in a model without this memory.
         """
-        self.context = torch.cat([self.context[:, :, 1:], context[:, :, None]], dim=2)
-        self.spatial = torch.cat([self.spatial[:, :, 1:], spatial[:, :, None]], dim=2)
-        self.absent = torch.cat([self.absent[:, :, 1:], ~self.started[:, :, None]], dim=2)
-        self.hidden = torch.cat([self.hidden[:, :, 1:], ~seen[:, :, None]], dim=2)
+        self.context = _shift(self.context, context)
+        self.absent = _shift(self.absent, ~self.started)
+        self.hidden = _shift(self.hidden, ~seen)
+        if spatial is not None:
+            self.spatial = _shift(self.spatial, spatial)
+
+
+def _shift(slots: Tensor, newest: Tensor) -> Tensor:
+    """Slots (B, N, M, ...) without the oldest, and with a newest (B, N, ...)."""
+    return torch.cat([slots[:, :, 1:], newest[:, :, None]], dim=2)
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,8 @@ class Prediction:
         top_unc: (B, N, K) logits that they are wrong.
         c1: (B, N, P) logits over all patches before re-ranking; None if not asked for.
         c2: (B, N, P) the same after it.
+        top_score: (B, N, K) logits that each is the nearest of them; None in a model that does not
+            rank them.
     """
 
     points: Tensor
@@ -107,3 +122,4 @@ class Prediction:
     top_unc: Tensor
     c1: Tensor | None = None
     c2: Tensor | None = None
+    top_score: Tensor | None = None

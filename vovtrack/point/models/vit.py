@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from timm.layers import LayerNorm, PatchEmbed
@@ -32,7 +34,6 @@ class VisionTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.patch = patch
-        self.table = table
         self.patch_embed = PatchEmbed(img_size=None, patch_size=patch, embed_dim=embed_dims)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + table**2, embed_dims))
@@ -53,8 +54,23 @@ class VisionTransformer(nn.Module):
             (B, 1, C) and (B, H / patch * W / patch, C), row by row.
         """
         height, width = (side // self.patch for side in images.shape[-2:])
-        square = self.pos_embed[:, 1:].transpose(1, 2).unflatten(-1, (self.table, self.table))
-        square = F.interpolate(square, (height, width), mode="bicubic", align_corners=False)
-        tokens = self.patch_embed(images) + square.flatten(2).transpose(1, 2)
+        positions = stretch_positions(self.pos_embed[:, 1:], (height, width))
+        tokens = self.patch_embed(images) + positions
         first = self.cls_token + self.pos_embed[:, :1]
         return first.expand(len(images), -1, -1), tokens
+
+
+def stretch_positions(table: Tensor, size: tuple[int, int]) -> Tensor:
+    """A square table of positions for a map of another size.
+
+    Args:
+        table: (1, n * n, C), row by row.
+        size: (h, w).
+
+    Returns:
+        (1, h * w, C).
+    """
+    side = math.isqrt(table.shape[1])
+    square = table.transpose(1, 2).unflatten(-1, (side, side))
+    square = F.interpolate(square, size, mode="bicubic", align_corners=False)
+    return square.flatten(2).transpose(1, 2)

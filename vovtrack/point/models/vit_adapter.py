@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
 from timm.layers import LayerNorm
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from vovtrack.point.models.deformable import MultiScaleDeformableAttention
 from vovtrack.point.models.vit import VisionTransformer
 from vovtrack.registry import MODELS
 
 Shapes = Sequence[tuple[int, int]]
+Block = Callable[[Tensor], Tensor]
 STRIDES = (4, 8, 16, 32)
 """Pixels between the cells of the four maps."""
 
@@ -182,14 +184,14 @@ class Interaction(nn.Module):
         first: Tensor,
         tokens: Tensor,
         pyramid: Tensor,
-        blocks: Iterable[nn.Module],
+        blocks: Iterable[Block],
         size: tuple[int, int],
         shapes: Shapes,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Exchange.
 
         Args:
-            first: (B, 1, C) class token.
+            first: (B, n, C) class token, and registers if there are any.
             tokens: (B, h * w, C) of the transformer.
             pyramid: (B, S, C).
             blocks: Layers of the transformer.
@@ -203,18 +205,112 @@ class Interaction(nn.Module):
         joined = torch.cat([first, tokens], dim=1)
         for block in blocks:
             joined = block(joined)
-        first, tokens = joined[:, :1], joined[:, 1:]
+        first, tokens = joined.split([first.shape[1], tokens.shape[1]], dim=1)
         for extractor in (self.extractor, *getattr(self, "extra_extractors", ())):
             pyramid = extractor(pyramid, tokens, size, shapes)
         return first, tokens, pyramid
 
 
-@MODELS.register_module()
-class ViTAdapter(VisionTransformer):
-    """DINOv2 with an adapter: maps at stride 4 from a transformer that stays as it was trained.
+class Adapter(nn.Module):
+    """Maps at four strides from a transformer that stays as it was trained.
 
-    Source: ViT-Adapter (Chen et al., arXiv 2205.08534, section 3), as Track-On uses it. The
-    transformer is frozen and sees the image shrunk to whole patches.
+    Source: ViT-Adapter (Chen et al., arXiv 2205.08534, section 3), as Track-On uses it. A subclass
+    has the transformer, which is frozen and sees the image resized to whole patches.
+
+    Attributes:
+        patch: Side of the transformer's patches in pixels.
+        zoom: By how much the transformer sees the image enlarged.
+    """
+
+    patch: int
+    zoom: float = 1.0
+
+    def add_parts(
+        self,
+        embed_dims: int,
+        depth: int,
+        interactions: int,
+        adapter_heads: int,
+        extra_extractors: int,
+        outputs: int,
+        recompute: bool = False,
+    ) -> None:
+        """Make what is learned beside the transformer.
+
+        Args:
+            embed_dims: Channels of the transformer and of the maps.
+            depth: Layers of the transformer.
+            interactions: Number of exchanges, each after as many of its layers.
+            adapter_heads: Heads of the deformable attention.
+            extra_extractors: Further extractors of the last exchange.
+            outputs: How many of the four maps, the finest first, are wanted.
+            recompute: Keep nothing within the exchanges for the gradients but compute it again:
+                slower, in less memory.
+        """
+        self.embed_dims = embed_dims
+        self.outputs = outputs
+        self.recompute = recompute
+        self.span = depth // interactions
+        self.level_embed = nn.Parameter(torch.zeros(3, embed_dims))
+        self.spm = SpatialPrior(embed_dims=embed_dims)
+        last = interactions - 1
+        self.interactions = nn.ModuleList(
+            Interaction(embed_dims, adapter_heads, extra_extractors if index == last else 0)
+            for index in range(interactions)
+        )
+        self.up = nn.ConvTranspose2d(embed_dims, embed_dims, 2, 2)
+        self.norm1 = nn.BatchNorm2d(embed_dims)
+        self.norm2 = nn.BatchNorm2d(embed_dims)
+        self.norm3 = nn.BatchNorm2d(embed_dims)
+        self.norm4 = nn.BatchNorm2d(embed_dims)
+        nn.init.normal_(self.level_embed)
+
+    def begin(self, images: Tensor) -> tuple[Tensor, Tensor, Sequence[Block]]:
+        """What the transformer makes of images (B, 3, h * patch, w * patch).
+
+        Returns:
+            (B, n, C) class token, and registers if there are any, (B, h * w, C) tokens of patches,
+            row by row, and the layers that they go through, together.
+        """
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The finest ``outputs`` maps, (B, C, H / s, W / s) with s of ``STRIDES``.
+
+        Args:
+            images: (B, 3, H, W) normalised; H and W are multiples of 32.
+        """
+        fine, *coarse = self.spm(images)
+        shapes = [tuple(level.shape[-2:]) for level in coarse]
+        embedded = [
+            level.flatten(2).transpose(1, 2) + mark
+            for level, mark in zip(coarse, self.level_embed, strict=True)
+        ]
+        pyramid = torch.cat(embedded, dim=1)
+        height, width = (int(side * self.zoom) // self.patch for side in images.shape[-2:])
+        size, pixels = (height, width), (height * self.patch, width * self.patch)
+        resized = F.interpolate(images, pixels, mode="bilinear", align_corners=False)
+        first, tokens, blocks = self.begin(resized)
+        for index, interaction in enumerate(self.interactions):
+            own = blocks[index * self.span : (index + 1) * self.span]
+            inputs = (first, tokens, pyramid, own, size, shapes)
+            if self.recompute and torch.is_grad_enabled():
+                first, tokens, pyramid = checkpoint(interaction, *inputs, use_reentrant=False)
+            else:
+                first, tokens, pyramid = interaction(*inputs)
+        return self._maps(fine, pyramid, shapes)
+
+    def _maps(self, fine: Tensor, pyramid: Tensor, shapes: Shapes) -> tuple[Tensor, ...]:
+        levels = pyramid.transpose(1, 2).split([height * width for height, width in shapes], dim=-1)
+        maps = [level.unflatten(-1, shape) for level, shape in zip(levels, shapes, strict=True)]
+        maps.insert(0, self.up(maps[0]) + fine)
+        norms = (self.norm1, self.norm2, self.norm3, self.norm4)
+        return tuple(norm(m) for norm, m in zip(norms[: self.outputs], maps, strict=False))
+
+
+@MODELS.register_module()
+class ViTAdapter(Adapter, VisionTransformer):
+    """DINOv2 with an adapter, under the names of Track-On v1.
 
     Args:
         embed_dims: Channels of the transformer and of the maps.
@@ -238,48 +334,8 @@ class ViTAdapter(VisionTransformer):
     ) -> None:
         super().__init__(embed_dims=embed_dims, depth=depth, num_heads=num_heads)
         self.requires_grad_(False)
-        self.embed_dims = embed_dims
-        self.outputs = outputs
-        self.span = depth // interactions
-        self.level_embed = nn.Parameter(torch.zeros(3, embed_dims))
-        self.spm = SpatialPrior(embed_dims=embed_dims)
-        last = interactions - 1
-        self.interactions = nn.ModuleList(
-            Interaction(embed_dims, adapter_heads, extra_extractors if index == last else 0)
-            for index in range(interactions)
-        )
-        self.up = nn.ConvTranspose2d(embed_dims, embed_dims, 2, 2)
-        self.norm1 = nn.BatchNorm2d(embed_dims)
-        self.norm2 = nn.BatchNorm2d(embed_dims)
-        self.norm3 = nn.BatchNorm2d(embed_dims)
-        self.norm4 = nn.BatchNorm2d(embed_dims)
-        nn.init.normal_(self.level_embed)
+        self.add_parts(embed_dims, depth, interactions, adapter_heads, extra_extractors, outputs)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The finest ``outputs`` maps, (B, C, H / s, W / s) with s of ``STRIDES``.
-
-        Args:
-            images: (B, 3, H, W) normalised; H and W are multiples of 32.
-        """
-        fine, *coarse = self.spm(images)
-        shapes = [tuple(level.shape[-2:]) for level in coarse]
-        embedded = [
-            level.flatten(2).transpose(1, 2) + mark
-            for level, mark in zip(coarse, self.level_embed, strict=True)
-        ]
-        pyramid = torch.cat(embedded, dim=1)
-        size = (images.shape[-2] // self.patch, images.shape[-1] // self.patch)
-        pixels = (size[0] * self.patch, size[1] * self.patch)
-        small = F.interpolate(images, pixels, mode="bilinear", align_corners=False)
-        first, tokens = self.embed(small)
-        for index, interaction in enumerate(self.interactions):
-            blocks = self.blocks[index * self.span : (index + 1) * self.span]
-            first, tokens, pyramid = interaction(first, tokens, pyramid, blocks, size, shapes)
-        return self._maps(fine, pyramid, shapes)
-
-    def _maps(self, fine: Tensor, pyramid: Tensor, shapes: Shapes) -> tuple[Tensor, ...]:
-        levels = pyramid.transpose(1, 2).split([height * width for height, width in shapes], dim=-1)
-        maps = [level.unflatten(-1, shape) for level, shape in zip(levels, shapes, strict=True)]
-        maps.insert(0, self.up(maps[0]) + fine)
-        norms = (self.norm1, self.norm2, self.norm3, self.norm4)
-        return tuple(norm(m) for norm, m in zip(norms[: self.outputs], maps, strict=False))
+    def begin(self, images: Tensor) -> tuple[Tensor, Tensor, Sequence[Block]]:
+        """See :meth:`Adapter.begin`."""
+        return *self.embed(images), list(self.blocks)
