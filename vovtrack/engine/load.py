@@ -182,6 +182,6 @@ def _existing(checkpoint: str | Path) -> Path:
 def without_pretraining(cfg: Config) -> Config:
     """The checkpoint holds all weights: nothing needs to be fetched for the backbone."""
     detector = cfg.model.get("detector", cfg.model)
-    if "backbone" in detector:
+    if "init_cfg" in detector.get("backbone", {}):
         detector.backbone.init_cfg = None
     return cfg

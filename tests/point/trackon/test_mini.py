@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from vovtrack.files.images import read_image
 from vovtrack.registry import MODELS
 
 CONFIG = "configs/trackon/mini.py"
+CONFIG2 = "configs/trackon/mini2.py"
 LOSSES = {
     *("point_loss", "point_loss_local", "offset_loss", "visibility_loss"),
     *("uncertainty_loss", "uncertainty_loss_topk"),
@@ -47,9 +49,9 @@ def train(world):
         "default_hooks.checkpoint.max_keep_ckpts=-1",
     ]
 
-    def run(name: str, *more: str) -> Path:
+    def run(name: str, *more: str, config: str = CONFIG) -> Path:
         out = world.parent / name
-        command = ["train", CONFIG, "--work-dir", str(out), *more]
+        command = ["train", config, "--work-dir", str(out), *more]
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(ROOT)
             assert main([*command, "--seed", "0", "--cfg-options", *options]) == 0
@@ -63,13 +65,38 @@ def trained(train):
     return train("whole")
 
 
-def test_all_losses_are_learned_from(trained):
-    (scalars,) = trained.glob("*/vis_data/scalars.json")
+@pytest.fixture(scope="module")
+def second(train):
+    return train("second", config=CONFIG2)
+
+
+def check_losses(run: Path, names: set[str]) -> None:
+    """A run of four steps learned from these losses."""
+    (scalars,) = run.glob("*/vis_data/scalars.json")
     steps = [json.loads(line) for line in scalars.read_text().splitlines()]
     assert len(steps) == 4
     for step in steps:
-        assert step.keys() >= LOSSES
-        assert step["loss"] == pytest.approx(sum(step[name] for name in LOSSES), rel=1e-4)
+        assert {name for name in step if "loss" in name} == names | {"loss"}
+        assert step["loss"] == pytest.approx(sum(step[name] for name in names), rel=1e-4)
+
+
+def test_all_losses_are_learned_from(trained):
+    check_losses(trained, LOSSES)
+
+
+def test_track_on2_is_trained_by_the_same_command(second):
+    check_losses(second, LOSSES | {"ranking_loss"})
+
+
+@pytest.mark.parametrize(("run", "config"), [("trained", CONFIG), ("second", CONFIG2)])
+def test_what_was_trained_follows_points(run, config, request, world, tmp_path, repository):
+    weights = request.getfixturevalue(run) / "iter_4.pth"
+    frames = str(next(world.glob("*/frames")))
+    words = ["track", frames, "--points", "40,50; 90,30@2", "--npz", str(tmp_path / "points.npz")]
+    assert main([*words, "--config", config, "--checkpoint", str(weights)]) == 0
+    found = np.load(tmp_path / "points.npz")["points"]
+    assert found.shape == (2, 4, 2)
+    assert np.isfinite(found[0]).all() and np.isfinite(found[1, 2:]).all()
 
 
 @pytest.mark.parametrize("step", [1, 2])
