@@ -57,6 +57,19 @@ def test_shards_are_tracked_video_by_video(recorded, checkpoint, tmp_path, datas
 
 
 @pytest.mark.golden
+def test_track_on2_is_tested_by_the_same_command(recorded, tmp_path):
+    data, out = recorded.path("data/robotap"), tmp_path / "out"
+    config = load_config(CONFIG, cfg_options=options(data, out), work_dir=tmp_path / "w")
+    config.model = load_config(ROOT / "configs/trackon/mini2.py").model
+    torch.manual_seed(0)
+    torch.save(dict(state_dict=MODELS.build(config.model).state_dict()), tmp_path / "mini2.pth")
+    scores = run_test(config, tmp_path / "mini2.pth")
+    assert scores.keys() == {"tapvid/AJ", "tapvid/delta_avg", "tapvid/OA"}
+    settings = json.loads((out / "tapvid.json").read_text())["protocol"]["tracker"]["settings"]
+    assert settings["memory"] == [config.model.slots, 0]
+
+
+@pytest.mark.golden
 def test_two_processes_give_what_one_gives(recorded, checkpoint, tmp_path):
     data = recorded.path("data/tapvid_kinetics")
     one = run_test(
