@@ -5,7 +5,8 @@ Example, from the root of the repository:
 
 Renders clips to learn from, and slow and fast videos of other pictures to test on, trains
 configs/trackon/mini.py by every seed, and writes table.md, with the bars that are met, anew after
-each of them. With --pictures photographs all of it is made of photographs. What is done is kept.
+each of them. With --pictures photographs all of it is made of photographs, and with --config
+configs/trackon/mini2.py Track-On2 is trained. What is done is kept.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def main() -> int:
     if not (rendered := args.out / "rendered").exists():
         _render(args)
         rendered.touch()
-    cfg = load_config(CONFIG)
+    cfg = load_config(args.config)
     worlds = {name: read_videos(args.out / name / "tapvid.pkl") for name in SPEEDS}
     tables: dict[str, report.Rows] = {
         name: {
@@ -100,7 +101,7 @@ def _train(args: argparse.Namespace, cfg: Config, seed: int) -> Path:
     if not done.exists():
         begin = time.monotonic()
         run_vovtrack(
-            folder.with_suffix(".log"), "train", CONFIG, "--work-dir", folder, "--resume",
+            folder.with_suffix(".log"), "train", args.config, "--work-dir", folder, "--resume",
             "--seed", seed, "--cfg-options", f"train_cfg.max_epochs={epochs}",
             f"param_scheduler.1.T_max={epochs}",
             f"train_dataloader.dataset.data_root={(args.out / 'world').absolute()}",
@@ -129,6 +130,7 @@ def _arguments() -> argparse.Namespace:
         prog="python -m tools.benchmarks.point_learning", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the worlds and all runs")
+    parser.add_argument("--config", default=CONFIG, help=f"what is trained; default: {CONFIG}")
     parser.add_argument("--pictures", choices=KINDS, default="noise", help="default: noise")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--epochs", type=int, help="default: those of the config")

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from tools.benchmarks.point_learning.videos import Found, Rival, Video
 from vovtrack.engine.weights.checkpoint import load_checkpoint_into
-from vovtrack.point.models import PointState, Prediction, TrackOn
+from vovtrack.point.models import PointModel, PointState, Prediction
 from vovtrack.point.video import follow_points
 from vovtrack.registry import MODELS
 
 
-def load(cfg: Config, seed: int, weights: Path | None = None) -> TrackOn:
+def load(cfg: Config, seed: int, weights: Path | None = None) -> PointModel:
     """The network of a config; without weights, one that has not learned."""
     torch.manual_seed(seed)
     model = MODELS.build(cfg.model)
@@ -27,7 +27,7 @@ def load(cfg: Config, seed: int, weights: Path | None = None) -> TrackOn:
     return model.eval()
 
 
-def rival(model: TrackOn) -> Rival:
+def rival(model: PointModel) -> Rival:
     """The network as a way to follow points."""
 
     def follow(video: Video) -> Found:
@@ -38,7 +38,7 @@ def rival(model: TrackOn) -> Rival:
     return follow
 
 
-def without_memory(model: TrackOn) -> TrackOn:
+def without_memory(model: PointModel) -> PointModel:
     """The network, which finds that no slot of its memory was ever filled."""
     step = model.step
 
@@ -51,7 +51,7 @@ def without_memory(model: TrackOn) -> TrackOn:
 
 
 @torch.no_grad()
-def patch_loss(model: TrackOn, videos: Iterable[Video]) -> float:
+def patch_loss(model: PointModel, videos: Iterable[Video]) -> float:
     """Mean of the weighted loss over patches on videos of the network's own size."""
     found = []
     for video in videos:
