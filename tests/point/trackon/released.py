@@ -81,7 +81,7 @@ def small2(**changes: Any) -> TrackOn2:
     """
     backbone = dict(type="ResidualEncoder", embed_dims=16, blocks=1, outputs=4)
     cfg = Config.fromfile(ROOT / "configs/trackon/mini2.py").model
-    return _small(cfg, backbone=backbone, embed_dims=CHANNELS2, **changes)
+    return _small(cfg, **{"backbone": backbone, "embed_dims": CHANNELS2, **changes})
 
 
 def _small(cfg: Any, **changes: Any) -> Any:

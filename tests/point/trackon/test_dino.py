@@ -1,4 +1,4 @@
-"""DINOv2 and DINOv3 against other people's code with the same weights, and in their adapter."""
+"""DINOv2 and DINOv3 against v1's and timm's code with the same weights, and in their adapter."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from timm import layers as timm_layers
 from timm.models import eva
 from torch import nn
 
+from tests.point.trackon.released import small2
+from vovtrack.engine.weights.checkpoint import load_checkpoint_into
 from vovtrack.errors import InputError
 from vovtrack.point.models import Dinov2Adapter, Dinov3Adapter
 from vovtrack.point.models.dino import Dinov2, Dinov3
@@ -161,3 +163,23 @@ def test_the_transformer_comes_from_its_own_file(tmp_path):
     assert not model.dinov3.norm.weight.any()
     with pytest.raises(InputError, match="dinov3.safetensors"):
         Dinov2Adapter(**SMALL, pretrained=str(tmp_path / "dinov3.safetensors"))
+
+
+def test_a_published_checkpoint_and_the_transformer_s_own_file_make_a_whole_model(tmp_path):
+    own = drawn(Dinov3(embed_dims=24, depth=4, num_heads=3))
+    save_file(own.state_dict(), tmp_path / "dinov3.safetensors")
+    backbone = dict(type="Dinov3Adapter", **SMALL)
+    published = {
+        f"module.{key}": value
+        for key, value in small2(backbone=backbone).state_dict().items()
+        if ".dinov3." not in key
+    }
+    torch.save(dict(model=published), tmp_path / "published.pt")
+    model = small2(backbone=dict(backbone, pretrained=str(tmp_path / "dinov3.safetensors")))
+    model.requires_grad_(False).t_embedding.zero_()
+    load_checkpoint_into(model, tmp_path / "published.pt")
+    assert torch.equal(model.t_embedding, published["module.t_embedding"])
+    for key, value in model.backbone.vit_encoder.dinov3.state_dict().items():
+        assert torch.equal(value, own.state_dict()[key]), key
+    with pytest.raises(InputError, match="vit_encoder.dinov3"):
+        load_checkpoint_into(small2(backbone=backbone), tmp_path / "published.pt")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vovtrack.point.models.deformable import MultiScaleDeformableAttention
+from vovtrack.point.models.pyramid import Pyramid
 from vovtrack.point.models.vit import VisionTransformer
 from vovtrack.registry import MODELS
 
@@ -301,8 +302,7 @@ class Adapter(nn.Module):
         return self._maps(fine, pyramid, shapes)
 
     def _maps(self, fine: Tensor, pyramid: Tensor, shapes: Shapes) -> tuple[Tensor, ...]:
-        levels = pyramid.transpose(1, 2).split([height * width for height, width in shapes], dim=-1)
-        maps = [level.unflatten(-1, shape) for level, shape in zip(levels, shapes, strict=True)]
+        maps = Pyramid(pyramid, tuple(shapes)).maps()
         maps.insert(0, self.up(maps[0]) + fine)
         norms = (self.norm1, self.norm2, self.norm3, self.norm4)
         return tuple(norm(m) for norm, m in zip(norms[: self.outputs], maps, strict=False))
