@@ -86,8 +86,9 @@ def small2(**changes: Any) -> TrackOn2:
 
 def _small(cfg: Any, **changes: Any) -> Any:
     torch.manual_seed(1)
-    cfg.update(input_size=(64, 96), embed_dims=32, test_cfg=dict(memory=4, support_grid=2))
-    cfg.update(changes)
+    given = dict(input_size=(64, 96), embed_dims=32, test_cfg=dict(memory=4, support_grid=2))
+    for key, value in {**given, **changes}.items():
+        cfg[key] = value
     model = MODELS.build(cfg)
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1 and "backbone" not in name:
