@@ -27,6 +27,11 @@ def scale_boxes(bboxes: Tensor, factors: Sequence[float]) -> Tensor:
     return torch.stack([x1 * x, y1 * y, x2 * x, y2 * y], dim=1)
 
 
+def corners_of(boxes: Tensor) -> Tensor:
+    """Boxes (..., 4) as (x, y, w, h) to corners (x1, y1, x2, y2)."""
+    return torch.cat([boxes[..., :2], boxes[..., :2] + boxes[..., 2:]], dim=-1)
+
+
 def pairwise_iou(a: NDArray[_Float], b: NDArray[_Float]) -> NDArray[_Float]:
     """Intersection over union of every pair of boxes, (N, 4) and (M, 4) to (N, M).
 

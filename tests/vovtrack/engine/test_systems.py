@@ -44,15 +44,19 @@ for config in {trackers!r}:
 @pytest.fixture
 def declared(monkeypatch):
     """The systems of the project alone; what a test declares is forgotten."""
-    shipped = {s.package: s for s in reversed(collect_systems()) if s.package in shipped_packages()}
+    found = {system.package: system for system in collect_systems()}
+    # Not in the order in which other tests of this process imported them.
+    shipped = {package: found[package] for package in shipped_packages()}
     monkeypatch.setattr(systems, "_DECLARED", shipped)
     return systems.systems()
 
 
 def test_systems_of_the_project(declared):
-    assert [system.package for system in declared] == ["vovtrack.point", "ovtrack", "detpro"]
-    assert packages() == ("vovtrack", "detpro", "ovtrack", "vovtrack.point")
+    names = [system.package for system in declared]
+    assert names == ["vovtrack.sot", "vovtrack.point", "ovtrack", "detpro"]
+    assert packages() == ("vovtrack", "detpro", "ovtrack", "vovtrack.point", "vovtrack.sot")
     assert [layout.name for s in declared for layout in s.layouts] == [
+        "super-dimp-simple", "dimp18", "dimp50", "prdimp50",
         "trackon", "trackon2-dinov2s", "trackon2-dinov2b", "trackon2-dinov3s-plus",
         "qdtrack", "qdtrack-yolox", "yolox", "ovtrack",
         "detpro-cascade", "detpro", "soco",

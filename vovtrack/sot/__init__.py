@@ -1,0 +1,6 @@
+"""Single objects: what somebody drew a box around is learned online and followed."""
+
+import vovtrack.registry  # noqa: F401  serves mmcv's operators before mmdet asks for them
+from vovtrack.sot import models, system
+
+__all__ = ["models", "system"]

@@ -1,0 +1,10 @@
+"""What the trackers of single objects declare, see :class:`vovtrack.engine.systems.System`."""
+
+from __future__ import annotations
+
+from vovtrack.engine.systems import System, declare
+from vovtrack.sot.models.keys import DIMP
+
+SINGLE_OBJECTS = System(package=__package__, layouts=DIMP)
+
+declare(SINGLE_OBJECTS)
