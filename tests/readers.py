@@ -25,6 +25,7 @@ from vovtrack.formats import (
     point_json,
     robot_h5,
     single_object,
+    single_object_results,
     tapvid,
 )
 from vovtrack.formats.davis import MaskSequences
@@ -103,7 +104,9 @@ def write_info(folder: Path) -> None:
 
 def _single_object(path: Path) -> None:
     truth = single_object.read_ground_truth(path.parent)
-    single_object.read_predictions(path.parent, truth, InputFaults(lenient=True), corners=True)
+    single_object_results.read_predictions(
+        path.parent, truth, InputFaults(lenient=True), corners=True
+    )
 
 
 def _occlusion(path: Path) -> None:

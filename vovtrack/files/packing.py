@@ -28,6 +28,20 @@ def pack(path: str | Path, files: Iterable[str | Path]) -> None:
             archive.writestr(info, member.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
+def pack_texts(path: str | Path, texts: Mapping[str, str]) -> None:
+    """Write texts by name into a ``.zip``, complete or not at all.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    with (
+        atomic_write(path, "wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, text in texts.items():
+            archive.writestr(name, text)
+
+
 def write_npz(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays as a compressed ``.npz`` file; complete or not at all."""
     with atomic_write(path, "wb") as file:

@@ -1,4 +1,4 @@
-"""CocoVID files, whose images know their video and whose annotations their object, as records."""
+"""COCO and CocoVID files as records; images of the latter know their video, boxes their object."""
 
 from __future__ import annotations
 
@@ -41,6 +41,40 @@ def read_cocovid(path: str | Path, vocabulary: str | None = None) -> VideoSet:
             )
         )
     return VideoSet(found.names, [_record(path, *video) for video in sorted(frames.items())])
+
+
+def read_coco_images(path: str | Path, vocabulary: str | None = None) -> VideoSet:
+    """Read a COCO file as videos of one frame, whose boxes are one object each.
+
+    Trackers learn from them what things look like, beside the few objects of their videos. Crowds
+    are regions to ignore.
+
+    Args:
+        path: JSON file; see :func:`~vovtrack.formats.coco.read_images` for what is left out.
+        vocabulary: What :meth:`Vocabulary.load` takes; by default the categories of the file.
+
+    Raises:
+        InputError: Broken file.
+    """
+    found, images = read_labelled(path, vocabulary)
+    videos = [
+        VideoRecord.of(
+            str(image["id"]),
+            [
+                FrameRecord(
+                    number=0,
+                    image=image["file_name"],
+                    bboxes=[i["bbox"] for i in image["instances"]],
+                    labels=[i["bbox_label"] for i in image["instances"]],
+                    track_ids=range(len(image["instances"])),
+                    ignored=[bool(i["ignore_flag"]) for i in image["instances"]],
+                    size=(int(image["width"]), int(image["height"])),
+                )
+            ],
+        )
+        for image in images
+    ]
+    return VideoSet(found.names, videos)
 
 
 def check_image(image: dict[str, Any], path: str | Path) -> None:

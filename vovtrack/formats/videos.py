@@ -9,16 +9,19 @@ from typing import Any
 
 from vovtrack.errors import InputError, did_you_mean
 from vovtrack.formats.bdd100k_videos import read_bdd100k
-from vovtrack.formats.coco_videos import read_cocovid
+from vovtrack.formats.coco_videos import read_coco_images, read_cocovid
 from vovtrack.formats.folder_videos import read_folders
 from vovtrack.formats.mot.videos import read_mot
+from vovtrack.formats.single_object_videos import read_single_object
 from vovtrack.structures.videos import VideoSet
 
 READERS: dict[str, Callable[..., VideoSet]] = {
     "bdd100k": read_bdd100k,
+    "coco": read_coco_images,
     "cocovid": read_cocovid,
     "folders": read_folders,
     "mot": read_mot,
+    "single_object": read_single_object,
 }
 
 

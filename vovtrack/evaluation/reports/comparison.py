@@ -18,7 +18,10 @@ from vovtrack.evaluation.reports.report import statistics_of
 from vovtrack.evaluation.scores.statistics import Statistics
 from vovtrack.structures.vocabulary import first_repeated
 
-_SAME = ("annotations_sha256", "split", "classes_evaluated", "class_mask", "max_detections")
+_SAME = (
+    *("annotations_sha256", "split", "classes_evaluated", "class_mask", "max_detections"),
+    "preset",
+)
 
 
 def compare(

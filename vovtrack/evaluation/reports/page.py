@@ -20,7 +20,7 @@ from vovtrack.files.atomic import atomic_write
 
 _SHOWN = (
     *("benchmark", "headline", "totals", "summary", "per_class", "per_video"),
-    *("protocol", "dropped", "oracle"),
+    *("protocol", "dropped", "oracle", "per_attribute", "per_run", "curves"),
 )
 """What the page needs of a report; its counts stay behind."""
 

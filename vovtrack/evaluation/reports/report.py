@@ -22,7 +22,7 @@ import numpy as np
 from vovtrack.errors import InputError
 from vovtrack.evaluation.benchmarks import Benchmark, find_benchmark, find_family
 from vovtrack.evaluation.reports.schema import fault_of
-from vovtrack.evaluation.scores.statistics import Scores, Statistics, merge
+from vovtrack.evaluation.scores.statistics import MetricFamily, Scores, Statistics, merge
 from vovtrack.files.archives import read_json
 from vovtrack.files.atomic import atomic_write
 
@@ -49,14 +49,17 @@ def make_report(
         ``summary``: {group: {metric: points} or None}; ``summary_rounded``: base and novel means
         of per-class values rounded to five digits, as published TETA tables are made;
         ``per_class``, ``per_video``; ``totals``: metrics that are counts; ``protocol``,
-        ``dropped``, ``statistics``.
+        ``dropped``, ``statistics``; and where there are such, ``curves`` over thresholds,
+        ``per_attribute`` of the videos and ``per_run`` of the tracker.
     """
     summary: dict[str, Any] = {}
     per_class: dict[str, dict] = {}
     per_video: dict[str, Any] = {}
     totals: set[str] = set()
+    extras: dict[str, Any] = {}
     for name, counts in statistics.items():
         family = find_family(name)
+        extras |= _extras(family, counts, protocol)
         totals |= family.totals
         _update(summary, family.summary(counts))
         _update(per_class, family.per_class(counts))
@@ -68,7 +71,31 @@ def make_report(
                 per_class[name]["group"] = "novel" if novel else "base"
     packed = {name: _pack(counts) for name, counts in statistics.items()}
     scores = Scores(summary, per_class, per_video, frozenset(totals))
-    return assemble(benchmark, scores, protocol, dropped, packed)
+    return assemble(benchmark, scores, protocol, dropped, packed) | _without_nan(extras)
+
+
+def _extras(
+    family: MetricFamily, counts: Statistics, protocol: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Scores that only some families have."""
+    extras: dict[str, Any] = {}
+    if family.curves:
+        extras["curves"] = [
+            dict(curve._asdict(), places=curve.places.tolist(), values=curve.values.tolist())
+            for curve in family.curves(counts)
+        ]
+        if members := protocol.get("attributes"):
+            extras["per_attribute"] = {
+                name: {
+                    "sequences": len(videos),
+                    **(family.summary(counts, np.isin(counts.videos, videos))["all"] or {}),
+                }
+                for name, videos in members.items()
+            }
+    if family.runs and len(names := protocol.get("runs", ())) > 1:
+        parts = zip(names, family.runs(counts), strict=True)
+        extras["per_run"] = {name: family.summary(part)["all"] for name, part in parts}
+    return extras
 
 
 def assemble(

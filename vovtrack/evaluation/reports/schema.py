@@ -80,6 +80,15 @@ class Table(msgspec.Struct):
     rows: list[list[str | float | None]]
 
 
+class Curve(msgspec.Struct):
+    """A score over its threshold."""
+
+    metric: str
+    label: str
+    places: list[float]
+    values: list[float | None]
+
+
 class Report(Part):
     """A whole evaluation."""
 
@@ -89,6 +98,9 @@ class Report(Part):
     per_class: dict[str, Scores]
     per_video: dict[str, Scores | None]
     per_point: Table | None = None
+    per_attribute: dict[str, Scores] = {}
+    per_run: dict[str, Scores | None] = {}
+    curves: list[Curve] = []
     oracle: Oracle | None = None
 
 

@@ -81,14 +81,23 @@ def object_curves(gt: np.ndarray, pred: np.ndarray) -> tuple[np.ndarray, np.ndar
     return region_similarity(gt, pred), np.array([boundary_accuracy(a, b) for a, b in pairs])
 
 
-def curve_statistics(values: np.ndarray) -> np.ndarray:
-    """Mean, recall and decay of values over time: (T,) to (3,); NaN are left out of the mean."""
+def curve_statistics(values: np.ndarray, eight_bits: bool = False) -> np.ndarray:
+    """Mean, recall and decay of values over time: (T,) to (3,); NaN are frames not scored.
+
+    Args:
+        values: (T,).
+        eight_bits: Hold the limits of the quarters in eight bits, as the published programs do:
+            with more than 255 scored frames they wrap, and the decay means nothing.
+    """
+    values = values[~np.isnan(values)]
     if not len(values):
         return np.full(3, np.nan)
     edges = np.round(np.linspace(1, len(values), BINS + 1) + 1e-10).astype(int) - 1
-    parts = [values[edges[k] : edges[k + 1] + 1] for k in range(BINS)]
-    decay = np.nanmean(parts[0]) - np.nanmean(parts[-1])
-    return np.array([np.nanmean(values), np.nanmean(values > GOOD), decay])
+    if eight_bits:
+        edges %= 256
+    first, last = (values[edges[k] : edges[k + 1] + 1] for k in (0, BINS - 1))
+    decay = first.mean() - last.mean() if len(first) and len(last) else np.nan
+    return np.array([values.mean(), (values > GOOD).mean(), decay])
 
 
 def count_video(gt: np.ndarray, pred: np.ndarray, unsupervised: bool) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -72,6 +72,22 @@ class Statistics:
         return total.reshape(count, *column.shape[1:])
 
 
+class Curve(NamedTuple):
+    """A score over a threshold.
+
+    Attributes:
+        metric: The score that this curve explains.
+        label: What the threshold is.
+        places: (K,) thresholds.
+        values: (K,) points.
+    """
+
+    metric: str
+    label: str
+    places: np.ndarray
+    values: np.ndarray
+
+
 @dataclass(frozen=True)
 class MetricFamily:
     """How the rows of one kind of metric become scores.
@@ -86,6 +102,8 @@ class MetricFamily:
         absent: What a class without ground truth contributes to the mean over classes; NaN leaves
             it out.
         pooled: Also report ``"overall"``, the rows of all classes taken as one class.
+        curves: Scores of all rows over their thresholds, where the family has such.
+        runs: The rows of each run of a tracker, where they hold several.
     """
 
     name: str
@@ -94,6 +112,8 @@ class MetricFamily:
     totals: frozenset[str] = frozenset()
     absent: float = float("nan")
     pooled: bool = False
+    curves: Callable[[Statistics], list[Curve]] | None = None
+    runs: Callable[[Statistics], list[Statistics]] | None = None
 
     def summary(
         self, statistics: Statistics, video_weights: np.ndarray | None = None

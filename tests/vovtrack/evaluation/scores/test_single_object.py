@@ -135,7 +135,7 @@ def test_faulty_files_are_named(folders, change, reason):
 
 def test_other_faults(folders, tmp_path):
     gt, pred, _ = folders
-    with pytest.raises(InputError, match="preset is 'vot', expected one of otb, uav"):
+    with pytest.raises(InputError, match="preset is 'vot', expected one of otb, nfs, uav"):
         evaluate("sot", gt, pred, preset="vot")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="found no <sequence>/groundtruth.txt"):
@@ -152,3 +152,45 @@ def test_both_boxes_are_cut_at_the_image():
     assert count_got10k(pred, gt, everywhere, None)["overlap"] == pytest.approx(0.5)
     assert count_got10k(pred, gt, everywhere, image)["overlap"] == pytest.approx(1)
     assert count_got10k(gt, pred, everywhere, image)["overlap"] == pytest.approx(1)
+
+
+def test_missing_predictions_hit_nothing(folders):
+    """Not even where a box that stays at the first place would."""
+    gt, pred, _ = folders
+    (pred / "s0.txt").unlink()
+    found = evaluate("sot", gt, pred, lenient=True)["per_video"]["s0"]
+    frames = len((gt / "s0/groundtruth.txt").read_text().splitlines())
+    assert found["OP50"] == pytest.approx(100 / frames)  # the first box is given
+
+
+@pytest.mark.parametrize("absent", ["nan,nan,nan,nan", "0,0,0,0", "-1,-1,-1,-1"])
+def test_absent_frames_may_be_written_in_three_ways(tmp_path, absent):
+    box, other = "10,10,20,20\n", "50,50,20,20\n"
+    (tmp_path / "gt/a").mkdir(parents=True)
+    (tmp_path / "gt/a/groundtruth.txt").write_text(box + f"{absent}\n" + box * 2)
+    (tmp_path / "pred").mkdir()
+    (tmp_path / "pred/a.txt").write_text(box * 3 + other)
+    scores = {
+        preset: evaluate("sot", tmp_path / "gt", tmp_path / "pred", preset=preset)["per_video"]["a"]
+        for preset in ("uav", "strict")
+    }
+    assert scores["uav"]["OP50"] == 50 and scores["uav"]["Precision"] == 75
+    assert scores["strict"]["OP50"] == scores["strict"]["Precision"] == pytest.approx(200 / 3)
+    if "nan" in absent:
+        with pytest.raises(
+            InputError, match="'a' .*: box 2 of the ground truth is NaN, .*uav, strict"
+        ):
+            evaluate("sot", tmp_path / "gt", tmp_path / "pred", preset="lasot")
+        return
+    assert evaluate("sot", tmp_path / "gt", tmp_path / "pred", preset="otb")["summary"]
+
+
+def test_the_protocol_states_the_rule_of_absent_frames(folders):
+    gt, pred, _ = folders
+    rules = {
+        preset: evaluate("sot", gt, pred, preset=preset)["protocol"]["absent_frames"]
+        for preset in ("otb", "uav", "lasot", "lasot_ext")
+    }
+    assert len(set(rules.values())) == 4
+    assert "always precise" in rules["uav"] and "never precise" in rules["otb"]
+    assert "left out" in rules["lasot_ext"]
