@@ -21,7 +21,8 @@ benchmarks       ground truth                                predictions
   dancetrack, sportsmot
   bdd100k        Scalabel JSON: file, folder or .zip         the same
   tapvid         points: .npz, official .pkl, or folder      points: .npz or folder
-  sot            folder of sequences                         folder or .zip of <sequence>.txt
+  sot            folder of sequences: OTB, NfS, UAV123,      folder or .zip of <sequence>.txt,
+                 LaSOT, TrackingNet, GOT-10k or VOT          or a folder for each run
   davis          folder of Annotations and ImageSets         folder or .zip of mask PNGs
   lvis, coco     LVIS or COCO annotations, JSON              results in their form, JSON
 JSON may also be packed as .json.gz or .zip.
@@ -44,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="JSON", help="write the whole report here")
     parser.add_argument("--csv", type=Path, metavar="DIR", help="write tables for spreadsheets")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts")
+    parser.add_argument(
+        "--plots", type=Path, metavar="DIR", help="draw scores over their thresholds, PNG (sot)"
+    )
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
     parser.add_argument("--all-metrics", action="store_true", help="print every metric")
     parser.add_argument(
@@ -188,6 +192,9 @@ def _print(args: argparse.Namespace, report: dict[str, Any], title: str) -> None
         print(f"{title}:")
     metrics = None if args.all_metrics or args.benchmark == "tao-ov" else report["headline"]
     print(layout(*tables.summary_rows(report, args.rounded, metrics)))
+    for key, word in (("per_run", "run"), ("per_attribute", "attribute")):
+        if report.get(key):
+            print("\n" + layout(*tables.named_rows(report, key, word)))
     if "oracle" in report:
         print("\nWhere the points are lost:\n" + layout(*tables.oracle_rows(report)))
     if report["dropped"]:
@@ -235,3 +242,23 @@ def _write(
         from vovtrack.evaluation.reports.page import write_page
 
         write_page(reports, args.html, names, comparison)
+    if args.plots:
+        _plot(args.plots, reports, names)
+
+
+def _plot(folder: Path, reports: list[dict[str, Any]], names: list[str]) -> None:
+    """One picture for each curve, with a line for each report."""
+    from vovtrack.visualization.curves import plot_curves
+
+    for report, name in zip(reports, names, strict=True):
+        if not report.get("curves"):
+            raise _error(f"--plots: {name} ({report['benchmark']}) has no scores over thresholds.")
+    for k, first in enumerate(reports[0]["curves"]):
+        lines = {}
+        for report, name in zip(reports, names, strict=True):
+            curve, scores = report["curves"][k], report["summary"]["all"]
+            score = f"{scores[first['metric']]:.1f}" if scores else "-"
+            lines[f"{Path(name).stem} [{score}]"] = (curve["places"], curve["values"])
+        path = folder / f"{first['metric']}.png"
+        plot_curves(lines, path, first["label"])
+        print(path)

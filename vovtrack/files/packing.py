@@ -22,10 +22,7 @@ def pack(path: str | Path, files: Iterable[str | Path]) -> None:
     """
     with atomic_write(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:
         for member in map(Path, files):
-            # The default of ZipInfo is one fixed date.
-            info = zipfile.ZipInfo(member.name)
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, member.read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(_entry(member.name), member.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def pack_texts(path: str | Path, texts: Mapping[str, str]) -> None:
@@ -34,12 +31,16 @@ def pack_texts(path: str | Path, texts: Mapping[str, str]) -> None:
     Raises:
         WriteError: It cannot be written.
     """
-    with (
-        atomic_write(path, "wb") as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
+    with atomic_write(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:
         for name, text in texts.items():
-            archive.writestr(name, text)
+            archive.writestr(_entry(name), text, zipfile.ZIP_DEFLATED)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """A member that everyone may read, with the one fixed date that is ZipInfo's default."""
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o644 << 16
+    return info
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -58,6 +58,8 @@ def test_the_folders_of_got10k(tmp_path, truth):
 def test_the_archive_of_trackingnet(tmp_path, truth):
     write_trackingnet(tmp_path / "out.zip", {"a": BOXES, "b": BOXES})
     assert zipfile.ZipFile(tmp_path / "out.zip").namelist() == ["a.txt", "b.txt"]
+    write_trackingnet(tmp_path / "again.zip", {"b": BOXES, "a": BOXES})
+    assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "out.zip").read_bytes()
     assert read(tmp_path / "out.zip", truth)[""][0] == pytest.approx(BOXES, abs=0.006)
 
 

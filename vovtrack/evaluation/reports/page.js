@@ -176,14 +176,50 @@ function shown(key, value) {
 }
 
 function protocol(report) {
-  const known = Object.entries(report.protocol).filter(([, value]) => value !== null && value !== "");
+  const known = Object.entries(report.protocol).filter(([key, value]) => value !== null && value !== "" && key !== "attributes");
   return [make("h2", {}, "Protocol"), make("dl", { class: "protocol" }, known.map(([key, value]) =>
     [make("dt", {}, key), make("dd", { title: typeof value === "string" ? value : null }, shown(key, value))]))];
 }
 
+function named(report, key, word) {
+  const entries = Object.entries(report[key] ?? {});
+  if (!entries.length) return null;
+  const counted = entries.some(([, scores]) => score(scores, "sequences") !== null);
+  const rows = entries.map(([name, scores]) => {
+    const made = row(report, name, scores ?? {});
+    if (counted) made.append(make("td", {}, String(score(scores, "sequences") ?? "")));
+    return made;
+  });
+  const header = [word, `${report.headline[0]} (bar)`, ...report.headline, ...(counted ? ["sequences"] : [])];
+  return [make("h2", {}, `By ${word}`), table(`${rows.length} ${word}s`, header, rows, true)];
+}
+
+const color = (k) => `hsl(${(205 + 137 * k) % 360} 70% 45%)`;
+const dash = (k) => (k ? `${9 - (k % 3) * 3} ${2 + (k % 2) * 2}` : null);
+
+function curves(reports) {
+  return (reports[0].report.curves ?? []).map((first, c) => {
+    const [left, width, height, end] = [40, 600, 240, first.places.at(-1) || 1];
+    const lines = reports.map(({ report }, k) => {
+      const { places, values } = report.curves?.[c] ?? { places: [], values: [] };
+      const points = places.map((place, n) => `${left + (width * place) / end},${8 + height * (1 - (values[n] ?? 0) / 100)}`);
+      return draw("polyline", { points: points.join(" "), fill: "none", stroke: color(k), "stroke-width": 2, "stroke-dasharray": dash(k) });
+    });
+    const marks = [0, 0.25, 0.5, 0.75, 1].map((at) => draw("text", { x: left + width * at, y: height + 24, "text-anchor": at ? "end" : "start" }, String(Number((at * end).toPrecision(3)))));
+    const scale = [0, 50, 100].map((at) => draw("text", { x: left - 6, y: 12 + height * (1 - at / 100), "text-anchor": "end" }, String(at)));
+    const axis = draw("line", { class: "axis", x1: left, y1: height + 8, x2: left + width, y2: height + 8 });
+    const key = reports.map(({ name, report }, k) => make("li", {},
+      draw("svg", { class: "line", viewBox: "0 0 30 10", "aria-hidden": "true" }, draw("line", { x1: 0, y1: 5, x2: 30, y2: 5, stroke: color(k), "stroke-width": 3, "stroke-dasharray": dash(k) })),
+      ` ${name} ${number(report, first.metric, score(report.summary.all, first.metric))}`));
+    return [make("h2", {}, `${first.metric} over ${first.label}`),
+      draw("svg", { class: "curves", viewBox: `0 0 ${left + width} ${height + 30}`, role: "img", "aria-label": `${first.metric}: points over ${first.label}` }, axis, lines, marks, scale),
+      make("ul", { class: "lines" }, key)];
+  });
+}
+
 const several = data.reports.length > 1;
 const sections = data.reports.map(({ name, report }, place) => {
-  const all = [cards(report), dropped(report), oracle(report), classes(report), videos(report, place), protocol(report)];
+  const all = [cards(report), dropped(report), oracle(report), classes(report), named(report, "per_run", "run"), named(report, "per_attribute", "attribute"), videos(report, place), protocol(report)];
   if (!several) return all;
   return make("details", place ? {} : { open: "" }, make("summary", {}, name), all);
 });
@@ -191,5 +227,5 @@ const predictions = data.reports[0].report.protocol.predictions;
 document.querySelector("main").replaceChildren(...[
   make("h1", {}, `Evaluation on ${data.reports[0].report.benchmark}`),
   several || typeof predictions !== "string" ? null : make("p", { class: "faint" }, predictions),
-  comparison(data.comparison), sections,
+  comparison(data.comparison), curves(data.reports), sections,
 ].flat(Infinity).filter((part) => part !== null));

@@ -69,6 +69,22 @@ def metrics_of(summary: Mapping[str, Mapping[str, float] | None]) -> list[str]:
     return next((list(scores) for scores in summary.values() if scores), [])
 
 
+def named_rows(report: Mapping[str, Any], key: str, word: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of further scores by name, such as those of each run or attribute.
+
+    Args:
+        report: What holds them.
+        key: Where it holds them.
+        word: What the names are of.
+    """
+    found = report[key]
+    columns = [
+        m for m in ("sequences", *report["headline"]) if any(m in (s or ()) for s in found.values())
+    ]
+    rows = [[_cut(name), *_cells(scores, columns, report)] for name, scores in found.items()]
+    return [word, *columns], rows
+
+
 def oracle_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the error budget, one row per oracle and group."""
     columns = report["oracle"]["columns"]
@@ -135,7 +151,7 @@ def _cells(
         "-"
         if scores.get(metric) is None
         else f"{scores[metric]:.0f}"
-        if metric in totals
+        if metric in totals or metric == "sequences"
         else f"{scores[metric]:.3f}"
         for metric in metrics
     ]

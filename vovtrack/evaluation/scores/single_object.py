@@ -71,10 +71,13 @@ class Preset:
         if self.exclude_invalid:
             return f"{absent}; absent frames are left out"
         error, norm = map(_hits, (self.invalid_error, self.invalid_norm_error))
-        text = f"{absent}; such a frame never succeeds, is {error} precise and {norm} so normalised"
+        text = (
+            f"{absent}; such a frame is never a success, {error} precise, {norm} precise by the "
+            "normalised error"
+        )
         if self.invisible_error is None:
             return text
-        return f"{text}, and neither where marked invisible"
+        return f"{text}, and never where marked invisible"
 
 
 PRESETS = {

@@ -209,3 +209,21 @@ def test_csv_holds_every_number(report, tmp_path):
     assert len(rows["per_class"]) == 14
     assert rows["per_video"][0]["video"] == "'=1+1"
     assert float(rows["per_video"][0]["TETA"]) == 0.1 + 0.2 and rows["per_video"][1]["TETA"] == ""
+
+
+@needs_chromium
+def test_a_browser_draws_curves_and_lists_attributes(tmp_path):
+    (tmp_path / "gt/a").mkdir(parents=True)
+    (tmp_path / "gt/a/groundtruth_rect.txt").write_text("9,9,20,20\n" * 3)
+    (tmp_path / "gt/anno/att").mkdir(parents=True)
+    (tmp_path / "gt/anno/att/a.txt").write_text("1,0,0,0,0,0,0,0,0,0,0\n")
+    reports = []
+    for name, rows in (("near", "11,9,20,20\n" * 3), ("far", "80,9,20,20\n" * 3)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text(rows)
+        reports.append(evaluate("sot", tmp_path / "gt", tmp_path / name))
+    text, page = shown(evaluation_page(reports, ["near", "far"]), tmp_path)
+    lines = [attributes["points"] for tag, attributes in page.tags if tag == "polyline"]
+    assert len(lines) == 6 and len(set(lines[:2])) == 2
+    assert [len(points.split()) for points in lines] == [21, 21, 51, 51, 51, 51]
+    assert "By attribute" in text and "IV" in text and "AUC over overlap" in text
