@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
+import pytest
 import torch
 
 from tests.sot.networks import build
+from vovtrack.cli.main import main
+from vovtrack.engine.weights.checkpoint import load_weights
 from vovtrack.engine.weights.conversion import expected_shapes, find_layout, plan_conversion
 from vovtrack.sot.models.keys import DIMP, DIMP_KEYS
 
@@ -42,3 +48,39 @@ def test_what_is_dropped_is_never_run(recorded):
         ]
         assert dropped
         assert {key.split(".")[1] for key in dropped} == {"layer4", "fc"}
+
+
+@pytest.fixture(scope="module")
+def content(recorded):
+    """What a published file holds beside objects of its program."""
+    shapes = recorded.json("checkpoint_keys_dimp18.json")
+    weights = {
+        key: torch.full(shape, float(number), dtype=torch.float16)
+        for number, (key, shape) in enumerate(shapes.items())
+    }
+    return dict(epoch=50, net_type="DiMPnet", net=weights, net_info={"version": None})
+
+
+def test_the_weights_of_a_training_checkpoint_are_converted(content, tmp_path, capsys):
+    torch.save(content, tmp_path / "dimp18.pth")
+    goal = tmp_path / "dimp18.safetensors"
+    assert main(["convert", str(tmp_path / "dimp18.pth"), str(goal)]) == 0
+    assert "DiMP with ResNet-18" in capsys.readouterr().out
+    found = load_weights(goal)
+    for number, key in enumerate(content["net"]):
+        ours = DIMP_KEYS.translate(key)[0]
+        assert ours is None or (found[ours] == number).all()
+
+
+def test_a_file_with_objects_of_a_program_is_refused(content, tmp_path, capsys, monkeypatch):
+    """As the published ones are; nothing of it runs, and what to do is told."""
+    module = ModuleType("training_program")
+    constructor = type("Constructor", (), {"__module__": module.__name__})
+    module.Constructor = constructor
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    torch.save({**content, "constructor": constructor()}, tmp_path / "dimp18.pth.tar")
+    goal = tmp_path / "dimp18.safetensors"
+    assert main(["convert", str(tmp_path / "dimp18.pth.tar"), str(goal)]) == 2
+    said = capsys.readouterr().err
+    assert "training_program.Constructor" in said and "VOVTRACK_TRUST_PICKLE" in said
+    assert not goal.exists()

@@ -20,7 +20,7 @@ from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.checkpoints import load_checkpoint_file
 
-STATE_DICT_NAMES = ("state_dict", "model")
+STATE_DICT_NAMES = ("state_dict", "model", "net")
 """Under which training checkpoints keep their weights: those of mmengine, and of others."""
 SHOWN = 3
 """Keys that an error message lists."""

@@ -1,0 +1,110 @@
+"""The square around a target in which it is looked for, cut out of a frame and scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+Border = Literal["replicate", "inside", "inside_major"]
+"""What becomes of an area that leaves the frame: it stays where it is; it is made smaller until it
+fits into the frame, along both axes or along the one where more of it fits; and it is moved."""
+Rounding = Literal["true_div", "floor"]
+"""Whether half a side may be half a pixel (an even side is then cut one pixel wider, as the
+original does on PyTorch from 1.6 on), or is rounded down (as before)."""
+KEPT = 0.1
+"""A frame is not thinned out before it is resized if that left fewer pixels by this share."""
+LEAST = 2
+"""Pixels of a side."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a frame of which only some rows and columns are taken.
+
+    Attributes:
+        start: (2,) row and column where it begins, in the thinned-out frame.
+        end: (2,) where it ends.
+        step: Of so many rows and columns of the frame one is taken.
+        offset: (2,) the first that is taken.
+    """
+
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    step: int
+    offset: NDArray[np.int64]
+
+    @property
+    def corners(self) -> NDArray[np.float64]:
+        """(4,) (y1, x1, y2, x2) in pixels of the frame."""
+        return self.step * np.concatenate([self.start, self.end])
+
+
+def place_window(
+    frame: tuple[int, int],
+    position: NDArray[np.floating],
+    side: NDArray[np.floating],
+    output: NDArray[np.integer] | None,
+    border: Border = "replicate",
+    max_shrink: float | None = None,
+    rounding: Rounding = "true_div",
+) -> Window:
+    """Where to cut.
+
+    Args:
+        frame: (H, W).
+        position: (2,) row and column of the centre, which may lie outside.
+        side: (2,) height and width of the area, in pixels.
+        output: (2,) height and width that it is scaled to; None for none.
+        border: What becomes of an area that leaves the frame.
+        max_shrink: The most that ``inside`` and ``inside_major`` divide sides by.
+        rounding: Of half a side.
+    """
+    size = np.array(frame)
+    centre = np.trunc(position).astype(int)
+    if border != "replicate":
+        share = side / size
+        shrink = max(1.0, float(share.max() if border == "inside" else share.min()))
+        side = np.floor(side / (shrink if max_shrink is None else min(shrink, max_shrink)))
+    step = 1 if output is None else max(int(np.min(side / output) - KEPT), 1)
+    offset = centre % step
+    centre, size = (centre - offset) // step, -(-(size - offset) // step)
+    cut = np.maximum(np.rint(side / step), LEAST)
+    before, after = (cut - 1) / 2, cut / 2
+    if rounding == "floor":
+        before, after = np.floor(before), np.floor(after)
+    start, end = centre - before, centre + after + 1
+    if border != "replicate":
+        shift = np.maximum(-start, 0) + np.minimum(size - end, 0)
+        start, end = start + shift, end + shift
+        outside = (np.maximum(-start, 0) + np.maximum(end - size, 0)) // 2
+        shift = np.where(outside > 0, -start - outside, 0)
+        start, end = start + shift, end + shift
+    return Window(start, end, step, offset)
+
+
+def cut_window(image: Tensor, window: Window, output: tuple[int, int] | None) -> Tensor:
+    """Cut and scale; half pixels are cut off, and the border of the frame is repeated outside.
+
+    Args:
+        image: (N, C, H, W) floating-point frames.
+        window: Where to cut.
+        output: (H', W'); None to leave it as it is.
+
+    Returns:
+        (N, C, H', W').
+    """
+    thin = image[..., window.offset[0] :: window.step, window.offset[1] :: window.step]
+    rows, columns = (
+        torch.arange(int(begin), int(end), device=image.device).clamp(0, length - 1)
+        for begin, end, length in zip(window.start, window.end, thin.shape[-2:], strict=True)
+    )
+    patch = thin[..., rows[:, None], columns]
+    if output is None or patch.shape[-2:] == output:
+        return patch
+    return F.interpolate(patch, output, mode="bilinear", align_corners=False)
