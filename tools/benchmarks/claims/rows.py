@@ -208,6 +208,16 @@ CLAIMS = (
         for name, row in _self_supervised().items()
         for where in ("shifted", "validation")
     ),
+    *(
+        Claim(
+            "stage 4, tracklets over a stage 3 of single images",
+            "stills_tracklets",
+            "stills",
+            f"AssocA {where}",
+            where != "shifted",
+        )
+        for where in ("shifted", "validation")
+    ),
 )
 
 

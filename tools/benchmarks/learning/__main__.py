@@ -12,6 +12,7 @@ is done is kept. By default the detections are annotated boxes, which isolates a
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -93,7 +94,8 @@ def main() -> int:
         labels = world / "labels/box_track_20/val"
         return score(dataset, labels, track(tracker, videos, embeds))
 
-    table = args.out / f"table_{'detector' if args.detector else args.shake}.json"
+    boxes = f"detector{args.seeds[0]}" if args.detector else f"{args.shake}"
+    table = args.out / f"table_{boxes}.json"
     rows: dict[str, list[Scores]] = json.loads(table.read_text()) if table.exists() else {}
     for name, make in _rows(args, cfg, dataset, videos, tracker, rate):
         if name not in rows:
@@ -126,7 +128,7 @@ def _rows(
         tries = [rate(dict(tracker, match_score_thr=t, **options), found) for t in thresholds]
         return max(tries, key=lambda scores: scores["IDF1"])
 
-    def untrained(thresholds: tuple[float, ...]) -> Iterator[Scores]:
+    def untrained(cfg: Config, thresholds: tuple[float, ...]) -> Iterator[Scores]:
         for seed in args.seeds:
             yield best(list(embeddings(_model(cfg, seed), dataset, videos)), thresholds)
 
@@ -138,8 +140,11 @@ def _rows(
     yield "colour histograms", colours
     yield "one-hot oracle", lambda: [rate(tracker, oracle(videos))]
     own = (tracker["match_score_thr"],)
-    yield "untrained", lambda: untrained(own)
-    yield "untrained, its best threshold", lambda: untrained(SOFTMAXES)
+    random = copy.deepcopy(cfg)
+    random.model.detector.backbone.init_cfg = None
+    yield "untrained", lambda: untrained(cfg, own)
+    yield "untrained, its best threshold", lambda: untrained(cfg, SOFTMAXES)
+    yield "untrained, CLIP's tower too, its best threshold", lambda: untrained(random, SOFTMAXES)
     for name in args.rows:
         yield name, lambda name=name: learned(name, own)
         yield f"{name}, its best threshold", lambda name=name: learned(name, SOFTMAXES)
