@@ -64,6 +64,8 @@ class Attention(nn.Module):
         Returns:
             (..., Q, C).
         """
+        if query.shape[-2] == 1 and not self.training:
+            return self._attend_once(query.squeeze(-2), key, value, ignore).unsqueeze(-2)
         parts = zip(
             (query, key, value),
             self.in_proj_weight.chunk(3),
@@ -78,6 +80,26 @@ class Attention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         found = F.scaled_dot_product_attention(q, k, v, attn_mask=looked_at, dropout_p=dropout)
         return self.out_proj(found.transpose(-2, -3).flatten(-2))
+
+    def _attend_once(
+        self, query: Tensor, key: Tensor, value: Tensor, ignore: Tensor | None
+    ) -> Tensor:
+        """As :meth:`forward` for a single query (..., C), without projecting its many keys.
+
+        ``q (K x) = (q K) x`` and, since weights sum to 1, ``sum(w (V x + b)) = V sum(w x) + b``;
+        what the key's bias adds is the same for all keys and drops out of the softmax.
+        """
+        for_query, for_key, for_value = self.in_proj_weight.chunk(3)
+        q_bias, _, v_bias = self.in_proj_bias.chunk(3)
+        heads = (self.num_heads, -1)
+        asked = F.linear(query, for_query, q_bias).unflatten(-1, heads)
+        asked = torch.einsum("...hd,hdc->...hc", asked, for_key.unflatten(0, heads))
+        scores = asked @ key.transpose(-1, -2) * (len(q_bias) // self.num_heads) ** -0.5
+        if ignore is not None:
+            scores = scores.masked_fill(ignore[..., None, :], -torch.inf)
+        read = scores.softmax(dim=-1) @ value
+        found = torch.einsum("...hc,hdc->...hd", read, for_value.unflatten(0, heads))
+        return self.out_proj(found.flatten(-2) + v_bias)
 
 
 class Layer(nn.Module):

@@ -9,9 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
-"""(x, y) steps to the four cells around a place."""
-
 
 class MultiScaleDeformableAttention(nn.Module):
     """Every query reads a few places of several maps, and says itself where and how much.
@@ -111,23 +108,19 @@ def gather_weighted(
     """
     batch, rows, _ = value.shape
     heads, queries = cells.shape[2], cells.shape[1]
-    whole = value.new_tensor(shapes, dtype=torch.long)
+    whole = value.new_tensor(shapes, dtype=torch.int)
     height, width = whole[:, :1], whole[:, 1:]
-    starts = (height * width).cumsum(0) - height * width
-    low = cells.floor()
-    part_x, part_y = (cells - low).unbind(-1)
-    left, top = low.long().unbind(-1)
-    first_row = rows * torch.arange(batch, device=value.device)
+    starts = (height * width).cumsum(0, dtype=torch.int) - height * width
+    first_row = rows * torch.arange(batch, device=value.device, dtype=torch.int)
     first_row = first_row[:, None, None, None, None] + starts
-    head = torch.arange(heads, device=value.device)[:, None, None]
-    index, share = [], []
-    for step_x, step_y in CORNERS:
-        x, y = left + step_x, top + step_y
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        row = first_row + y.clamp(min=0).minimum(height - 1) * width
-        index.append((row + x.clamp(min=0).minimum(width - 1)) * heads + head)
-        area = (part_x if step_x else 1 - part_x) * (part_y if step_y else 1 - part_y)
-        share.append(area * weights * inside)
+    head = torch.arange(heads, device=value.device, dtype=torch.int)[:, None, None]
+    columns = _neighbours(cells[..., 0], width)
+    lines = [
+        ((first_row + y * width) * heads + head, share * weights)
+        for y, share in _neighbours(cells[..., 1], height)
+    ]
+    index = [line + x * heads for line, _ in lines for x, _ in columns]
+    share = [of_line * of_column for _, of_line in lines for _, of_column in columns]
     found = F.embedding_bag(
         torch.stack(index, dim=-1).view(batch * queries * heads, -1),
         value.reshape(batch * rows * heads, -1),
@@ -135,3 +128,17 @@ def gather_weighted(
         mode="sum",
     )
     return found.view(batch, queries, -1)
+
+
+def _neighbours(cells: Tensor, size: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The cells before and after places on an axis of ``size`` cells, and the share of each.
+
+    A cell beyond the ends is moved to the end, with a share of 0.
+    """
+    low = cells.floor()
+    part, before = cells - low, low.int()
+    found = []
+    for cell, share in ((before, 1 - part), (before + 1, part)):
+        inside = cell.clamp(min=0).minimum(size - 1)
+        found.append((inside, share * (inside == cell)))
+    return found

@@ -91,27 +91,29 @@ class TrackOn(PointModel):
 
     def step(self, state: PointState, tokens: Tensor, logits: bool = True) -> Prediction:
         """See :meth:`PointModel.step`; tokens are (B, P, C)."""
-        chunk = None if torch.is_grad_enabled() else self.test_settings.query_chunk
+        chunk = None if torch.is_grad_enabled() else self.test_settings.chunk(tokens.device)
+        k = self.rerank_module.k
+        rows = None if chunk is None else chunk * k
         decoded = self.feature_decoder(tokens)
         pyramid = build_pyramid(decoded, self.grid)
         kernel = correlation_kernel(pyramid, self.corr_layer.weight)
 
         queries = self._decode(state, tokens, chunk)
-        best, c1 = find_patches(queries, kernel, self.rerank_module.k, logits, chunk)
+        best, c1 = find_patches(queries, kernel, k, logits, chunk)
         looked_at = self.rerank_module.prepare(decoded, pyramid)
         queries, top_points, top_unc = self.rerank_module(queries, best, looked_at, chunk)
 
         final = self.projection2(queries)
         best, c2 = find_patches(final, kernel, 1, logits, chunk)
         patch = patch_centres(best.squeeze(-1), self.grid[1], self.stride)
-        offsets = self.offset_head(final, self._places(patch), pyramid, chunk)
+        offsets = self.offset_head(final, self._places(patch), pyramid, rows)
         points = patch + offsets[-1]
         places = self._places(points)
-        visible, uncertain = self.visibility_head(queries, places, pyramid, chunk)
+        visible, uncertain = self.visibility_head(queries, places, pyramid, rows)
 
         before_decoding = build_pyramid(tokens, self.grid)
         written = self.sm_query_updater.write(
-            state.initial, queries, places, before_decoding, chunk
+            state.initial, queries, places, before_decoding, rows
         ).to(state.initial.dtype)
         written = torch.where(state.started[..., None], written, state.initial)
         seen = visible.sigmoid() >= self.test_settings.visibility_threshold

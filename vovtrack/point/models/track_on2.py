@@ -108,7 +108,9 @@ class TrackOn2(PointModel):
 
     def step(self, state: PointState, tokens: Tensor, logits: bool = True) -> Prediction:
         """See :meth:`PointModel.step`; tokens are those of :meth:`tokens`."""
-        chunk = None if torch.is_grad_enabled() else self.test_settings.query_chunk
+        chunk = None if torch.is_grad_enabled() else self.test_settings.chunk(tokens.device)
+        k = self.reranking_head.k
+        rows = None if chunk is None else chunk * k
         height, width = self.grid
         fused, own = tokens.split([height * width, tokens.shape[1] - height * width], dim=1)
         pyramid = Pyramid(own, pyramid_shapes(self.grid))
@@ -117,13 +119,13 @@ class TrackOn2(PointModel):
         find = partial(find_patches, kernel=kernel, logits=logits, chunk=chunk, bias=bias)
 
         queries = self._decode(state, fused, chunk)
-        best, c1 = find(queries, k=self.reranking_head.k)
+        best, c1 = find(queries, k=k)
         queries, *top = self.reranking_head(queries, best, pyramid, chunk)
         queries = self.projection2(queries)
         best, c2 = find(queries, k=1)
         patch = patch_centres(best.squeeze(-1), width, self.stride)
         places = self._places(patch)
-        offsets, visible, uncertain = self.prediction_head(queries, places, pyramid, chunk)
+        offsets, visible, uncertain = self.prediction_head(queries, places, pyramid, rows)
         state.push(queries, visible.sigmoid() >= self.test_settings.visibility_threshold)
         top_points, top_unc, top_score = top
         return Prediction(
