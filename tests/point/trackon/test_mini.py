@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.places import ROOT
+from tests.test_launchers import launch
 from vovtrack.cli.main import main
 from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError
@@ -35,11 +36,10 @@ def world(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
-def train(world):
-    """Train two epochs of two steps on short clips, in a folder by its name."""
+def small(world: Path) -> list[str]:
+    """Options of two epochs on short clips."""
     loader = ["batch_size=1", "num_workers=0", "persistent_workers=False"]
-    options = [
+    return [
         *(f"train_dataloader.{option}" for option in loader),
         f"train_dataloader.dataset.data_root={world}",
         "train_dataloader.dataset.pipeline.0.length=3",
@@ -49,12 +49,17 @@ def train(world):
         "default_hooks.checkpoint.max_keep_ckpts=-1",
     ]
 
+
+@pytest.fixture(scope="module")
+def train(world):
+    """Train two epochs of two steps, in a folder by its name."""
+
     def run(name: str, *more: str, config: str = CONFIG) -> Path:
         out = world.parent / name
         command = ["train", config, "--work-dir", str(out), *more]
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(ROOT)
-            assert main([*command, "--seed", "0", "--cfg-options", *options]) == 0
+            assert main([*command, "--seed", "0", "--cfg-options", *small(world)]) == 0
         return out
 
     return run
@@ -110,6 +115,16 @@ def test_a_run_that_resumes_ends_with_the_same_weights(trained, train, step):
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
     begun = load_checkpoint_file(trained / f"iter_{step}.pth")["state_dict"]
     assert any(not torch.equal(first[name], begun[name]) for name in first)
+
+
+def test_two_processes_share_the_clips(world, tmp_path):
+    launch("dist_train.sh", CONFIG, 2, "--work-dir", tmp_path, "--cfg-options", *small(world))
+    (scalars,) = tmp_path.glob("*/vis_data/scalars.json")
+    steps = [json.loads(line) for line in scalars.read_text().splitlines()]
+    assert [step["step"] for step in steps] == [1, 2], "one step an epoch, not two"
+    begun, ended = (load_checkpoint_file(tmp_path / f"iter_{n}.pth")["state_dict"] for n in (1, 2))
+    assert all(torch.isfinite(value).all() for value in ended.values())
+    assert any(not torch.equal(begun[name], ended[name]) for name in begun)
 
 
 def test_clips_are_drawn_with_their_points(world, tmp_path, repository, capsys):
