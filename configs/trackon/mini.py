@@ -26,6 +26,7 @@ model = dict(
     rerank=dict(k=8, layers=1, level4="pooled"),
     offset_head=dict(layers=2),
     test_cfg=dict(visibility_threshold=0.5, support_grid=5),
+    matcher=True,
 )
 train_dataloader = dict(
     batch_size=2,

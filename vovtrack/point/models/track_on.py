@@ -10,6 +10,7 @@ from vovtrack.point.models.base import Part, PointModel
 from vovtrack.point.models.correlation import correlation_kernel, find_patches
 from vovtrack.point.models.decoder import QueryDecoder, TokenDecoder
 from vovtrack.point.models.heads import OffsetHead, VisibilityHead
+from vovtrack.point.models.matcher import start_as_matcher
 from vovtrack.point.models.memory import SpatialMemory
 from vovtrack.point.models.patches import patch_centres
 from vovtrack.point.models.pyramid import SCALES, build_pyramid
@@ -43,6 +44,8 @@ class TrackOn(PointModel):
         mask_ratio: Share of memory slots, and of the other queries, that are ignored at random in
             training.
         test_cfg: Arguments of :class:`TestSettings`.
+        matcher: Start as a plain matcher of patches, see :func:`start_as_matcher`; for a model that
+            is trained from scratch.
         init_cfg: See mmengine.
 
     Raises:
@@ -63,6 +66,7 @@ class TrackOn(PointModel):
         losses: Part | None = None,
         mask_ratio: float = 0.1,
         test_cfg: Part | None = None,
+        matcher: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(input_size, stride, losses, mask_ratio, test_cfg, init_cfg)
@@ -78,6 +82,8 @@ class TrackOn(PointModel):
         self.projection1 = nn.Linear(embed_dims, embed_dims)
         self.projection2 = nn.Linear(embed_dims, embed_dims)
         self.corr_layer = nn.Conv2d(len(SCALES), 1, 1, bias=False)
+        if matcher:
+            start_as_matcher(self)
 
     @property
     def slots(self) -> tuple[int, int]:
