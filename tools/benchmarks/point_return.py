@@ -1,6 +1,6 @@
 """How far from their beginning points end that are followed through a real video and back.
 
-    python tools/benchmarks/point_return.py VIDEO [VIDEO ...] [--trackers lucas-kanade trackon/mini]
+    python tools/benchmarks/point_return.py VIDEO [VIDEO ...] [--trackers lucas-kanade CONFIG=WEIGHTS]
 
 No one has annotated the videos. But a point that is followed to the last frame that shows it, and
 from there back, should be where it began. A tracker that loses a point on the way there and says
@@ -30,7 +30,7 @@ def main() -> None:
     """Print a row for each video and tracker."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("videos", nargs="+")
-    parser.add_argument("--trackers", nargs="+", default=["lucas-kanade", "trackon/mini"])
+    parser.add_argument("--trackers", nargs="+", default=["lucas-kanade"])
     parser.add_argument("--grid", type=int, default=10, help="points along each side; default: 10")
     parser.add_argument("--max-frames", type=int, help="of a video; default: all")
     args = parse(parser, grid=2, max_frames=3)
@@ -48,8 +48,9 @@ def main() -> None:
 
 def rate(name: str, frames: list[np.ndarray], queries: np.ndarray) -> list[str]:
     """The cells of a tracker."""
+    config, _, weights = name.partition("=")
     alone = (POINT_TRACKERS / f"{name}.py").is_file()
-    tracker = load_tracker("mini", tracker=name) if alone else load_tracker(name)
+    tracker = load_tracker("mini", tracker=name) if alone else load_tracker(config, weights or None)
     begin = time.perf_counter()
     places, visible = follow_points(tracker, frames, queries)
     seconds = time.perf_counter() - begin
