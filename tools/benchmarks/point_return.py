@@ -1,6 +1,6 @@
 """How far from their beginning points end that are followed through a real video and back.
 
-    python tools/benchmarks/point_return.py VIDEO [VIDEO ...] [--trackers lucas-kanade CONFIG=WEIGHTS]
+    python tools/benchmarks/point_return.py VIDEO ... [--trackers lucas-kanade CONFIG=WEIGHTS]
 
 No one has annotated the videos. But a point that is followed to the last frame that shows it, and
 from there back, should be where it began. A tracker that loses a point on the way there and says

@@ -327,3 +327,24 @@ def test_impossible_settings_are_refused(root):
         dataset(root, "none", reader=dict(format="mot"))
     with pytest.raises(InputError, match="no <sequence>/seqinfo.ini of a name like"):
         dataset(root, "labels", reader=dict(format="mot"))
+
+
+def test_images_of_a_single_object_may_change_their_size(tmp_path):
+    sizes = [(48, 64), (80, 96), (48, 64)]
+    (tmp_path / "cup-1/img").mkdir(parents=True)
+    for k, (height, width) in enumerate(sizes):
+        image = encode_image(np.full((height, width, 3), 90, np.uint8), ".jpg")
+        (tmp_path / f"cup-1/img/{k + 1:08d}.jpg").write_bytes(image)
+    (tmp_path / "cup-1/groundtruth.txt").write_text("5,6,20,30\nnan,nan,nan,nan\n9,6,20,30\n")
+    steps = [step for step in PIPELINE if step["type"] != "RandomFlip"]
+    made = dataset(
+        tmp_path,
+        str(tmp_path),
+        reader=dict(format="single_object"),
+        data_prefix=dict(img=""),
+        pipeline=steps,
+    )
+    items = [made[k] for k in range(len(made))]
+    assert [tuple(item["inputs"].shape[-2:]) for item in items] == sizes
+    assert [len(item["data_samples"].gt_instances) for item in items] == [1, 0, 1]
+    assert made.metainfo["classes"] == ("cup",)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
 from vovtrack.point.models.blocks import AttentionLayer, Layer
 from vovtrack.point.models.decoder import TokenDecoder
 from vovtrack.point.models.deformable import MultiScaleDeformableAttention
+
+if TYPE_CHECKING:
+    from vovtrack.point.models.track_on import TrackOn
 
 LIFT = 10.0
 """Added to tokens before a ReLU and taken off after it, so that it cuts off nothing."""
@@ -16,7 +21,7 @@ MIX = (2.0, 1.0, 0.5, 0.5)
 
 
 @torch.no_grad()
-def start_as_matcher(model: nn.Module) -> None:
+def start_as_matcher(model: TrackOn) -> None:
     """Let a Track-On that has learned nothing look for the patch that looks like the query.
 
     Random layers between a query and the map it is compared with make of a point something that
@@ -24,7 +29,7 @@ def start_as_matcher(model: nn.Module) -> None:
     at zero (Zhang et al., Fixup, ICLR 2019), and every projection on the way hands its input on.
 
     Args:
-        model: A :class:`~vovtrack.point.models.track_on.TrackOn`.
+        model: With random weights.
     """
     for part in model.modules():
         if isinstance(part, Layer):
