@@ -9,6 +9,7 @@ import pytest
 
 from vovtrack.engine import run as launch
 from vovtrack.errors import InputError
+from vovtrack.files.parts import LABEL
 
 STAGE3 = "configs/mini/ovtrack.py"
 STAGE4 = "configs/mini/ovtrack_self_supervised.py"
@@ -44,7 +45,7 @@ def test_epochs_are_validated_from_the_one_that_is_named(repository, world, tmp_
     """What a killed validation left behind does not count: its weights were others."""
     parts = tmp_path / "validation/tao_track.json.parts"
     parts.mkdir(parents=True)
-    (parts / "run.txt").write_text("of an earlier epoch")
+    (parts / LABEL).write_text("of an earlier epoch")
     (parts / "1.json").write_text("[]")
     train(STAGE3, world, tmp_path, "total_epochs=3", "evaluation.start=2")
     assert validated(tmp_path) == [2, 3]

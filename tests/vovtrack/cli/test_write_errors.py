@@ -10,6 +10,7 @@ import pytest
 from tests.places import ROOT
 from vovtrack.cli.main import main
 from vovtrack.files.folders import unfinished
+from vovtrack.files.parts import LABEL
 from vovtrack.synthetic import render_clip, write_world
 from vovtrack.visualization import VideoWriter
 
@@ -81,7 +82,7 @@ def test_a_full_disk(material, tmp_path, capsys, verb):
     assert error.startswith(f"vovtrack {verb.split()[0]}: '{tmp_path}")
     assert "cannot be written: File too large" in error
     kept = unfinished(tmp_path / "out/world")  # for the run that resumes
-    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "run.txt"]
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != LABEL]
     assert [path for path in left if kept not in path.parents] == []
 
 
