@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from scipy import stats
 
 from tests.places import ROOT
-from tools.benchmarks.claims import scores, tables
+from tools.benchmarks.claims import runs, scores, tables
 from tools.benchmarks.claims.intervals import Interval, interval
 from tools.benchmarks.claims.rows import CLAIMS, ROWS, Claim, claimed, with_starts
 from tools.benchmarks.claims.runs import Cells
@@ -234,6 +234,24 @@ class TestCells:
         folders = [cells._folder("stage4_pairs", 0) for cells in variants]
         assert len({*folders, variants[0]._folder("stage4_pairs", 1)}) == 5
         assert variants[0]._folder("detector", 0) == variants[0]._folder("detector", 1)
+
+    def test_a_bank_that_was_interrupted_is_made_again(self, world, tmp_path, monkeypatch):
+        """What is left of it does not count as done."""
+        made = []
+
+        def killed(log, *command):
+            if "--bank" in command:
+                bank = Path(command[command.index("--bank") + 1])
+                bank.mkdir(parents=True, exist_ok=True)
+                made.append(bank.name)
+                raise SystemExit(1)
+            log.parent.mkdir(parents=True, exist_ok=True)
+
+        monkeypatch.setattr(runs, "_run", killed)
+        for _ in range(2):
+            with pytest.raises(SystemExit):
+                Cells(tmp_path / "out", world, self.WEIGHTS)._regions()
+        assert made == ["bank_train"] * 2
 
 
 class TestTables:

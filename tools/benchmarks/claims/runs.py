@@ -145,7 +145,7 @@ class Cells:
                 "annotated": [*extract[:-1], folder / f"bank_{split}_gt", "--annotated", annotated],
             }  # fmt: skip
             for step, command in steps.items():
-                _once(folder / f"{step}_{split}", command)
+                _once(folder / f"{step}_{split}.done", command)
         return folder
 
     def _prompts(self, seed: int) -> Path:
