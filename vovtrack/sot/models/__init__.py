@@ -8,12 +8,28 @@ from vovtrack.sot.models.filter_optimizers import (
     SoftmaxOptimizer,
 )
 from vovtrack.sot.models.iou_net import IoUNet
+from vovtrack.sot.models.losses import (
+    BoxDensityLoss,
+    BoxLikelihoodLoss,
+    DenseLosses,
+    DensityLoss,
+    FilterLosses,
+    HingeLoss,
+    OverlapLoss,
+)
 
 __all__ = [
+    "BoxDensityLoss",
+    "BoxLikelihoodLoss",
+    "DenseLosses",
+    "DensityLoss",
     "DiMP",
+    "FilterLosses",
+    "HingeLoss",
     "HingeOptimizer",
     "IoUNet",
     "LearnedMapOptimizer",
+    "OverlapLoss",
     "SoftmaxOptimizer",
     "TargetClassifier",
 ]
