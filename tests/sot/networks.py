@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.config import Config
 from torch import Tensor
 
@@ -9,22 +11,23 @@ import vovtrack.sot  # noqa: F401  registers the networks
 from tests.places import ROOT
 from tests.recorded import Recorded
 from tests.seeded import normal, seeded_state_dict
+from vovtrack.engine.weights.conversion import find_layout
 from vovtrack.registry import MODELS
-from vovtrack.sot.models import DiMP
-from vovtrack.sot.models.keys import DIMP_KEYS
+from vovtrack.sot.models.keys import NETWORKS
 
 
-def build(name: str) -> DiMP:
+def build(name: str) -> Any:
     """The network of a model config, as it is constructed."""
     return MODELS.build(Config.fromfile(ROOT / f"configs/_base_/models/{name}.py").model)
 
 
-def seeded(recorded: Recorded, name: str) -> DiMP:
+def seeded(recorded: Recorded, name: str) -> Any:
     """The network of the recordings, in evaluation."""
     shapes = recorded.json(f"checkpoint_keys_{name}.json")
-    kept = {key: shape for key, shape in shapes.items() if DIMP_KEYS.translate(key)[0]}
+    keys = find_layout(list(shapes), NETWORKS).keys
+    kept = {key: shape for key, shape in shapes.items() if keys.translate(key)[0]}
     weights = seeded_state_dict(kept, recorded.salt)
-    DIMP_KEYS.apply(weights)
+    keys.apply(weights)
     model = build(name)
     model.load_state_dict(weights, strict=True)
     return model.eval()

@@ -12,7 +12,7 @@ from tests.sot.networks import build
 from vovtrack.cli.main import main
 from vovtrack.engine.weights.checkpoint import load_weights
 from vovtrack.engine.weights.conversion import expected_shapes, find_layout, plan_conversion
-from vovtrack.sot.models.keys import DIMP, DIMP_KEYS
+from vovtrack.sot.models.keys import DIMP_KEYS, NETWORKS
 
 RELEASED = {
     "dimp18": "dimp18",
@@ -20,6 +20,7 @@ RELEASED = {
     "super_dimp": "dimp50",
     "super_dimp_simple": "super-dimp-simple",
     "prdimp50": "prdimp50",
+    "keep_track": "keep-track",
 }
 """Networks -> the layout that their files are of."""
 
@@ -28,26 +29,26 @@ def test_every_tensor_has_its_place(recorded):
     for name, kind in RELEASED.items():
         shapes = recorded.json(f"checkpoint_keys_{name}.json")
         weights = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
-        layout = find_layout(list(weights), DIMP)
+        layout = find_layout(list(weights), NETWORKS)
         assert layout.name == kind
         plan = plan_conversion(weights, layout, expected_shapes(layout))
         assert plan.complete and not plan.absent(), name
         with torch.device("meta"):
             own = build(name).state_dict()
-        kept = {DIMP_KEYS.translate(key)[0]: tuple(shape) for key, shape in shapes.items()}
+        kept = {layout.keys.translate(key)[0]: tuple(shape) for key, shape in shapes.items()}
         kept.pop(None)
         assert kept == {key: tuple(value.shape) for key, value in own.items()}
 
 
 def test_what_is_dropped_is_never_run(recorded):
+    """Of the backbone the classifier of images; of KeepTrack's, which is not run, all."""
     for name in RELEASED:
-        dropped = [
-            key
-            for key in recorded.json(f"checkpoint_keys_{name}.json")
-            if DIMP_KEYS.translate(key)[0] is None
-        ]
-        assert dropped
-        assert {key.split(".")[1] for key in dropped} == {"layer4", "fc"}
+        names = list(recorded.json(f"checkpoint_keys_{name}.json"))
+        keys = find_layout(names, NETWORKS).keys
+        dropped = {key for key in names if keys.translate(key)[0] is None}
+        backbone = {key for key in names if key.startswith("feature_extractor.")}
+        unused = {key for key in backbone if key.split(".")[1] in ("layer4", "fc")}
+        assert dropped == (backbone if name == "keep_track" else unused)
 
 
 @pytest.fixture(scope="module")

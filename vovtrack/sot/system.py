@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vovtrack.engine.systems import System, declare
-from vovtrack.sot.models.keys import DIMP
+from vovtrack.sot.models.keys import NETWORKS
 
-SINGLE_OBJECTS = System(package=__package__, layouts=DIMP)
+SINGLE_OBJECTS = System(package=__package__, layouts=NETWORKS)
 
 declare(SINGLE_OBJECTS)

@@ -1,5 +1,6 @@
 """The networks that follow single objects, and their parts."""
 
+from vovtrack.sot.models.candidate_matcher import CandidateMatcher
 from vovtrack.sot.models.classifier import TargetClassifier
 from vovtrack.sot.models.dimp import DiMP
 from vovtrack.sot.models.filter_optimizers import (
@@ -8,6 +9,7 @@ from vovtrack.sot.models.filter_optimizers import (
     SoftmaxOptimizer,
 )
 from vovtrack.sot.models.iou_net import IoUNet
+from vovtrack.sot.models.keep_track import CandidateNet
 from vovtrack.sot.models.losses import (
     BoxDensityLoss,
     BoxLikelihoodLoss,
@@ -21,6 +23,8 @@ from vovtrack.sot.models.losses import (
 __all__ = [
     "BoxDensityLoss",
     "BoxLikelihoodLoss",
+    "CandidateMatcher",
+    "CandidateNet",
     "DenseLosses",
     "DensityLoss",
     "DiMP",

@@ -13,7 +13,23 @@ DIMP_KEYS = KeyMap(
     dropped={"feature_extractor.layer4.": _UNUSED, "feature_extractor.fc.": _UNUSED},
 )
 
-DIMP = (
+KEEP_TRACK_KEYS = KeyMap(
+    renamed={
+        "descriptor_extractor.conv.": "descriptor.",
+        "matcher.kenc.encoder.": "matcher.keypoint_encoder.",
+        **{f"matcher.gnn.layers.{n}.update.": f"matcher.layers.{n}." for n in range(4)},
+    },
+    dropped={"feature_extractor.": "a backbone that no tracker runs: it has DiMP's features"},
+)
+
+NETWORKS = (
+    Layout(
+        name="keep-track",
+        what="KeepTrack's matching of candidates",
+        keys=KEEP_TRACK_KEYS,
+        marks=("matcher.",),
+        config="configs/_base_/models/keep_track.py",
+    ),
     Layout(
         name="super-dimp-simple",
         what="super DiMP simple",

@@ -1,0 +1,76 @@
+"""KeepTrack's network: candidates of a map of scores, and descriptors to match them by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from vovtrack.registry import MODELS
+from vovtrack.sot.localization import local_maxima
+
+
+def candidate_points(cells: Tensor, shape: tuple[int, int], area: Tensor) -> Tensor:
+    """Where cells of scores lie in the image.
+
+    Args:
+        cells: (N, 2) rows and columns.
+        shape: (H, W) of the scores.
+        area: (4,) box (x, y, w, h) of the search area in image pixels; the first cell is at its
+            upper left corner, the last at its lower right one.
+
+    Returns:
+        (N, 2) rows and columns in image pixels.
+    """
+    last = torch.tensor(shape, device=cells.device) - 1
+    return area[:2].flip(-1) + area[2:].flip(-1) * (cells / last)
+
+
+@MODELS.register_module()
+class CandidateNet(BaseModule):
+    """Describe a tracker's candidates, and match those of two frames.
+
+    Mayer et al., ICCV 2021, arXiv:2103.16556, sections 3.2 to 3.4. Descriptors are read from the
+    features that the tracker has already.
+
+    Args:
+        in_channels: Of the tracker's coarser map.
+        channels: Of descriptors.
+        matcher: Config of :class:`CandidateMatcher`.
+        size: Of the kernel; an even one gives a row and a column more, as the scores of an even
+            filter have.
+        window: Cells around a candidate in which no score is higher.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        matcher: dict[str, Any],
+        size: int = 4,
+        window: int = 5,
+    ) -> None:
+        super().__init__()
+        self.window = window
+        self.descriptor = nn.Conv2d(in_channels, channels, size, padding=size // 2)
+        self.matcher = MODELS.build(matcher)
+
+    def find(self, scores: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+        """Candidates of a map of scores (H, W), highest first, see :func:`local_maxima`."""
+        return local_maxima(scores, self.window, threshold)
+
+    def describe(self, feat: Tensor, cells: Tensor) -> Tensor:
+        """Read descriptors.
+
+        Args:
+            feat: (B, in_channels, H, W).
+            cells: (B, N, 2) rows and columns of the scores.
+
+        Returns:
+            (B, C, N).
+        """
+        maps = self.descriptor(feat)
+        place = (cells[..., 0] * maps.shape[-1] + cells[..., 1])[:, None]
+        return maps.flatten(2).gather(2, place.expand(-1, maps.shape[1], -1))
