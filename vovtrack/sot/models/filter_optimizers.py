@@ -46,6 +46,9 @@ class LearnedMapOptimizer(nn.Module):
         damping: See :func:`descend`.
     """
 
+    target = "train_boxes"
+    """What a filter is learned from, of a sample to train on."""
+
     def __init__(
         self,
         steps: int = 5,
@@ -149,6 +152,8 @@ class HingeOptimizer(nn.Module):
         leak: Share of the scores of the background that counts as well.
     """
 
+    target = "train_label"
+
     def __init__(
         self,
         steps: int = 5,
@@ -203,6 +208,8 @@ class SoftmaxOptimizer(nn.Module):
         damping: See :func:`descend`.
         threshold: Densities below it count as 0, before they are normalised.
     """
+
+    target = "train_boxes"
 
     def __init__(
         self,

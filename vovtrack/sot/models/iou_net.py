@@ -89,6 +89,12 @@ class IoUNet(BaseModule):
         self.fc3_rt = LinearBlock(channels * 5 * 5, channels)
         self.fc4_rt = LinearBlock(channels * 3 * 3, channels)
         self.iou_predictor = nn.Linear(2 * channels, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
+            elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+                # PyTorch's own before 1.2, with which the published networks were trained.
+                nn.init.uniform_(module.weight)
 
     def modulation(self, maps: Pair, boxes: Tensor) -> Pair:
         """What to look for.
