@@ -21,6 +21,7 @@ RELEASED = {
     "super_dimp_simple": "super-dimp-simple",
     "prdimp50": "prdimp50",
     "keep_track": "keep-track",
+    "tomp50": "tomp50",
 }
 """Networks -> the layout that their files are of."""
 
@@ -40,14 +41,31 @@ def test_every_tensor_has_its_place(recorded):
         assert kept == {key: tuple(value.shape) for key, value in own.items()}
 
 
+def test_a_deeper_backbone_is_told(recorded):
+    """ToMP's other network has more blocks of the same shapes."""
+    shapes = recorded.json("checkpoint_keys_tomp50.json")
+    block = {key: shape for key, shape in shapes.items() if ".layer3.5." in key}
+    for number in range(6, 23):
+        shapes |= {key.replace(".5.", f".{number}.", 1): shape for key, shape in block.items()}
+    weights = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
+    layout = find_layout(list(weights), NETWORKS)
+    assert layout.name == "tomp101"
+    plan = plan_conversion(weights, layout, expected_shapes(layout))
+    assert plan.complete and not plan.absent()
+
+
 def test_what_is_dropped_is_never_run(recorded):
-    """Of the backbone the classifier of images; of KeepTrack's, which is not run, all."""
+    """Of the backbone the classifier of images; of KeepTrack's, which is not run, all.
+
+    ToMP's token of the target is there twice.
+    """
     for name in RELEASED:
         names = list(recorded.json(f"checkpoint_keys_{name}.json"))
         keys = find_layout(names, NETWORKS).keys
         dropped = {key for key in names if keys.translate(key)[0] is None}
         backbone = {key for key in names if key.startswith("feature_extractor.")}
         unused = {key for key in backbone if key.split(".")[1] in ("layer4", "fc")}
+        unused |= {key for key in names if ".query_embed_fg." in key}
         assert dropped == (backbone if name == "keep_track" else unused)
 
 

@@ -19,6 +19,8 @@ from vovtrack.sot.models.losses import (
     HingeLoss,
     OverlapLoss,
 )
+from vovtrack.sot.models.target_transformer import TargetTransformer
+from vovtrack.sot.models.tomp import ToMP
 
 __all__ = [
     "BoxDensityLoss",
@@ -36,4 +38,6 @@ __all__ = [
     "OverlapLoss",
     "SoftmaxOptimizer",
     "TargetClassifier",
+    "TargetTransformer",
+    "ToMP",
 ]

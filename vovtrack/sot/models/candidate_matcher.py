@@ -14,6 +14,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from vovtrack.registry import MODELS
+from vovtrack.sot.models.features import point_layers
 from vovtrack.sot.models.optimal_transport import log_sinkhorn
 
 SPREAD = 0.7
@@ -58,14 +59,6 @@ def normalize_points(points: Tensor, size: tuple[float, float]) -> Tensor:
     return (points - centre) / (SPREAD * max(size))
 
 
-def _convolutions(channels: Sequence[int]) -> nn.Sequential:
-    """Convolutions of size 1; batch norm and ReLU after all but the last."""
-    layers: list[nn.Module] = []
-    for before, after in zip(channels, channels[1:], strict=False):
-        layers += [nn.Conv1d(before, after, 1), nn.BatchNorm1d(after), nn.ReLU()]
-    return nn.Sequential(*layers[:-2])
-
-
 class Attention(nn.Module):
     """Attention of several heads; channel c belongs to head c mod heads.
 
@@ -101,7 +94,7 @@ class GraphLayer(nn.Module):
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.attn = Attention(channels, heads)
-        self.mlp = _convolutions((2 * channels, 2 * channels, channels))
+        self.mlp = point_layers((2 * channels, 2 * channels, channels))
 
     def forward(self, query: Tensor, source: Tensor) -> Tensor:
         """(B, C, N) told by (B, C, M)."""
@@ -136,7 +129,7 @@ class CandidateMatcher(BaseModule):
     ) -> None:
         super().__init__()
         self.iterations, self.least_probability = iterations, least_probability
-        self.keypoint_encoder = _convolutions((3, *encoder_channels, channels))
+        self.keypoint_encoder = point_layers((3, *encoder_channels, channels))
         self.layers = nn.ModuleList(GraphLayer(channels, heads) for _ in range(2 * rounds))
         self.final_proj = nn.Conv1d(channels, channels, 1)
         self.bin_score = nn.Parameter(torch.tensor(1.0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
@@ -24,6 +26,14 @@ class InstanceL2Norm(nn.Module):
         """(N, C, H, W) to the same shape."""
         square = feat.square().sum(dim=(1, 2, 3), keepdim=True)
         return feat * (self.scale * (feat[0].numel() / (square + self.eps)).sqrt())
+
+
+def point_layers(channels: Sequence[int]) -> nn.Sequential:
+    """Layers that treat all points (B, C, N) alike; batch norm and ReLU after all but the last."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers += [nn.Conv1d(before, after, 1), nn.BatchNorm1d(after), nn.ReLU()]
+    return nn.Sequential(*layers[:-2])
 
 
 class ClassificationFeatures(nn.Sequential):

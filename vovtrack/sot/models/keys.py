@@ -4,13 +4,14 @@ from vovtrack.engine.weights.conversion import Layout
 from vovtrack.engine.weights.key_map import KeyMap
 
 _UNUSED = "a part of the classifier of images that the backbone was, which no tracker runs"
+_DROPPED = {"feature_extractor.layer4.": _UNUSED, "feature_extractor.fc.": _UNUSED}
 DIMP_KEYS = KeyMap(
     renamed={
         "feature_extractor.": "backbone.",
         "bb_regressor.": "iou_net.",
         "classifier.filter_optimizer.residual_module.": "classifier.filter_optimizer.",
     },
-    dropped={"feature_extractor.layer4.": _UNUSED, "feature_extractor.fc.": _UNUSED},
+    dropped=_DROPPED,
 )
 
 KEEP_TRACK_KEYS = KeyMap(
@@ -21,8 +22,42 @@ KEEP_TRACK_KEYS = KeyMap(
     },
     dropped={"feature_extractor.": "a backbone that no tracker runs: it has DiMP's features"},
 )
+_PREDICTOR = "head.filter_predictor."
+TOMP_KEYS = KeyMap(
+    renamed={
+        "feature_extractor.": "backbone.",
+        "head.feature_extractor.": "features.",
+        f"{_PREDICTOR}transformer.encoder.layers.": "predictor.encoder.",
+        f"{_PREDICTOR}transformer.decoder.layers.": "predictor.decoder.",
+        f"{_PREDICTOR}transformer.decoder.norm.": "predictor.decoder_norm.",
+        f"{_PREDICTOR}box_encoding.": "predictor.box_encoding.",
+        f"{_PREDICTOR}query_embed_fg_decoder.weight": "predictor.target_token",
+        "head.classifier.": "classifier.",
+        "head.bb_regressor.linear.": "box_regressor.attention.linear.",
+        "head.bb_regressor.tower.": "box_regressor.tower.",
+        "head.bb_regressor.bbreg_layer.": "box_regressor.output.",
+    },
+    dropped={
+        **_DROPPED,
+        f"{_PREDICTOR}query_embed_fg.": "a second name of 'query_embed_fg_decoder'",
+    },
+)
 
 NETWORKS = (
+    Layout(
+        name="tomp101",
+        what="ToMP with ResNet-101",
+        keys=TOMP_KEYS,
+        marks=("feature_extractor.layer3.22.",),
+        config="configs/_base_/models/tomp101.py",
+    ),
+    Layout(
+        name="tomp50",
+        what="ToMP with ResNet-50",
+        keys=TOMP_KEYS,
+        marks=(_PREDICTOR,),
+        config="configs/_base_/models/tomp50.py",
+    ),
     Layout(
         name="keep-track",
         what="KeepTrack's matching of candidates",

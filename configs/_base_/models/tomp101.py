@@ -1,0 +1,5 @@
+"""ToMP with ResNet-101."""
+
+_base_ = "./tomp50.py"
+
+model = dict(backbone=dict(depth=101))
