@@ -22,6 +22,7 @@ RELEASED = {
     "prdimp50": "prdimp50",
     "keep_track": "keep-track",
     "tomp50": "tomp50",
+    "atom": "atom",
 }
 """Networks -> the layout that their files are of."""
 

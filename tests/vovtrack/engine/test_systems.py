@@ -56,7 +56,7 @@ def test_systems_of_the_project(declared):
     assert names == ["vovtrack.sot", "vovtrack.point", "ovtrack", "detpro"]
     assert packages() == ("vovtrack", "detpro", "ovtrack", "vovtrack.point", "vovtrack.sot")
     assert [layout.name for s in declared for layout in s.layouts] == [
-        "super-dimp-simple", "dimp18", "dimp50", "prdimp50",
+        "super-dimp-simple", "dimp18", "dimp50", "prdimp50", "atom",
         "trackon", "trackon2-dinov2s", "trackon2-dinov2b", "trackon2-dinov3s-plus",
         "qdtrack", "qdtrack-yolox", "yolox", "ovtrack",
         "detpro-cascade", "detpro", "soco",

@@ -1,5 +1,6 @@
 """The networks that follow single objects, and their parts."""
 
+from vovtrack.sot.models.atom import ATOM
 from vovtrack.sot.models.candidate_matcher import CandidateMatcher
 from vovtrack.sot.models.classifier import TargetClassifier
 from vovtrack.sot.models.dimp import DiMP
@@ -23,6 +24,7 @@ from vovtrack.sot.models.target_transformer import TargetTransformer
 from vovtrack.sot.models.tomp import ToMP
 
 __all__ = [
+    "ATOM",
     "BoxDensityLoss",
     "BoxLikelihoodLoss",
     "CandidateMatcher",

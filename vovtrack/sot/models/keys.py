@@ -93,5 +93,12 @@ NETWORKS = (
         marks=("classifier.filter_optimizer.log_step_length",),
         config="configs/_base_/models/prdimp50.py",
     ),
+    Layout(
+        name="atom",
+        what="ATOM's network of boxes",
+        keys=DIMP_KEYS,
+        marks=("bb_regressor.",),
+        config="configs/_base_/models/atom.py",
+    ),
 )
 """The most special first: each is told by what those after it do not have."""
