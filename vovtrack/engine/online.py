@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vovtrack.errors import InputError
 from vovtrack.structures import Target, Tracks
 
 
@@ -88,3 +89,20 @@ class OnlineTracker(ABC):
             none return nothing.
         """
         return ()
+
+
+def frame_size(frame: np.ndarray, number: int) -> tuple[int, int]:
+    """(width, height) of a frame.
+
+    Args:
+        frame: What was given as a frame.
+        number: Its index, for the message.
+
+    Raises:
+        InputError: It is not (H, W, 3) uint8.
+    """
+    is_bytes = isinstance(frame, np.ndarray) and frame.dtype == np.uint8
+    if not (is_bytes and frame.shape[2:] == (3,) and frame.size > 0):
+        found = f"{getattr(frame, 'dtype', type(frame))} {getattr(frame, 'shape', '')}"
+        raise InputError(f"Frame {number} is {found}, expected a uint8 array (H, W, 3), RGB.")
+    return frame.shape[1], frame.shape[0]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from vovtrack.engine.online import OnlineTracker
+from vovtrack.engine.online import OnlineTracker, frame_size
 from vovtrack.engine.points import points_as_tracks
 from vovtrack.errors import InputError
 from vovtrack.point.follower import PointFollower
@@ -88,7 +88,7 @@ class PointTracker(OnlineTracker):
         if points is None or target is None:
             raise InputError("A point tracker must be told which points to follow.")
         if frame is not None:
-            target.check_inside(*_size(frame, 0))
+            target.check_inside(*frame_size(frame, 0))
         self.reset()
         self._wait(points)
 
@@ -190,7 +190,7 @@ class PointTracker(OnlineTracker):
         return len(self.follower) + sum(map(len, self._later.values()))
 
     def _check_frame(self, frame: np.ndarray) -> None:
-        size = _size(frame, self.frame_id + 1)
+        size = frame_size(frame, self.frame_id + 1)
         if self._size is None:
             self._size = size
             waiting = [(f, *row[1]) for f, rows in self._later.items() for row in rows]
@@ -201,12 +201,3 @@ class PointTracker(OnlineTracker):
                 f"Frame {self.frame_id + 1} has {size[0]}x{size[1]} pixels, but the video began "
                 f"with {self._size[0]}x{self._size[1]}: points cannot be followed into it."
             )
-
-
-def _size(frame: np.ndarray, number: int) -> tuple[int, int]:
-    """(width, height) of a frame."""
-    is_bytes = isinstance(frame, np.ndarray) and frame.dtype == np.uint8
-    if not (is_bytes and frame.shape[2:] == (3,) and frame.size > 0):
-        found = f"{getattr(frame, 'dtype', type(frame))} {getattr(frame, 'shape', '')}"
-        raise InputError(f"Frame {number} is {found}, expected a uint8 array (H, W, 3), RGB.")
-    return frame.shape[1], frame.shape[0]

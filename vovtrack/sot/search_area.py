@@ -92,19 +92,56 @@ def cut_window(image: Tensor, window: Window, output: tuple[int, int] | None) ->
     """Cut and scale; half pixels are cut off, and the border of the frame is repeated outside.
 
     Args:
-        image: (N, C, H, W) floating-point frames.
+        image: (N, C, H, W) frames of any type.
         window: Where to cut.
         output: (H', W'); None to leave it as it is.
 
     Returns:
-        (N, C, H', W').
+        (N, C, H', W') floating-point.
     """
     thin = image[..., window.offset[0] :: window.step, window.offset[1] :: window.step]
     rows, columns = (
         torch.arange(int(begin), int(end), device=image.device).clamp(0, length - 1)
         for begin, end, length in zip(window.start, window.end, thin.shape[-2:], strict=True)
     )
-    patch = thin[..., rows[:, None], columns]
+    patch = thin[..., rows[:, None], columns].float()
     if output is None or patch.shape[-2:] == output:
         return patch
     return F.interpolate(patch, output, mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class SearchArea:
+    """Where the pixels of a scaled search area lie in the frame.
+
+    Attributes:
+        centre: (2,) row and column in the frame.
+        scale: Pixels of the frame for each of its own.
+        side: Of the area in its own pixels.
+    """
+
+    centre: NDArray[np.float64]
+    scale: float
+    side: int
+
+    @classmethod
+    def of(cls, window: Window, side: int) -> SearchArea:
+        """The area that a window is scaled to."""
+        start, end = window.corners.reshape(2, 2)
+        return cls((start + end - 1) / 2, float(np.sqrt((end - start).prod())) / side, side)
+
+    def box_of(
+        self, position: NDArray[np.floating], size: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """The box (x, y, w, h) in the area of a centre (y, x) and size (h, w) in the frame."""
+        middle = (position - self.centre) / self.scale + self.side / 2
+        size = size / self.scale
+        return np.concatenate([(middle - size / 2)[::-1], size[::-1]])
+
+    def place_of(self, box: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centre (y, x) and size (h, w) in the frame of a box (x, y, w, h) in the area.
+
+        Half a pixel of the area further than :meth:`box_of` has it, as in the original.
+        """
+        middle = (box[:2] + box[2:] / 2)[::-1] - (self.side - 1) / 2
+        return middle * self.scale + self.centre, box[3:1:-1] * self.scale

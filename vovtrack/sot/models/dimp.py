@@ -35,6 +35,9 @@ class DiMP(BaseModel):
         init_cfg: See mmengine.
     """
 
+    entry_points = ("extract",)
+    """What a tracker computes in mixed precision, if asked to."""
+
     def __init__(
         self,
         backbone: dict[str, Any],

@@ -1,0 +1,132 @@
+"""Whole trackers on a video, against what the original did in each frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.sot.online import VIDEO, RecordedTracker, network
+from vovtrack.sot.localization import Flag
+from vovtrack.sot.models.dimp import DiMP
+from vovtrack.sot.search_area import cut_window
+from vovtrack.structures import Target
+
+PIXEL = 0.05
+"""Boxes may differ by, from the recorded state of the frame before."""
+FREE_FRAMES, FREE_PIXEL = 9, 0.02
+"""In so many frames a free run keeps so near to the recorded one."""
+
+
+def _close(found, wanted, near, what):
+    found = found.detach() if isinstance(found, torch.Tensor) else found
+    np.testing.assert_allclose(found, wanted, rtol=near, atol=near, err_msg=what)
+
+
+class Run:
+    """A tracker that has learned the target of a recording, and what it is compared with."""
+
+    def __init__(self, recorded, name: str) -> None:
+        file = f"online_{name}.npz"
+        self.arrays, self.meta = recorded.arrays(file), recorded.meta(file)
+        self.video = recorded.arrays(VIDEO)["frames"]
+        self.model: DiMP = network(recorded, name)
+        self.first = self.tracker()
+        x, y, w, h = self.arrays["gt"][0]
+        self.first.start(self.video[0], Target(boxes=[[x, y, x + w, y + h]]))
+        self.begun = self.first.step(self.video[0])
+
+    def tracker(self) -> RecordedTracker:
+        return RecordedTracker(self.model, self.arrays, self.meta["params"])
+
+    def frames(self):
+        """Number, pixels and flag of each frame after the first."""
+        for number in range(1, len(self.video)):
+            yield number, self.video[number], self.meta["flags"][number - 1]
+
+
+@pytest.fixture(scope="module", params=["dimp50", "super_dimp"])
+def run(recorded, request):
+    return Run(recorded, request.param)
+
+
+def test_the_first_frame(run):
+    """The target's place, the views of it, their boxes and the filter that is learned of them."""
+    target, wanted = run.first.followed[0], run.arrays["init_state"]
+    place = target.placement
+    found = [*place.position, *place.size, place.scale, *place.base]
+    found += [*np.rint(place.position), place.scale]
+    np.testing.assert_allclose(found, wanted[: len(found)], rtol=1e-5)
+    learned = target.filter
+    count = len(run.arrays["init_boxes"])
+    assert learned.memory.initial == count == run.first.views.samples
+    _close(learned.boxes[:count, 0], run.arrays["init_boxes"], 1e-3, "init_boxes")
+    shifts = learned.boxes[:count, 0, [1, 0]] - learned.boxes[0, 0, [1, 0]]
+    _close(shifts, run.arrays["init_shift"], 1e-3, "init_shift")
+    samples = learned.samples[:count, 0]
+    stats = [samples.mean(dim=(1, 2, 3)), samples.flatten(1).std(dim=1)]
+    stats.append(samples[:, ::32].abs().amax(dim=(1, 2, 3)))
+    _close(torch.stack(stats, dim=1), run.arrays["init_samples_stats"], 1e-4, "samples")
+    _close(learned.weights[:, ::16], run.arrays["init_filter"], 1e-3, "init_filter")
+    assert run.begun.bboxes[0].tolist() == pytest.approx(_corners(run.arrays["gt"][0]), abs=1e-4)
+    assert run.begun.scores.tolist() == [1.0] and run.begun.track_ids.tolist() == [0]
+
+
+def test_each_frame_from_the_recorded_state(run):
+    tracker = run.tracker().fork(run.first)
+    target, arrays = tracker.followed[0], run.arrays
+    states = [arrays["init_state"], *arrays["state"]]
+    for number, frame, flag in run.frames():
+        row = number - 1
+        before = states[row].astype(np.float64)
+        target.placement.position, target.placement.size = before[:2], before[2:4]
+        request = [*target.placement.position, target.placement.scale]
+        _close(request, arrays["request"][row], 1e-4, f"request {number}")
+        tracks = tracker.step(frame)
+        sight, side = target.sight, tracker.side
+        assert sight.window.corners.tolist() == arrays["coord"][row].tolist()
+        image = torch.from_numpy(frame).permute(2, 0, 1)[None]
+        patch = cut_window(image, sight.window, (side, side))[0, :, ::16, ::16]
+        np.testing.assert_allclose(patch, arrays["patch"][row], atol=1e-3)
+        _close(sight.scores, arrays["scores"][row], 1e-3, f"scores {number}")
+        assert sight.scores.max() == pytest.approx(arrays["peak"][row], abs=1e-3)
+        assert sight.place.flag == flag
+        if flag != Flag.NOT_FOUND:
+            _close(sight.place.translation, arrays[f"translation{number}"], 1e-3, "translation")
+            for name, found in (("init", sight.proposals), ("opt", sight.refined)):
+                what = f"{name}_boxes{number}"
+                np.testing.assert_allclose(found, arrays[what], atol=PIXEL, err_msg=what)
+            _close(sight.overlap, arrays[f"opt_iou{number}"], 1e-2, f"opt_iou{number}")
+        place = target.placement
+        after = [*place.position, *place.size, place.scale]
+        np.testing.assert_allclose(after, arrays["state"][row], atol=PIXEL)
+        assert tracks.bboxes[0] == pytest.approx(_corners(arrays["output"][row]), abs=2 * PIXEL)
+
+
+def test_a_free_run(run):
+    """Flags, slots and steps of all frames; boxes until differences of rounding have grown."""
+    tracker = run.tracker().fork(run.first)
+    target, arrays = tracker.followed[0], run.arrays
+    memory = target.filter.memory
+    for number, frame, flag in run.frames():
+        row = number - 1
+        tracks = tracker.step(frame)
+        assert target.sight.place.flag == flag
+        assert target.sight.steps == run.meta["optimizer_iterations"][row]
+        assert memory.count == arrays["memory_count"][row]
+        if number <= FREE_FRAMES:
+            found, wanted = tracks.bboxes[0], _corners(arrays["output"][row])
+            assert found == pytest.approx(wanted, abs=FREE_PIXEL)
+            norm = float(target.filter.weights.norm())
+            assert norm == pytest.approx(arrays["filter_norm"][row], rel=1e-3)
+            part = arrays["filter"][row]
+            kept = target.filter.weights[:, :: target.filter.weights.shape[1] // part.shape[1]]
+            _close(kept, part, 1e-3, f"filter {number}")
+    # Those of the last frame alone: in rows of earlier ones the recording has these, too.
+    _close(memory.weights, arrays["memory_weights"][-1], 1e-6, "memory_weights")
+
+
+def _corners(box):
+    """(x1, y1, x2, y2) of a box (x, y, w, h)."""
+    x, y, w, h = (float(value) for value in box)
+    return [x, y, x + w, y + h]

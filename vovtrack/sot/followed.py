@@ -1,0 +1,108 @@
+"""One target that is followed: where it is, what was learned of it, and what was last seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vovtrack.sot.first_views import Draw
+from vovtrack.sot.localization import Place
+from vovtrack.sot.models.iou_net import Pair
+from vovtrack.sot.online_filter import OnlineFilter
+from vovtrack.sot.search_area import SearchArea, Window
+
+OUTSIDE = 0.3
+"""Share of its size that the centre of a target may lie outside of the frame by."""
+
+
+@dataclass
+class Sight:
+    """What was seen of a target in a frame.
+
+    Attributes:
+        window: What was cut out of the frame.
+        area: Where its pixels lie.
+        scores: (H, W) of the filter.
+        place: Where they say that the target is.
+        proposals: (K, 4) boxes (x, y, w, h) in the area before refinement; None if not found.
+        refined: (K, 4) the same boxes after it.
+        overlap: (K,) how well they fit, foretold before the last step.
+        steps: Of the filter's optimiser.
+    """
+
+    window: Window
+    area: SearchArea
+    scores: NDArray[np.float32]
+    place: Place
+    proposals: Tensor | None = None
+    refined: Tensor | None = None
+    overlap: Tensor | None = None
+    steps: int = 0
+
+    @property
+    def score(self) -> float:
+        """The highest of the scores, from 0 to 1."""
+        return min(max(float(self.scores.max()), 0.0), 1.0)
+
+
+class Placement:
+    """Where a target is in the frame.
+
+    Args:
+        box: (4,) (x1, y1, x2, y2) in pixels of the frame.
+        root: Of the target's area in a search area, in pixels.
+
+    Attributes:
+        position: (2,) row and column of the centre, counted from the middle of the first pixel.
+        size: (2,) height and width.
+        base: (2,) height and width of the box in a search area that is cut around it.
+    """
+
+    def __init__(self, box: NDArray[np.floating], root: float) -> None:
+        corners = box.astype(np.float64)
+        self.size = (corners[2:] - corners[:2])[::-1]
+        self.position = corners[1::-1] + (self.size - 1) / 2
+        self.base = self.size * root / math.sqrt(self.size.prod())
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the frame for each of the search area that is to be cut."""
+        return math.sqrt(self.size.prod() / self.base.prod())
+
+    @property
+    def box(self) -> NDArray[np.float32]:
+        """(4,) (x1, y1, x2, y2) in pixels of the frame."""
+        start = self.position - (self.size - 1) / 2
+        return np.concatenate([start[::-1], (start + self.size)[::-1]]).astype(np.float32)
+
+    def move(self, position: NDArray[np.float64], frame: tuple[int, int]) -> None:
+        """Move the centre, not far out of a frame (H, W)."""
+        reach = OUTSIDE * self.size
+        self.position = np.clip(position, -reach, np.array(frame) + reach)
+
+
+@dataclass
+class Followed:
+    """A target.
+
+    Attributes:
+        track_id: Its id.
+        placement: Where it was last found.
+        filter: Tells it from its surroundings.
+        modulation: What the network that fits boxes looks for.
+        draw: Its own draws.
+        age: Frames since the first.
+        sight: What was seen of it in the last frame; None after the first.
+    """
+
+    track_id: int
+    placement: Placement
+    filter: OnlineFilter
+    modulation: Pair
+    draw: Draw
+    age: int = 0
+    sight: Sight | None = None
