@@ -32,9 +32,9 @@ class Case:
             test_boxes=self("test_anno"),
             test_label=self("label"),
             test_density=self("label_density"),
-            overlap=self("proposal_iou"),
-            proposal_density=self("proposal_density"),
-            truth_density=self("gt_density"),
+            test_overlap=self("proposal_iou"),
+            test_proposal_density=self("proposal_density"),
+            test_truth_density=self("gt_density"),
             test_sides=self("giou_target"),
             test_region=self("giou_region")[:, :, 0].bool(),
         )

@@ -104,6 +104,11 @@ class VideoDataset(BaseDataset):
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
+    @property
+    def num_videos(self) -> int:
+        """Number of videos."""
+        return super().__len__()
+
     def video(self, number: int) -> VideoRecord:
         """The video whose frames have this ``video_id``; the last one is at hand."""
         if self._recent is None or self._recent[0] != number:

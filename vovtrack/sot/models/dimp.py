@@ -92,7 +92,7 @@ class DiMP(BaseModel):
             inputs: Of each sequence (frames, 3, H, W) search areas, RGB from 0 to 255: those to
                 learn in, and those to find it in.
             data_samples: Of each sequence ``train_boxes`` (images, 4) and ``test_boxes``, in
-                pixels of the areas, ``proposals`` (images, K, 4), and what ``losses`` and the
+                pixels of the areas, ``test_proposals`` (images, K, 4), and what ``losses`` and the
                 filter's optimiser ask for.
 
         Returns:
@@ -143,7 +143,7 @@ class DiMP(BaseModel):
         """
         boxes = truth["train_boxes"][0]
         first = tuple(maps[: len(boxes)] for maps in train)
-        proposals = truth["proposals"]
+        proposals = truth["test_proposals"]
         vectors = self.iou_net.modulation(first, boxes)
         found = self.iou_net(
             tuple(vector.repeat(len(proposals), 1) for vector in vectors),

@@ -4,7 +4,8 @@ Scores and labels are (images, sequences, H, W) maps of the test frames. The tru
 dict of tensors, named as :mod:`vovtrack.sot.datasets` packs them: ``test_boxes`` (images,
 sequences, 4), of NaN where a frame has no target; ``test_label`` and ``test_density`` of the
 target's centre; ``test_sides`` (images, sequences, 4, H, W) and ``test_region``; and of K proposed
-boxes (images, sequences, K) ``overlap``, ``proposal_density`` and ``truth_density``.
+boxes (images, sequences, K) ``test_overlap``, ``test_proposal_density`` and
+``test_truth_density``.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class OverlapLoss(nn.Module):
     """Squared errors of foretold overlaps (ATOM, arXiv:1811.07628, section 3.1)."""
 
     def forward(self, foretold: Tensor, truth: Truth) -> Tensor:
-        """Of predictions (images, sequences, K) to ``overlap``."""
-        return _of_present((foretold - truth["overlap"]).square().mean(dim=-1), truth)
+        """Of predictions (images, sequences, K) to ``test_overlap``."""
+        return _of_present((foretold - truth["test_overlap"]).square().mean(dim=-1), truth)
 
 
 @MODELS.register_module()
@@ -73,7 +74,7 @@ class BoxDensityLoss(nn.Module):
 
     def forward(self, scores: Tensor, truth: Truth) -> Tensor:
         """Of scores (images, sequences, K) of boxes."""
-        drawn, wanted = truth["proposal_density"], truth["truth_density"]
+        drawn, wanted = truth["test_proposal_density"], truth["test_truth_density"]
         hit = (scores * wanted / drawn).mean(dim=-1)
         return _of_present(_log_integral(scores, drawn) - hit, truth)
 
@@ -84,7 +85,7 @@ class BoxLikelihoodLoss(nn.Module):
 
     def forward(self, scores: Tensor, truth: Truth) -> Tensor:
         """Of scores (images, sequences, K); the density of the first proposal is not read."""
-        integral = _log_integral(scores[..., 1:], truth["proposal_density"][..., 1:])
+        integral = _log_integral(scores[..., 1:], truth["test_proposal_density"][..., 1:])
         return _of_present(integral - scores[..., 0], truth)
 
 
