@@ -10,7 +10,6 @@ from mmengine.structures import BaseDataElement
 from tests.seeded import normal
 from tests.sot.networks import build, seeded
 from vovtrack.errors import InputError
-from vovtrack.registry import MODELS
 from vovtrack.sot.models.keys import DIMP_KEYS
 
 NAME, NETWORK = "train_step_dimp18.npz", "dimp18"
@@ -39,9 +38,6 @@ class Step:
         # The recorded images are normalised.
         self.model.mean.zero_()
         self.model.std.fill_(1)
-        self.model.losses = MODELS.build(
-            dict(type="FilterLosses", grid=dict(type="HingeLoss"), box=dict(type="OverlapLoss"))
-        )
         seen = []
         self.model.losses.register_forward_hook(lambda module, inputs, _: seen.append(inputs))
         losses = self.model(self.inputs(recorded), self.samples(), mode="loss")
@@ -71,8 +67,8 @@ class Step:
             train_boxes="train_anno",
             test_boxes="test_anno",
             test_label="test_label",
-            proposals="test_proposals",
-            overlap="proposal_iou",
+            test_proposals="test_proposals",
+            test_overlap="proposal_iou",
         )
         count = self.arrays["train_anno"].shape[1]
         return [
@@ -139,6 +135,7 @@ def test_running_statistics(step):
 
 def test_a_network_without_losses_is_not_trained():
     model = build(NETWORK)
+    model.losses = None
     with pytest.raises(InputError, match="This model has no 'losses' to learn from"):
         model([], [])
     with pytest.raises(InputError, match="DiMP has no mode 'predict'"):

@@ -13,6 +13,7 @@ model = dict(
         norm_cfg=dict(type="BN", requires_grad=True),
         norm_eval=False,
         style="pytorch",
+        init_cfg=dict(type="Pretrained", checkpoint="torchvision://resnet50"),
     ),
     classifier=dict(
         type="TargetClassifier",
@@ -21,4 +22,5 @@ model = dict(
         optimizer=dict(type="LearnedMapOptimizer"),
     ),
     iou_net=dict(type="IoUNet", in_channels=(512, 1024)),
+    losses=dict(type="FilterLosses", grid=dict(type="HingeLoss"), box=dict(type="OverlapLoss")),
 )
