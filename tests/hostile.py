@@ -126,6 +126,7 @@ def _pickles(canary: Path) -> Iterator[tuple[str, bytes]]:
     yield "torch_as_key.pth", saved({("k", system): torch.ones(1)})
     yield "torch_protocol_4.pth", saved({"w": torch.ones(1), "x": system}, protocol=4)
     yield "two_pickles.pth", pickle.dumps({}) + pickle.dumps(system)
+    yield from _foreign(canary, system)
     command = f"touch {canary}".encode()
     yield "opcode_inst.pth", b"(S'" + command + b"'\nios\nsystem\n."
     yield "opcode_obj.pth", b"(cos\nsystem\nS'" + command + b"'\no."
@@ -135,6 +136,28 @@ def _pickles(canary: Path) -> Iterator[tuple[str, bytes]]:
     yield "opcode_memory.pth", b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b"x."
     yield "opcode_memo.pth", b"\x80\x02]r\xff\xff\xff\xff."
     yield "opcode_deep.pth", b"\x80\x02" + b"]" * 300_000 + b"a" * 299_999 + b"."
+
+
+def _foreign(canary: Path, system: Call) -> Iterator[tuple[str, bytes]]:
+    """Pickles that name classes of a program that is not installed."""
+    honest = saved({"w": torch.ones(1000)})
+    thing = b"cprogram.parts\nThing\n"
+    text = f"touch {canary}".encode()
+    argument = b"X" + struct.pack("<I", len(text)) + text + b"\x85"
+    state = b"}" + pickle.dumps("x", 2)[2:-1] + pickle.dumps(system, 2)[2:-1] + b"s"
+    for name, steps in {
+        "call": thing + argument + b"R",
+        "call_without_arguments": thing + b")R",
+        "call_of_a_made_name": b"cprogram\nThing.__new__\n" + argument + b"R",
+        "call_of_an_object": thing + b")\x81" + argument + b"R",
+        "inst": b"(" + argument[:-1] + b"iprogram.parts\nThing\n",
+        "obj": b"(" + thing + argument[:-1] + b"o",
+        "with_a_call_inside": thing + b")\x81" + state + b"b",
+        "well_known": b"cantigravity\nThing\n)\x81}b",
+        "without_a_name": b"c\nThing\n)\x81}b",
+        "flood": b"".join(b"cprogram\nThing%d\n0" % i for i in range(70_000)) + b"}",
+    }.items():
+        yield f"foreign_{name}.pth", rezipped(honest, {"data.pkl": b"\x80\x02" + steps + b"."})
 
 
 def _archives() -> Iterator[tuple[str, bytes]]:

@@ -12,6 +12,7 @@ from tests.sot.networks import build
 from vovtrack.cli.main import main
 from vovtrack.engine.weights.checkpoint import load_weights
 from vovtrack.engine.weights.conversion import expected_shapes, find_layout, plan_conversion
+from vovtrack.errors import InputError
 from vovtrack.sot.models.keys import DIMP_KEYS, NETWORKS
 
 RELEASED = {
@@ -92,15 +93,19 @@ def test_the_weights_of_a_training_checkpoint_are_converted(content, tmp_path, c
         assert ours is None or (found[ours] == number).all()
 
 
-def test_a_file_with_objects_of_a_program_is_refused(content, tmp_path, capsys, monkeypatch):
-    """As the published ones are; nothing of it runs, and what to do is told."""
+def test_published_files_hold_objects_of_their_program(content, tmp_path, capsys, monkeypatch):
+    """Of which only the attributes are read."""
     module = ModuleType("training_program")
-    constructor = type("Constructor", (), {"__module__": module.__name__})
-    module.Constructor = constructor
+    module.Constructor = type("Constructor", (), {"__module__": module.__name__})
+    constructor = module.Constructor()
+    constructor.fun_name, constructor.kwds = "dimpnet18", {"filter_size": 4}
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    torch.save({**content, "constructor": constructor()}, tmp_path / "dimp18.pth.tar")
-    goal = tmp_path / "dimp18.safetensors"
-    assert main(["convert", str(tmp_path / "dimp18.pth.tar"), str(goal)]) == 2
-    said = capsys.readouterr().err
-    assert "training_program.Constructor" in said and "VOVTRACK_TRUST_PICKLE" in said
-    assert not goal.exists()
+    torch.save({**content, "constructor": constructor}, tmp_path / "dimp18.pth.tar")
+    monkeypatch.delitem(sys.modules, module.__name__)
+    source, goal = str(tmp_path / "dimp18.pth.tar"), tmp_path / "dimp18.safetensors"
+    assert main(["doctor", "--checkpoint", source]) == 0
+    assert "DiMP with ResNet-18" in capsys.readouterr().out
+    assert main(["convert", source, str(goal)]) == 0
+    assert load_weights(goal)
+    with pytest.raises(InputError, match=r"training_program\.Constructor.*vovtrack convert"):
+        load_weights(source)

@@ -24,7 +24,14 @@ from mmengine.logging import HistoryBuffer
 from vovtrack.errors import InputError
 from vovtrack.files.atomic import atomic_write
 from vovtrack.files.pickles import ITEM_BYTES, MAX_STORAGES
-from vovtrack.files.screening import ZIP, UnsafeRequest, check_contents, screen
+from vovtrack.files.screening import (
+    ZIP,
+    ForeignObject,
+    Rules,
+    UnsafeRequest,
+    check_contents,
+    screen,
+)
 
 TRUST = "VOVTRACK_TRUST_PICKLE"
 _HISTORY_METHODS = ("min", "max", "current", "mean")
@@ -38,6 +45,7 @@ def load_checkpoint_file(
     weights_only: Any = None,
     allow_trust: bool = True,
     mapped: bool = False,
+    objects: bool = False,
 ) -> Any:
     """Load a checkpoint without running code from it.
 
@@ -47,6 +55,7 @@ def load_checkpoint_file(
         weights_only: mmengine's choice, which does not count here.
         allow_trust: Heed ``VOVTRACK_TRUST_PICKLE``.
         mapped: Leave the numbers of tensors in a file of this path, until they are looked at.
+        objects: Read files that hold objects of other programs, each as :class:`ObjectState`.
 
     Raises:
         InputError: Missing or damaged file, or one that would execute code. The environment
@@ -58,10 +67,11 @@ def load_checkpoint_file(
             return safetensors.torch.load_file(file)
         with _opened(file) as opened:
             trusted = allow_trust and os.environ.get(TRUST) == "1"
-            size = screen(opened, _NAMED, _CALLED, trusted)
+            size, classes = screen(opened, Rules(_NAMED, _CALLED, objects, trusted))
             # Only torch's present format, an archive, lies in the file as it would in memory.
             mapped = mapped and opened.peek(len(ZIP)).startswith(ZIP)
-            with torch.serialization.safe_globals(_ALLOWED):
+            stand_ins = [(ObjectState, name) for name in classes]
+            with torch.serialization.safe_globals([*_ALLOWED, *stand_ins]):
                 content = torch.load(
                     file if mapped else opened,
                     map_location,
@@ -82,7 +92,8 @@ def check_checkpoint_file(path: str | Path) -> None:
         if str(path).endswith(".safetensors"):
             _check_names(path)
         else:
-            screen(opened, _NAMED, _CALLED, os.environ.get(TRUST) == "1")
+            trusted = os.environ.get(TRUST) == "1"
+            screen(opened, Rules(_NAMED, _CALLED, trusted=trusted))
 
 
 def _check_names(path: Any) -> None:
@@ -112,6 +123,12 @@ def _opened(file: Any) -> Any:
 
 def _refusal(file: Any, error: Exception) -> str:
     found = re.search(r"GLOBAL (\w[\w.]*\w)|but got <class '([\w.]+)'>", str(error))
+    if isinstance(error, ForeignObject):
+        return (
+            f"Checkpoint '{file}' holds an object of '{error.name}', which plain weights never "
+            "need; it was not made. 'vovtrack convert' takes the weights out of such a file. If "
+            f"you trust the file's author, {TRUST}=1 loads all of it."
+        )
     unsafe = error.name if isinstance(error, UnsafeRequest) else None
     if isinstance(error, pickle.UnpicklingError) and found:
         unsafe = found.group(1) or found.group(2)
@@ -172,16 +189,20 @@ def _scalar(dtype: _DType, data: bytes) -> np.generic:
     return scalar
 
 
-class _Options(dict[str, Any]):
-    """The options of a training program, which parsed its command line, as a plain container."""
+class ObjectState(dict[str, Any]):
+    """What an object of another program held, as a plain container of its attributes.
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.update(state)
+    Neither its class nor the module of that is looked for.
+    """
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep attributes by their names, and what is something else as ``state``."""
+        self.update(state if isinstance(state, dict) else {"state": state})
 
 
 _ALLOWED = [
     HistoryBuffer,
-    (_Options, "argparse.Namespace"),
+    (ObjectState, "argparse.Namespace"),
     (_history_method, "builtins.getattr"),
     (_DType, "numpy.dtype"),
     (_Array, "numpy.ndarray"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import zipfile
 from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from torch import Tensor
 
@@ -21,6 +23,11 @@ SLACK = 16 << 20
 """Bytes by which the tensors may be larger than their file: views that repeat a small one."""
 MAX_SHARING = 4
 """How often on average a byte of a file may be part of a tensor: tied weights."""
+MAX_CLASSES = 64
+"""Classes of other programs in one file; torch looks each name up among all that are allowed."""
+MADE = ".__new__"
+"""End of the name of a class that is made without a call, see :class:`Requests`."""
+_WELL_KNOWN = {*sys.stdlib_module_names, "torch", "numpy"}
 
 
 class UnsafeRequest(pickle.UnpicklingError):
@@ -35,19 +42,45 @@ class UnsafeRequest(pickle.UnpicklingError):
         super().__init__(self.name)
 
 
-def screen(
-    file: BinaryIO, named: Container[str], called: Container[str], trusted: bool = False
-) -> int:
+class ForeignObject(UnsafeRequest):
+    """A pickle holds an object of a class of another program, and asks for nothing worse."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a pickle may ask for.
+
+    Attributes:
+        named: Dotted names that it may mention.
+        called: Those of them that it may call.
+        objects: It may hold objects of other programs, for which there will be stand-ins.
+        trusted: It may name what it likes.
+    """
+
+    named: Container[str]
+    called: Container[str]
+    objects: bool = False
+    trusted: bool = False
+
+
+class Screened(NamedTuple):
+    """What was found out about a file.
+
+    Attributes:
+        size: In bytes.
+        classes: Dotted names of the classes of other programs, none of which were looked for.
+    """
+
+    size: int
+    classes: frozenset[str]
+
+
+def screen(file: BinaryIO, rules: Rules) -> Screened:
     """Refuse a checkpoint that wants more than it should, before anything of it is loaded.
 
     Args:
         file: The open file; it is left at its beginning.
-        named: Dotted names that its pickle may mention.
-        called: Those of them that it may call.
-        trusted: Let the pickle name what it likes.
-
-    Returns:
-        Size of the file in bytes.
+        rules: What its pickle may ask for.
 
     Raises:
         UnsafeRequest: The pickle asks for something else.
@@ -62,6 +95,7 @@ def screen(
         raise pickle.UnpicklingError("the file is empty")
     if head.endswith(b"ustar"):
         raise pickle.UnpicklingError("a tar archive, the format of torch before 0.1.10")
+    classes: set[str] = set()
     if head.startswith(ZIP):
         with zipfile.ZipFile(file) as archive:
             records = _check_archive(archive, size)
@@ -69,30 +103,29 @@ def screen(
                 with archive.open(pickled) as part:
                     requests = read_requests(part)
                 folder = pickled.removesuffix("data.pkl")
-                _check_requests(requests, named, called, trusted)
+                classes |= _check_requests(requests, rules)
                 _check_storages(
                     requests, {f"{folder}data/{k}": k for k in requests.storages}, records
                 )
             if (broken := archive.testzip()) is not None:
                 raise zipfile.BadZipFile(f"the checksum of its part '{broken}' is wrong")
     else:
-        _screen_legacy(file, size, named, called, trusted)
+        classes |= _screen_legacy(file, size, rules)
     file.seek(0)
-    return size
+    return Screened(size, frozenset(classes))
 
 
-def _screen_legacy(
-    file: BinaryIO, size: int, named: Container[str], called: Container[str], trusted: bool
-) -> None:
+def _screen_legacy(file: BinaryIO, size: int, rules: Rules) -> set[str]:
     first = read_requests(file)
-    _check_requests(first, named, called, trusted)
+    classes = _check_requests(first, rules)
     if first.result != LEGACY_MAGIC:
         raise pickle.UnpicklingError("a pickle, but none that torch wrote; save the tensors alone")
     for _ in range(LEGACY_PICKLES - 1):
         requests = read_requests(file)
-        _check_requests(requests, named, called, trusted)
+        classes |= _check_requests(requests, rules)
         if sum(requests.storages.values()) > size:
             raise pickle.UnpicklingError("its tensors are larger than the file")
+    return classes
 
 
 def _check_archive(archive: zipfile.ZipFile, size: int) -> dict[str, int]:
@@ -116,16 +149,30 @@ def _check_archive(archive: zipfile.ZipFile, size: int) -> dict[str, int]:
     return records
 
 
-def _check_requests(
-    requests: Requests, named: Container[str], called: Container[str], trusted: bool
-) -> None:
-    if not trusted:
-        for names, allowed in ((requests.named, named), (requests.called, called)):
-            for name in names:
-                if name not in allowed:
-                    raise UnsafeRequest(name)
-    if requests.problem is not None and not trusted:
+def _check_requests(requests: Requests, rules: Rules) -> set[str]:
+    """Refuse what is not allowed; the classes of other programs that are left."""
+    if rules.trusted:
+        return set()
+    for name in requests.called:
+        if name not in rules.called and not (name.endswith(MADE) and _is_foreign(name)):
+            raise UnsafeRequest(name)
+    unknown = [name for name in requests.named if name not in rules.named]
+    for name in unknown:
+        if not _is_foreign(name):
+            raise UnsafeRequest(name)
+    if requests.problem is not None:
         raise pickle.UnpicklingError(f"its pickle cannot be followed: {requests.problem}")
+    if unknown and not rules.objects:
+        raise ForeignObject(unknown[0])
+    if len(classes := set(unknown)) > MAX_CLASSES:
+        raise pickle.UnpicklingError(f"objects of more than {MAX_CLASSES} classes")
+    return classes
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a name is of neither Python, torch nor numpy: of a program that is unknown here."""
+    package = name.partition(".")[0]
+    return package.isidentifier() and package not in _WELL_KNOWN
 
 
 def _check_storages(requests: Requests, keys: dict[str, str], records: dict[str, int]) -> None:

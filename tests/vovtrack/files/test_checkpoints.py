@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import os
 import pickle
 import signal
@@ -30,7 +31,7 @@ from vovtrack.engine.weights.checkpoint import (
     save_weights,
 )
 from vovtrack.errors import InputError
-from vovtrack.files.checkpoints import load_checkpoint_file
+from vovtrack.files.checkpoints import ObjectState, load_checkpoint_file
 from vovtrack.registry import MODELS
 
 
@@ -321,3 +322,74 @@ def test_tensors_hidden_in_options_count(tmp_path):
     torch.save(dict(model={"a": torch.ones(2)}, args=huge), tmp_path / "a.pth")
     with pytest.raises(InputError, match="larger than the file"):
         load_checkpoint_file(tmp_path / "a.pth")
+
+
+PROGRAM = """
+import pathlib
+pathlib.Path({trace!r}).touch()
+
+
+class Settings:
+    def __new__(cls, *args):
+        pathlib.Path({trace!r}).touch()
+        return object.__new__(cls)
+
+    def __setstate__(self, state):
+        pathlib.Path({trace!r}).touch()
+        self.__dict__.update(state)
+"""
+
+
+@pytest.fixture(params=[False, True], ids=["archive", "legacy"])
+def of_a_program(request, tmp_path, monkeypatch):
+    """A training checkpoint with objects of a program that leaves a trace wherever it runs."""
+    trace = tmp_path / "it_ran"
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program/training_program.py").write_text(PROGRAM.format(trace=str(trace)))
+    monkeypatch.syspath_prepend(tmp_path / "program")
+    program = importlib.import_module("training_program")
+    settings, nested = program.Settings(), program.Settings()
+    nested.path, nested.tensor = "somewhere", torch.ones(2)
+    settings.batch, settings.env, settings.kind = 10, nested, program.Settings
+    content = dict(net={"w": torch.arange(3.0)}, settings=settings, epoch=50)
+    torch.save(content, tmp_path / "a.pth.tar", _use_new_zipfile_serialization=not request.param)
+    sys.modules.pop("training_program")
+    trace.unlink()
+    return tmp_path / "a.pth.tar", trace
+
+
+def test_objects_of_a_program_are_read_as_their_attributes(of_a_program):
+    path, trace = of_a_program
+    content = load_checkpoint_file(path, objects=True)
+    assert content["epoch"] == 50 and content["net"]["w"].tolist() == [0, 1, 2]
+    settings = content["settings"]
+    assert type(settings) is ObjectState and settings["kind"] is ObjectState
+    assert settings["batch"] == 10 and settings["env"]["path"] == "somewhere"
+    assert settings["env"]["tensor"].tolist() == [1, 1]
+    assert not trace.exists() and "training_program" not in sys.modules
+    torch.load(path, weights_only=False)
+    assert trace.exists(), "without care it would have run"
+    sys.modules.pop("training_program")
+
+
+def test_who_does_not_ask_for_objects_is_told_who_does(of_a_program):
+    path, trace = of_a_program
+    with pytest.raises(InputError, match=r"training_program\.Settings.*vovtrack convert.*TRUST"):
+        load_weights(path)
+    assert not trace.exists() and "training_program" not in sys.modules
+
+
+def test_tensors_hidden_in_objects_count(of_a_program):
+    path, _ = of_a_program
+    content = load_checkpoint_file(path, objects=True)
+    huge = argparse.Namespace(x=torch.zeros(1).expand(1 << 30))
+    torch.save({**content, "settings": huge}, path)
+    with pytest.raises(InputError, match="larger than the file"):
+        load_checkpoint_file(path, objects=True)
+
+
+def test_states_of_any_kind_are_kept():
+    for state, kept in (({"a": 1}, {"a": 1}), ((1, 2), {"state": (1, 2)}), (None, {"state": None})):
+        found = ObjectState()
+        found.__setstate__(state)
+        assert found == kept

@@ -40,18 +40,21 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     return state_dict_of(read_checkpoint(path), path)
 
 
-def read_checkpoint(path: str | Path, allow_trust: bool = True) -> Any:
+def read_checkpoint(path: str | Path, allow_trust: bool = True, objects: bool = False) -> Any:
     """Read the whole content of a weight file onto the CPU, without running code from it.
 
     Args:
         path: The file.
         allow_trust: Heed the environment variable by which a user trusts a file's author.
+        objects: See :func:`load_checkpoint_file`.
 
     Raises:
         InputError: Missing, damaged or unsafe file.
     """
     compat.install()
-    return load_checkpoint_file(Path(path), map_location="cpu", allow_trust=allow_trust)
+    return load_checkpoint_file(
+        Path(path), map_location="cpu", allow_trust=allow_trust, objects=objects
+    )
 
 
 def state_dict_of(content: Any, path: str | Path) -> dict[str, Tensor]:

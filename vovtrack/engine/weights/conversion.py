@@ -260,7 +260,7 @@ def convert(
     Raises:
         InputError: The file is missing, damaged, unsafe, without tensors or of no known family.
     """
-    content = read_checkpoint(source)
+    content = read_checkpoint(source, objects=True)
     weights = state_dict_of(content, source)
     layout = layouts[0] if len(layouts) == 1 else find_layout(list(weights), layouts)
     plan = plan_conversion(weights, layout, expected_shapes(layout))

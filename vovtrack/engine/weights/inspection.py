@@ -85,7 +85,7 @@ def inspect_checkpoint(
         InputError: The file is missing, damaged or unsafe, or the model cannot be built.
     """
     path = Path(path)
-    content = read_checkpoint(path, allow_trust=False)
+    content = read_checkpoint(path, allow_trust=False, objects=True)
     metadata = read_metadata(path) if path.suffix == ".safetensors" else {}
     facts = [
         ("file", str(path)),
@@ -127,7 +127,7 @@ def _format(path: Path) -> str:
     with open(path, "rb") as file:
         archive = file.read(len(ZIP)) == ZIP
     kind = "torch archive" if archive else "torch format before 1.6"
-    return f"{kind} with a pickle that asks for nothing but data"
+    return f"{kind} with a pickle, of which nothing but data is read"
 
 
 def _layout_of(weights: Mapping[str, Any], layouts: Sequence[Layout]) -> Layout | None:
