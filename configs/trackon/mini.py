@@ -46,5 +46,5 @@ train_dataloader = dict(
     ),
 )
 
-optim_wrapper = dict(optimizer=dict(lr=3e-4), clip_grad=dict(max_norm=1.0))
+optim_wrapper = dict(optimizer=dict(lr=5e-4), clip_grad=dict(max_norm=1.0))
 online = dict(type="PointTracker")

@@ -180,7 +180,7 @@ def test_a_clip_is_learned(video, points):
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     history = []
-    for _ in range(30):
+    for _ in range(60):
         losses = model(inputs, samples)
         optimizer.zero_grad()
         sum(losses.values()).backward()

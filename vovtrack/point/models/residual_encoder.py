@@ -16,7 +16,8 @@ class ResidualEncoder(nn.Module):
     """Convolutions from an image to a map of stride 4, and to coarser ones if wanted.
 
     Two convolutions halve the image, then residual blocks (He et al., CVPR 2016) let each place
-    see what is around it.
+    see what is around it. In the end each channel of an image gets mean 0 and variance 1: what all
+    places have in common, which after a ReLU is most, would make them all look alike.
 
     Args:
         embed_dims: Channels of the map, a multiple of 16.
@@ -48,7 +49,7 @@ class ResidualEncoder(nn.Module):
         maps = [x]
         for halve in self.coarser:
             maps.append(halve(maps[-1]))
-        return tuple(maps)
+        return tuple(F.instance_norm(m) for m in maps)
 
 
 def _conv(channels: int, out: int, kernel: int = 3, stride: int = 1) -> tuple[nn.Module, nn.Module]:
