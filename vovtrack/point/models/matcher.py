@@ -79,7 +79,8 @@ def _compare_around(head: OffsetHead) -> None:
     Each attention head looks one cell away in a direction of its own, and takes what it sees off
     its channels of the query. The sums of what is left there, over directions, are the offset.
     """
-    layer: DeformableLayer = head.local_transformer[0]
+    layer, last = head.local_transformer[0], head.offset_layer[-1]
+    assert isinstance(layer, DeformableLayer) and isinstance(last, nn.Linear), "as OffsetHead has"
     _subtract(layer.mha)
     channels, heads = layer.norm1.normalized_shape[0], layer.mha.num_heads
     angles = torch.arange(heads) * (2 * math.pi / heads)
@@ -94,7 +95,6 @@ def _compare_around(head: OffsetHead) -> None:
     layer.linear2.weight[:, : 2 * channels] = torch.cat(
         [axes.T @ away - clear, axes.T @ away + clear], dim=1
     )
-    last: nn.Linear = head.offset_layer[-1]
     last.weight.copy_(PULL * axes)
     nn.init.zeros_(last.bias)
 
@@ -135,5 +135,6 @@ def _axes(channels: int, count: int) -> Tensor:
 
 def _identity(linear: nn.Linear | nn.Conv2d) -> None:
     """The first inputs are the outputs; others, if there are more, do not count."""
+    assert linear.bias is not None, "all that is handed on has a bias"
     nn.init.zeros_(linear.bias)
     linear.weight.copy_(torch.eye(*linear.weight.shape[:2]).view_as(linear.weight))
