@@ -2,11 +2,13 @@
 
 vovtrack synth --format got10k --videos 240 --width 128 --height 128 --out work_dirs/sot/world
 vovtrack train configs/sot/mini.py --work-dir work_dirs/sot/run
+vovtrack track clip.mp4 --config sot/mini --checkpoint FILE --box 40,30,24,20 --out tracked.mp4
 """
 
 _base_ = [
     "../_base_/systems/sot.py",
     "../_base_/models/dimp18.py",
+    "../_base_/box_trackers/dimp.py",
     "../_base_/datasets/target_clips.py",
     "../_base_/schedules/mini_5e.py",
     "../_base_/default_runtime.py",
@@ -44,3 +46,5 @@ train_dataloader = dict(
         ],
     ),
 )
+
+online = dict(side=160, extent=4.0)

@@ -56,6 +56,21 @@ def test_a_deeper_backbone_is_told(recorded):
     assert plan.complete and not plan.absent()
 
 
+def test_prdimp_with_the_smaller_backbone_is_told(recorded):
+    """Its file is DiMP's but for the optimiser, which is that of the larger PrDiMP."""
+    shapes, other = (
+        recorded.json(f"checkpoint_keys_{name}.json") for name in ("dimp18", "prdimp50")
+    )
+    optimizer = "classifier.filter_optimizer."
+    kept = {key: shape for key, shape in shapes.items() if not key.startswith(optimizer)}
+    kept |= {key: shape for key, shape in other.items() if key.startswith(optimizer)}
+    weights = {key: torch.empty(shape, device="meta") for key, shape in kept.items()}
+    layout = find_layout(list(weights), NETWORKS)
+    assert layout.name == "prdimp18"
+    plan = plan_conversion(weights, layout, expected_shapes(layout))
+    assert plan.complete and not plan.absent()
+
+
 def test_what_is_dropped_is_never_run(recorded):
     """Of the backbone the classifier of images; of KeepTrack's, which is not run, all.
 

@@ -29,6 +29,9 @@ def unknown(config):
     types = [v for k, v in walk(read_config(config).to_dict()) if k in TYPE_KEYS]
     return [name for name in types if not is_known_part(name)]
 
+for config in {objects!r}:
+    assert not unknown(config), (config, unknown(config))
+assert "vovtrack.sot" in sys.modules and "vovtrack.point" not in sys.modules
 for config in {points!r}:
     assert not unknown(config), (config, unknown(config))
 assert "vovtrack.point" in sys.modules and "detpro" not in sys.modules
@@ -56,7 +59,8 @@ def test_systems_of_the_project(declared):
     assert names == ["vovtrack.sot", "vovtrack.point", "ovtrack", "detpro"]
     assert packages() == ("vovtrack", "detpro", "ovtrack", "vovtrack.point", "vovtrack.sot")
     assert [layout.name for s in declared for layout in s.layouts] == [
-        "super-dimp-simple", "dimp18", "dimp50", "prdimp50", "atom",
+        "tomp101", "tomp50", "keep-track", "super-dimp-simple", "dimp18", "prdimp18", "dimp50",
+        "prdimp50", "atom",
         "trackon", "trackon2-dinov2s", "trackon2-dinov2b", "trackon2-dinov3s-plus",
         "qdtrack", "qdtrack-yolox", "yolox", "ovtrack",
         "detpro-cascade", "detpro", "soco",
@@ -117,7 +121,9 @@ def imports(path) -> list[str]:
 def test_configs_import_what_they_name():
     """In a process that imported nothing before, each without the systems that it does not need."""
     configs = [p for p in sorted(CONFIGS.rglob("*.py")) if "_base_" not in p.parts]
-    systems = dict(points="vovtrack.point", detectors="detpro", trackers="ovtrack")
+    systems = dict(
+        objects="vovtrack.sot", points="vovtrack.point", detectors="detpro", trackers="ovtrack"
+    )
     by_system = {
         kind: [str(p) for p in configs if imports(p) == [name]] for kind, name in systems.items()
     }

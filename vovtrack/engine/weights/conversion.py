@@ -43,6 +43,7 @@ class Layout:
         what: What such a file is, in words.
         keys: Translation of its key names.
         marks: Prefixes of keys, one of which a file of this family has.
+        beside: Prefix of another key that it has.
         config: Config of the model that the files are for; a path that starts with ``configs/`` is
             found from any folder.
         optional: Prefixes of our keys that are complete or absent.
@@ -61,6 +62,7 @@ class Layout:
     keys: KeyMap
     marks: tuple[str, ...]
     config: str
+    beside: str = ""
     optional: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     any_classes: tuple[str, ...] = ()
@@ -72,7 +74,8 @@ class Layout:
 
     def matches(self, keys: Iterable[str]) -> bool:
         """Whether keys look like those of this family."""
-        return any(self.keys.unwrap(key)[1].startswith(self.marks) for key in keys)
+        names = [self.keys.unwrap(key)[1] for key in keys]
+        return all(any(n.startswith(m) for n in names) for m in (self.marks, self.beside))
 
 
 @dataclass(frozen=True)

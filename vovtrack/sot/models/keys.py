@@ -43,6 +43,9 @@ TOMP_KEYS = KeyMap(
     },
 )
 
+_BLOCK = "classifier.feature_extractor.0.conv1."
+_LABEL_MAP = "classifier.filter_optimizer.label_map_predictor."
+
 NETWORKS = (
     Layout(
         name="tomp101",
@@ -76,14 +79,22 @@ NETWORKS = (
         name="dimp18",
         what="DiMP with ResNet-18",
         keys=DIMP_KEYS,
-        marks=("classifier.feature_extractor.0.conv1.",),
+        marks=(_BLOCK,),
+        beside=_LABEL_MAP,
         config="configs/_base_/models/dimp18.py",
+    ),
+    Layout(
+        name="prdimp18",
+        what="PrDiMP with ResNet-18",
+        keys=DIMP_KEYS,
+        marks=(_BLOCK,),
+        config="configs/_base_/models/prdimp18.py",
     ),
     Layout(
         name="dimp50",
         what="DiMP with ResNet-50, or super DiMP",
         keys=DIMP_KEYS,
-        marks=("classifier.filter_optimizer.label_map_predictor.",),
+        marks=(_LABEL_MAP,),
         config="configs/_base_/models/dimp50.py",
     ),
     Layout(

@@ -1,0 +1,171 @@
+"""Following objects frame by frame: several, anew, lost, tiny, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tests.places import ROOT
+from tests.sot.networks import build
+from vovtrack.cli.main import main
+from vovtrack.engine.configs import read_config
+from vovtrack.engine.load import build_model, build_online
+from vovtrack.errors import InputError
+from vovtrack.sot.online import DiMPTracker
+from vovtrack.structures import Target
+
+BOXES = [[40, 30, 70, 60], [90, 50, 130, 76]]
+OPEN = dict(
+    side=96,
+    extent=4.0,
+    localization=dict(not_found=-1.0),
+    views=dict(blurs=(), rotations=(), shifts=()),
+    learning=dict(first_steps=2, memory=5),
+    refinement=dict(random_boxes=4, steps=2),
+)
+"""Settings for small search areas, in which a network without weights believes what it sees."""
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return build("dimp18").eval()
+
+
+@pytest.fixture(scope="module")
+def video():
+    """Noise that moves."""
+    random = np.random.default_rng(0)
+    whole = cv2.GaussianBlur(random.integers(0, 255, (140, 220, 3), dtype=np.uint8), (0, 0), 2)
+    return [np.ascontiguousarray(whole[t : t + 120, 2 * t : 2 * t + 160]) for t in range(5)]
+
+
+def follow(tracker, video, boxes):
+    tracker.start(video[0], Target(boxes=boxes))
+    return [tracker.step(frame) for frame in video]
+
+
+def test_objects_do_not_change_each_other(model, video):
+    together = follow(DiMPTracker(model, **OPEN), video, BOXES)
+    assert [tracks.track_ids.tolist() for tracks in together] == [[0, 1]] * len(video)
+    np.testing.assert_allclose(together[0].bboxes, BOXES, atol=1e-4)
+    tracker = DiMPTracker(model, **OPEN)
+    tracker.start(video[0], Target(boxes=BOXES))
+    tracker.drop([0])
+    for tracks, frame in zip(together, video, strict=True):
+        alone = tracker.step(frame)
+        assert alone.track_ids.tolist() == [1]
+        np.testing.assert_allclose(alone.bboxes[0], tracks.bboxes[1], atol=0.02)
+        np.testing.assert_allclose(alone.scores[0], tracks.scores[1], atol=1e-4)
+    assert not np.allclose(together[-1].bboxes, BOXES, atol=0.5)
+
+
+def test_a_seed_gives_the_same_boxes_again(model, video):
+    first, again = (follow(DiMPTracker(model, **OPEN), video, BOXES) for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.bboxes, other.bboxes)
+    other = follow(DiMPTracker(model, seed=7, **OPEN), video, BOXES)
+    assert not np.allclose(first[-1].bboxes, other[-1].bboxes)
+
+
+def test_objects_come_go_and_begin_anew(model, video):
+    tracker = DiMPTracker(model, **OPEN)
+    tracker.start(video[0], Target(boxes=BOXES[:1]))
+    tracker.step(video[0])
+    assert tracker.add([[10, 20, 40, 44]]) == [1]
+    tracks = tracker.step(video[1])
+    assert tracks.track_ids.tolist() == [0, 1]
+    np.testing.assert_allclose(tracks.bboxes[1], [10, 20, 40, 44], atol=1e-4)
+    assert tracker.add([BOXES[1]], ids=[0]) == [0]
+    tracks = tracker.step(video[2])
+    np.testing.assert_allclose(tracks.bboxes[0], BOXES[1], atol=1e-4)
+    assert tracks.scores[0] == 1 and tracker.followed[0].age == 0
+    tracker.drop([0, 99])
+    assert tracker.step(video[3]).track_ids.tolist() == [1]
+    tracker.drop([1])
+    assert len(tracker.step(video[4])) == 0
+    tracks = follow(tracker, video[:1], BOXES[1:])[0]
+    assert tracks.frame_id == 0 and tracks.track_ids.tolist() == [0]
+
+
+def test_a_lost_object_stays_where_it_was(model, video):
+    tracker = DiMPTracker(model, **{**OPEN, "localization": dict(not_found=0.9)})
+    for tracks in follow(tracker, video, BOXES)[1:]:
+        np.testing.assert_allclose(tracks.bboxes, BOXES, atol=1e-4)
+        assert (tracks.scores >= 0).all() and len(tracks.above(tracker.draw_threshold)) == 0
+    assert tracker.followed[0].filter.memory.count == tracker.views.samples
+
+
+@pytest.mark.parametrize(
+    "box", [[50, 40, 51, 41], [-30, -20, 9, 12], [0, 0, 160, 120], [80, 10, 82, 110]]
+)
+def test_tiny_large_thin_and_cut_objects(model, video, box):
+    frames = [*video, np.zeros_like(video[0]), np.full_like(video[0], 255)]
+    for tracks in follow(DiMPTracker(model, **OPEN), frames, [box]):
+        assert np.isfinite(tracks.bboxes).all() and np.isfinite(tracks.scores).all()
+        assert (tracks.bboxes[:, 2:] > tracks.bboxes[:, :2]).all()
+
+
+def test_what_is_refused(model, video):
+    tracker = DiMPTracker(model, **OPEN)
+    with pytest.raises(InputError, match="--box 320,180,80,60"):
+        tracker.start(video[0], None)
+    with pytest.raises(InputError, match="cannot use points"):
+        tracker.start(video[0], Target(points=[[1, 2]]))
+    with pytest.raises(InputError, match="lies outside of frames of 160x120"):
+        tracker.start(video[0], Target(boxes=[[170, 0, 180, 10]]))
+    tracker.start(None, Target(boxes=[[170, 0, 180, 10]]))
+    with pytest.raises(InputError, match="lies outside of frames of 160x120"):
+        tracker.step(video[0])
+    follow(tracker, video[:1], BOXES)
+    with pytest.raises(InputError, match="lies outside of frames of 160x120"):
+        tracker.add([[0, 130, 10, 140]])
+    with pytest.raises(InputError, match="160x100 pixels, but the video began with 160x120"):
+        tracker.step(video[1][:100])
+    with pytest.raises(InputError, match="expected a uint8 array"):
+        tracker.step(video[1].astype(np.float32))
+    assert tracker.step(video[1]).frame_id == 1
+    with pytest.raises(InputError, match="A memory of 3 samples cannot hold the 4 of the first"):
+        DiMPTracker(model, **{**OPEN, "learning": dict(memory=3)})
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs/sot").glob("*.py")), ids=lambda p: p.stem)
+def test_configs_give_trackers(path):
+    cfg = read_config(path)
+    with torch.device("meta"):
+        tracker = build_online(cfg, build_model(cfg))
+    settings = json.loads(json.dumps(tracker.settings))
+    for name, value in cfg.online.to_dict().items():
+        if name != "type":
+            found = settings[name]
+            expected = json.loads(json.dumps(value))
+            assert found == (found | expected if isinstance(value, dict) else expected)
+    asks_for_labels = tracker.model.classifier.filter_optimizer.target == "train_label"
+    assert asks_for_labels == (tracker.learning.label_sigma is not None)
+
+
+def test_boxes_of_the_command_line(model, video, tmp_path, capsys):
+    """Whose network has its norms folded, which moves no box."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, frame in enumerate(video[:3]):
+        cv2.imwrite(str(frames / f"{number}.png"), frame[..., ::-1])
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / "dimp18.pth")
+    config = tmp_path / "small.json"
+    config.write_text(json.dumps({"_base_": str(ROOT / "configs/sot/dimp18.py"), "online": OPEN}))
+    words = ["--config", str(config), "--checkpoint", str(tmp_path / "dimp18.pth")]
+    words += ["--box", "40,30,30,30", "--box", "90,50,40,26", "--device", "cpu"]
+    out = tmp_path / "tracks.json"
+    assert main(["track", str(frames), *words, "--json", str(out)]) == 0
+    assert "3 frames, 2 tracks" in capsys.readouterr().out
+    written = json.loads(out.read_text())["frames"]
+    wanted = follow(build_online(read_config(config), model), video[:3], BOXES)
+    for record, tracks in zip(written, wanted, strict=True):
+        assert [found["track_id"] for found in record["tracks"]] == [0, 1]
+        boxes = [found["bbox"] for found in record["tracks"]]
+        np.testing.assert_allclose(boxes, tracks.bboxes, atol=0.1)
+    assert not np.allclose(boxes, BOXES, atol=0.5)
