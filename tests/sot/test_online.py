@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 
 import cv2
 import numpy as np
@@ -13,8 +14,10 @@ from tests.places import ROOT
 from tests.sot.networks import build
 from vovtrack.cli.main import main
 from vovtrack.engine.configs import read_config
+from vovtrack.engine.fuse import mix_precision
 from vovtrack.engine.load import build_model, build_online
 from vovtrack.errors import InputError
+from vovtrack.registry import MODELS
 from vovtrack.sot.online import DiMPTracker
 from vovtrack.structures import Target
 
@@ -70,6 +73,30 @@ def test_a_seed_gives_the_same_boxes_again(model, video):
         np.testing.assert_array_equal(one.bboxes, other.bboxes)
     other = follow(DiMPTracker(model, seed=7, **OPEN), video, BOXES)
     assert not np.allclose(first[-1].bboxes, other[-1].bboxes)
+
+
+@pytest.mark.parametrize("kind", ["HingeOptimizer", "SoftmaxOptimizer"])
+def test_other_optimisers(model, video, kind):
+    """Of super DiMP simple, and of PrDiMP, whose scores are probabilities."""
+    other = deepcopy(model)
+    other.classifier.filter_optimizer = MODELS.build(dict(type=kind))
+    softmax = kind == "SoftmaxOptimizer"
+    learning = OPEN["learning"] | dict(every=1, label_sigma=None if softmax else 1 / 16)
+    tracker = DiMPTracker(other, **OPEN | dict(learning=learning, softmax=softmax))
+    boxes = [tracks.bboxes for tracks in follow(tracker, video, BOXES)]
+    assert not np.allclose(boxes[0], boxes[-1], atol=0.5)
+    for target in tracker.followed.values():
+        assert target.sight.steps in (tracker.learning.steps, 1)
+        assert target.filter.memory.count == tracker.views.samples + len(video) - 1
+        assert (abs(target.sight.scores.sum() - 1) < 1e-4) == softmax
+
+
+def test_mixed_precision_is_near(model, video):
+    """Of the backbone alone: filters and boxes are learned and fitted in full."""
+    mixed = mix_precision(deepcopy(model), "bf16")
+    exact, near = (follow(DiMPTracker(m, **OPEN), video[:2], BOXES) for m in (model, mixed))
+    np.testing.assert_allclose(near[1].bboxes, exact[1].bboxes, atol=3)
+    assert not np.array_equal(near[1].bboxes, exact[1].bboxes)
 
 
 def test_objects_come_go_and_begin_anew(model, video):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from vovtrack.sot.labels import gaussian_label, gaussian_map
 from vovtrack.sot.models.classifier import TargetClassifier
 from vovtrack.sot.online_filter import LearningSettings, OnlineFilter
+from vovtrack.sot.search_area import SearchArea
 
 SIDE, STRIDE, CHANNELS = 12, 16, 8
 CENTRES = [(5, 5), (3, 6), (7, 4), (6, 8)]
@@ -70,3 +73,19 @@ def test_a_new_look_is_learned(learned):
     for age in range(1, 13):
         learned.update(other, boxes_of([(6, 6)])[0], age, hard_negative=True)
     assert margin() > before
+
+
+@pytest.mark.parametrize("position", [(60.0, 80.0), (51.5, 97.25)])
+def test_the_label_is_a_quarter_of_the_target_wide(position):
+    """Whatever the target's shape; its centre is where the frame has it."""
+    side, stride, extent = 352, 16, 6
+    area = SearchArea(np.array([57.5, 85.5]), 0.625, side)
+    size = np.array([30.0, 48.0])
+    base = size * side / extent / np.sqrt(size.prod())
+    box = torch.tensor(area.box_of(np.array(position), size))[None, None]
+    cells = side // stride
+    found = gaussian_label(box, 1 / 4 / extent, 4, cells, stride, density=False)
+    centre = (np.array(position) - area.centre) / area.scale / stride + 0.5
+    sigma = np.sqrt((base / stride).prod()) / 4
+    wanted = gaussian_map(torch.tensor(centre), sigma, cells, end_pad=1)
+    torch.testing.assert_close(found[0, 0], wanted)
