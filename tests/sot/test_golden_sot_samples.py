@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from mmcv.transforms import Compose
+from mmengine.config import Config
 
+from tests.places import ROOT
 from tests.sot.draws import Draws
 from vovtrack.registry import TRANSFORMS
 from vovtrack.sot.datasets import TargetClips
@@ -32,30 +34,27 @@ def jitters(centre: float, scale: float) -> dict:
     return dict(centre_jitter=centre, scale_jitter=scale)
 
 
-INSIDE = dict(area=6.0, border="inside_major", max_shrink=1.5, mirror=0.5)
-COLOUR = [dict(type="GreyTargets")]
-MIRROR = [*COLOUR, dict(type="MirrorTargets")]
+def shipped(name: str) -> list[dict]:
+    """What a shipped config does between reading and packing."""
+    config = Config.fromfile(ROOT / f"configs/_base_/datasets/{name}.py")
+    first, *steps, last = config.target_pipeline
+    assert (first.type, last.type) == ("LoadTargetFrames", "PackTargets")
+    return steps
+
+
+INSIDE = dict(area=5.0, border="inside_major", max_shrink=1.5, mirror=0.5)
 RECIPES = {
-    "dimp50": [
-        *COLOUR,
-        *areas(288, jitters(3, 0.25), jitters(4.5, 0.5)),
-        dict(type="DrawOverlapBoxes"),
-        dict(type="LabelCentres", size=18),
-    ],
-    "super_dimp": [
-        *MIRROR,
-        *areas(352, jitters(3, 0.25), jitters(5.5, 0.5), **INSIDE),
-        dict(type="DrawDensityBoxes"),
-        dict(type="LabelCentres", size=22, sigma_factor=1 / 24, density=True),
-    ],
+    "dimp50": shipped("target_clips"),
+    "super_dimp": shipped("target_clips_far"),
     "tomp50": [
-        *MIRROR,
-        *areas(288, {}, jitters(4.5, 0.5), **dict(INSIDE, area=5.0)),
+        dict(type="GreyTargets"),
+        dict(type="MirrorTargets"),
+        *areas(288, {}, jitters(4.5, 0.5), **INSIDE),
         dict(type="LabelCentres", size=18, filter_size=1),
         dict(type="LabelSides", size=18),
     ],
     "atom": [
-        *COLOUR,
+        dict(type="GreyTargets"),
         *areas(288, {}, jitters(4.5, 0.5), border="pad"),
         dict(type="DrawOverlapBoxes"),
     ],
@@ -130,6 +129,8 @@ class Sample:
         for step in steps:
             if step["type"].startswith("Draw"):
                 step["count"] = self.wanted("test_proposals").shape[-2]
+            if step["type"] == "LabelCentres":
+                step["density"] = f"{self.start}test_label_density" in arrays
         pipeline = Compose([TRANSFORMS.build(step) for step in steps])
         self.results = pipeline(self.results)
 

@@ -1,5 +1,5 @@
-"""PrDiMP with ResNet-18."""
+"""PrDiMP with ResNet-18, to track with: its training is not there."""
 
 _base_ = "./dimp18.py"
 
-model = dict(classifier=dict(optimizer=dict(_delete_=True, type="SoftmaxOptimizer")))
+model = dict(classifier=dict(optimizer=dict(_delete_=True, type="SoftmaxOptimizer")), losses=None)

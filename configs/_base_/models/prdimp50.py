@@ -1,15 +1,5 @@
-"""PrDiMP with ResNet-50."""
+"""PrDiMP with ResNet-50, to track with: its training is not there."""
 
 _base_ = "./dimp50.py"
 
-model = dict(
-    classifier=dict(optimizer=dict(_delete_=True, type="SoftmaxOptimizer")),
-    losses=dict(
-        grid=dict(_delete_=True, type="DensityLoss"),
-        box=dict(type="BoxDensityLoss"),
-        final=0.25,
-        first=0.25,
-        between=1.0,
-        boxes=0.0025,
-    ),
-)
+model = dict(classifier=dict(optimizer=dict(_delete_=True, type="SoftmaxOptimizer")), losses=None)
