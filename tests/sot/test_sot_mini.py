@@ -12,6 +12,7 @@ from tests.places import ROOT
 from tests.test_launchers import launch
 from vovtrack.cli.main import main
 from vovtrack.files.checkpoints import load_checkpoint_file
+from vovtrack.files.images import read_image
 
 CONFIG = "configs/sot/mini.py"
 LOSSES = {"loss_final", "loss_first", "loss_between", "loss_box"}
@@ -78,3 +79,25 @@ def test_two_processes_share_the_samples(world, tmp_path):
     begun, ended = (load_checkpoint_file(tmp_path / f"iter_{n}.pth")["state_dict"] for n in (1, 2))
     assert all(torch.isfinite(value).all() for value in ended.values())
     assert any(not torch.equal(begun[name], ended[name]) for name in begun)
+
+
+def test_samples_are_drawn_with_their_boxes(world, tmp_path, repository, capsys):
+    words = ["inspect", "data", CONFIG, "--out", str(tmp_path), "--number", "2"]
+    assert main([*words, "--cfg-options", *small(world)]) == 0
+    pictures = sorted(tmp_path.iterdir())
+    assert len(pictures) == 2
+    height, width = read_image(pictures[0]).shape[:2]
+    assert height == 160 and width >= 4 * 160
+    assert f"{pictures[0]}: 4 views, 4 objects" in capsys.readouterr().out
+
+
+def test_what_was_trained_follows_a_box(trained, world, tmp_path, repository):
+    (video,) = sorted((world / "train").glob("*1/"))
+    box = (video / "groundtruth.txt").read_text().split()[0]
+    weights, out = str(trained / "iter_4.pth"), tmp_path / "boxes.json"
+    words = ["track", str(video), "--config", CONFIG, "--checkpoint", weights, "--box", box]
+    assert main([*words, "--max-frames", "4", "--json", str(out)]) == 0
+    frames = json.loads(out.read_text())["frames"]
+    (first,) = frames[0]["tracks"]
+    x, y, w, h = map(float, box.split(","))
+    assert len(frames) == 4 and first["bbox"] == pytest.approx([x, y, x + w, y + h], abs=0.1)

@@ -69,6 +69,9 @@ def draw_samples(
         if "gt_points" in samples[0]:
             views = list(_draw_points(images[0], samples[0], view_side))
             count = len(samples[0].queries)
+        elif "gt_boxes" in samples[0]:
+            views = list(_draw_target(images[0], samples[0], view_side))
+            count = len(views)
         else:
             views = [
                 _draw(image, sample, names, view_side)
@@ -117,6 +120,17 @@ def _draw_points(
         followed = times <= number
         scores = visible.astype(np.float32)
         yield painter.draw(frame, PlacedPoints(points * scale, visible, scores, followed))
+
+
+def _draw_target(
+    clip: torch.Tensor, sample: BaseDataElement, view_side: int
+) -> Iterator[np.ndarray]:
+    """The frames of a clip (T, 3, H, W) RGB with the box of their only target, (h, w, 3) RGB."""
+    frames = clip.clamp(0, 255).byte().numpy().transpose(0, 2, 3, 1)
+    for image, box in zip(frames, sample.gt_boxes.numpy(), strict=True):
+        frame, scale = _shrunk(image, view_side)
+        labels = np.zeros(1, np.int64)
+        yield draw_tracks(frame, box[None] * scale, None, labels, None, ("target",))
 
 
 def _shrunk(image: np.ndarray, view_side: int) -> tuple[np.ndarray, float]:

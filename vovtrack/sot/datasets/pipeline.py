@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vovtrack.errors import InputError
 from vovtrack.files.images import read_image
+from vovtrack.ops.boxes import corners_of
 from vovtrack.registry import TRANSFORMS
 from vovtrack.sot.datasets.windows import Border, boxes_in_square, cut_square, place_square
 
@@ -181,8 +182,9 @@ class PackTargets(BaseTransform):
     """Packs search areas for a network.
 
     ``inputs`` are those of both parts, (frames, 3, H, W) RGB float32 from 0 to 255, to learn in
-    first. ``data_samples`` has what else the parts hold, ``train_boxes`` and so on, and the meta
-    information ``img_path``, the files, and ``img_shape``, (H, W).
+    first. ``data_samples`` has what else the parts hold, ``train_boxes`` and so on; ``gt_boxes``
+    (frames, 4), the corners (x1, y1, x2, y2) of the boxes of both; and the meta information
+    ``img_path``, the files, and ``img_shape``, (H, W).
     """
 
     def transform(self, results: dict) -> dict:
@@ -194,9 +196,12 @@ class PackTargets(BaseTransform):
             for name, value in results[part].items()
             if name != "images"
         }
+        boxes = torch.cat([fields[f"{part}_boxes"] for part in PARTS])
         paths = [path for part in PARTS for path in results["paths"][part]]
         sample = BaseDataElement(
-            metainfo=dict(img_path=paths, img_shape=images.shape[1:3]), **fields
+            metainfo=dict(img_path=paths, img_shape=images.shape[1:3]),
+            gt_boxes=corners_of(boxes),
+            **fields,
         )
         inputs = torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float32))
         return dict(inputs=inputs, data_samples=sample)
