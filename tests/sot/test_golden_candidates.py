@@ -28,7 +28,8 @@ class Golden:
     def __call__(self, key: str) -> Tensor:
         return torch.from_numpy(self.arrays[key])
 
-    def check(self, key: str, found: Tensor, rtol: float = 1e-4) -> None:
+    def check(self, key: str, found: Tensor | np.ndarray, rtol: float = 1e-4) -> None:
+        found = torch.as_tensor(found)
         wanted = self.arrays[key]
         assert tuple(found.shape) == wanted.shape, key
         atol = rtol * np.abs(wanted[np.isfinite(wanted)]).max(initial=0)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vovtrack.registry import MODELS
@@ -43,8 +45,8 @@ class Matches(NamedTuple):
         probability: (B, N) that they are the same; 0 if they do not choose each other.
     """
 
-    partner: Tensor
-    probability: Tensor
+    partner: NDArray[np.int64]
+    probability: NDArray[np.float32]
 
 
 def normalize_points(points: Tensor, size: tuple[float, float]) -> Tensor:
@@ -171,15 +173,22 @@ class CandidateMatcher(BaseModule):
     def match(self, log_assignment: Tensor) -> tuple[Matches, Matches]:
         """The pairs that choose each other, for the first frame and for the second.
 
+        They are brought to the CPU, where identities are kept, and where so little is faster.
+
         Args:
             log_assignment: What :meth:`forward` gives, of at least one candidate in either frame.
         """
-        inner = log_assignment[:, :-1, :-1]
-        (best, forth), (_, back) = inner.max(dim=2), inner.max(dim=1)
-        mutual = back.gather(1, forth) == torch.arange(forth.shape[1], device=forth.device)
-        probability = torch.where(mutual, best.exp(), 0)
-        first = Matches(torch.where(probability > self.least_probability, forth, -1), probability)
-        mutual = forth.gather(1, back) == torch.arange(back.shape[1], device=back.device)
-        probability = torch.where(mutual, first.probability.gather(1, back), 0)
-        chosen = mutual & (first.partner.gather(1, back) >= 0)
-        return first, Matches(torch.where(chosen, back, -1), probability)
+        inner = log_assignment.detach()[:, :-1, :-1].cpu().numpy()
+        forth, back = inner.argmax(axis=2), inner.argmax(axis=1)
+        order = np.arange(inner.shape[1])
+        frame, one = np.nonzero(np.take_along_axis(back, forth, axis=1) == order)
+        other = forth[frame, one]
+        probability = np.exp(inner[frame, one, other])
+        likely = probability > self.least_probability
+        found = []
+        for chosen, choosing, shape in ((other, one, forth.shape), (one, other, back.shape)):
+            matches = Matches(np.full(shape, -1), np.zeros(shape, np.float32))
+            matches.partner[frame, choosing] = np.where(likely, chosen, -1)
+            matches.probability[frame, choosing] = probability
+            found.append(matches)
+        return found[0], found[1]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 ALONE = -1
@@ -68,13 +70,13 @@ class MatchingScores(NamedTuple):
     precision: Tensor
 
 
-def matching_scores(found: Tensor, first: Tensor) -> MatchingScores:
+def matching_scores(found: NDArray[np.int64], first: Tensor) -> MatchingScores:
     """Compare the partners of the first frame's candidates.
 
     Args:
         found: (B, M) of :meth:`CandidateMatcher.match`.
         first: (B, M) the right ones.
     """
-    same = first >= 0
-    right = (same & (found == first)).sum(dim=1)
-    return MatchingScores(right / same.sum(dim=1), right / (same & (found >= 0)).sum(dim=1))
+    said, same = torch.as_tensor(found, device=first.device), first >= 0
+    right = (same & (said == first)).sum(dim=1)
+    return MatchingScores(right / same.sum(dim=1), right / (same & (said >= 0)).sum(dim=1))
