@@ -59,8 +59,6 @@ RECIPES = {
         dict(type="DrawOverlapBoxes"),
     ],
 }
-PARTS = {"tomp50": (2, 1), "atom": (1, 1)}
-"""Frames of the parts where they are not three and three."""
 KEYS = dict(
     proposals="test_proposals",
     overlap="proposal_iou",
@@ -118,7 +116,7 @@ class Sample:
     def __init__(self, arrays, meta, video, recipe: str, number: int) -> None:
         self.arrays, self.start = arrays, f"{recipe}_{number}_"
         frames = meta[f"{self.start}frames"]
-        learned, _ = PARTS.get(recipe, (3, 3))
+        learned = self.wanted("train_anno").size // 4
         self.draws = Draws(meta[f"{self.start}draws"])
         self.results = dict(rng=self.draws, paths=dict(train=[], test=[]))
         for part, chosen in (("train", frames[:learned]), ("test", frames[learned:])):
@@ -191,6 +189,9 @@ def clips(recorded, tmp_path_factory):
     root = tmp_path_factory.mktemp("frames")
     (root / "frame.jpg").touch()
     box = [[10, 10, 20, 20]]
+    samples = recorded.meta(SAMPLING)["samples"]
+    # The second draw is of a target, among 0 and the last one.
+    count = next(s["draws"][1][1][1] + 1 for s in samples if s["dataset"] == "image")
 
     def videos(path) -> VideoSet:
         records = [
@@ -208,7 +209,7 @@ def clips(recorded, tmp_path_factory):
         return VideoSet(("object",), records)
 
     def pictures(path) -> VideoSet:
-        frames = [[FrameRecord(0, "frame.jpg", box, [0], [0])] for _ in range(5)]
+        frames = [[FrameRecord(0, "frame.jpg", box, [0], [0])] for _ in range(count)]
         return VideoSet(("object",), [VideoRecord.of(str(n), f) for n, f in enumerate(frames)])
 
     sources = [
@@ -218,16 +219,13 @@ def clips(recorded, tmp_path_factory):
     return TargetClips(sources, dict(train=1, test=1, max_gap=1), [], samples=1, weights=[1, 0.5])
 
 
-SAMPLERS = {"causal": (3, 3), "interval": (1, 1), "causal_tomp": (2, 1)}
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", ["causal", "interval", "causal_tomp"])
 def test_drawn_frames(recorded, clips, sampler):
-    train, test = SAMPLERS[sampler]
     cases = [case for case in recorded.meta(SAMPLING)["samples"] if case["sampler"] == sampler]
     assert cases
     for case in cases:
-        clips.gaps = FrameGaps(train, test, case["max_gap"], sampler.partition("_")[0])
+        counts = [len(case[part]) for part in ("train", "test")]
+        clips.gaps = FrameGaps(*counts, case["max_gap"], sampler.partition("_")[0])
         rng = Draws(case["draws"])
         source, target, *parts = clips.draw(rng)
         assert not rng.left
