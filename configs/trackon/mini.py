@@ -47,4 +47,5 @@ train_dataloader = dict(
 )
 
 optim_wrapper = dict(optimizer=dict(lr=5e-4), clip_grad=dict(max_norm=1.0))
+default_checkpoint = "saved_models/mini/trackon_mini.safetensors"
 online = dict(type="PointTracker")

@@ -16,3 +16,4 @@ model = dict(
     losses=dict(type="RankedPointLosses"),
     test_cfg=dict(visibility_threshold=0.5, support_grid=5),
 )
+default_checkpoint = None

@@ -1,10 +1,11 @@
 """Memory of a long run: resident size while a tracker streams thousands of frames.
 
     python tools/benchmarks/memory_slope.py [--frames 10000] [--width 256 --height 192] [--video V]
+        [--points 50]
 
 Prints the resident size at ten points and the slope of a line through them, without the first
 tenth, in which caches fill. With --video the frames of that file are decoded and tracked in a
-loop, decoder included.
+loop, decoder included. With --points the tracker is the mini Track-On, and follows so many.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from arguments import parse
 from tqdm import tqdm
 
 from vovtrack import load_tracker, read_video
+from vovtrack.engine.online import OnlineTracker
+from vovtrack.structures import Target
 from vovtrack.synthetic import render_clip
 
-POINTS = 10
+SIZES = 10
 
 
 def resident_bytes() -> int:
@@ -38,6 +41,17 @@ def endless_frames(args: argparse.Namespace) -> Iterator[np.ndarray]:
     return chain.from_iterable(repeat(list(clip)))
 
 
+def started(args: argparse.Namespace) -> OnlineTracker:
+    """The tracker, ready for its first frame, or with points in it."""
+    if not args.points:
+        return load_tracker("mini", device="cpu")
+    tracker = load_tracker("trackon/mini", device="cpu")
+    first = next(endless_frames(args))
+    draws = np.random.default_rng(0).random((args.points, 2))
+    tracker.start(first, Target(points=draws * (first.shape[1], first.shape[0])))
+    return tracker
+
+
 def main() -> None:
     """Stream, and report the slope."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -45,9 +59,10 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--height", type=int, default=192)
     parser.add_argument("--video")
-    args = parse(parser, frames=20, width=96, height=64)
-    tracker = load_tracker("mini", device="cpu")
-    step = args.frames // POINTS
+    parser.add_argument("--points", type=int, default=0)
+    args = parse(parser, frames=20, width=96, height=64, points=4)
+    tracker = started(args)
+    step = args.frames // SIZES
     at, sizes = [], []
     for t, frame in enumerate(tqdm(islice(endless_frames(args), args.frames), total=args.frames)):
         tracker.step(frame)
