@@ -1,0 +1,1 @@
+"""Does the tracker of single objects learn?"""
