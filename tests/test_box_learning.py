@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.plain_videos import plain_sources
 from tests.places import ROOT
+from tests.plain_videos import plain_sources
 from tools.benchmarks.box_learning import __main__ as benchmark
 from tools.benchmarks.box_learning import network, rivals
 from tools.benchmarks.box_learning.videos import Video, rate, read_videos
