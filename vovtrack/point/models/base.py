@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from vovtrack.errors import InputError
+from vovtrack.models.online import OnlineModel
 from vovtrack.point.models.keys import TRACK_ON_KEYS
 from vovtrack.point.models.patches import sample_patches
 from vovtrack.point.models.pyramid import SCALES
@@ -22,7 +22,7 @@ from vovtrack.registry import MODELS
 Part = Mapping[str, Any]
 
 
-class PointModel(BaseModel):
+class PointModel(OnlineModel):
     """Follows points online: what a model is to :class:`PointFollower` and to training.
 
     All points are (x, y) in pixels of the network's input.
@@ -40,6 +40,7 @@ class PointModel(BaseModel):
         InputError: ``input_size`` is not a multiple of 8 patches.
     """
 
+    follows = "points"
     entry_points = ("forward", "encode", "step")
 
     def __init__(
@@ -81,24 +82,6 @@ class PointModel(BaseModel):
             tokens: (B, S, C) of the frame.
             logits: Whether those over all patches are wanted, which grow with N times P.
         """
-
-    def forward(
-        self,
-        inputs: Sequence[Tensor],
-        data_samples: Sequence[BaseDataElement],
-        mode: str = "loss",
-    ) -> dict[str, Tensor]:
-        """See :meth:`loss`, the only mode: points are followed by :meth:`start` and :meth:`step`.
-
-        Raises:
-            InputError: Another mode.
-        """
-        if mode != "loss":
-            raise InputError(
-                f"{type(self).__name__} has no mode '{mode}': a test follows points frame by "
-                "frame, by the config's 'online' tracker."
-            )
-        return self.loss(inputs, data_samples)
 
     def loss(
         self, inputs: Sequence[Tensor], data_samples: Sequence[BaseDataElement]

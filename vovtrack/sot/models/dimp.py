@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from vovtrack.errors import InputError
+from vovtrack.models.online import OnlineModel
 from vovtrack.registry import MODELS
 
 MEAN = (123.675, 116.28, 103.53)
@@ -19,7 +19,7 @@ STD = (58.395, 57.12, 57.375)
 
 
 @MODELS.register_module()
-class DiMP(BaseModel):
+class DiMP(OnlineModel):
     """A backbone, a classifier that finds the target, and a network that fits its box.
 
     Bhat et al., ICCV 2019, arXiv:1904.07220; PrDiMP is Danelljan et al., CVPR 2020,
@@ -35,6 +35,7 @@ class DiMP(BaseModel):
         init_cfg: See mmengine.
     """
 
+    follows = "targets"
     entry_points = ("extract",)
     """What a tracker computes in mixed precision, if asked to."""
 
@@ -64,24 +65,6 @@ class DiMP(BaseModel):
         """The backbone's two maps of images (N, 3, H, W), RGB and normalised."""
         fine, coarse = self.backbone(images)
         return fine, coarse
-
-    def forward(
-        self,
-        inputs: Sequence[Tensor],
-        data_samples: Sequence[BaseDataElement],
-        mode: str = "loss",
-    ) -> dict[str, Tensor]:
-        """See :meth:`loss`, the only mode: a target is followed by the network's parts.
-
-        Raises:
-            InputError: Another mode.
-        """
-        if mode != "loss":
-            raise InputError(
-                f"{type(self).__name__} has no mode '{mode}': a test follows targets frame by "
-                "frame."
-            )
-        return self.loss(inputs, data_samples)
 
     def loss(
         self, inputs: Sequence[Tensor], data_samples: Sequence[BaseDataElement]
