@@ -17,7 +17,7 @@ from vovtrack.visualization import VideoWriter
 
 FOLDER = ROOT / "tools/benchmarks"
 NAMED = re.compile(r"python (tools/benchmarks/[^`\n]+)")
-LIBRARIES = {"arguments", "commands", "points_reference", "reference", "teta_reference"}
+LIBRARIES = {"arguments", "cells", "commands", "points_reference", "reference", "teta_reference"}
 
 
 def commands() -> list[str]:

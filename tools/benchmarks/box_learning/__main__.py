@@ -15,11 +15,11 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 from mmengine.config import Config
 
 from tools.benchmarks.box_learning import network, rivals
 from tools.benchmarks.box_learning.videos import METRICS, rate, read_videos
+from tools.benchmarks.cells import mean_and_spread
 from tools.benchmarks.commands import run_vovtrack
 from vovtrack.engine.run import load_config
 from vovtrack.files.atomic import atomic_write
@@ -73,7 +73,7 @@ def table(rows: Rows) -> list[str]:
     """Lines of a table: means over seeds, and the lowest and highest."""
     lines = [f"| row | {' | '.join(METRICS)} |", "|---" * (len(METRICS) + 1) + "|"]
     for name, found in rows.items():
-        cells = [_cell([scores[metric] for scores in found]) for metric in METRICS]
+        cells = [mean_and_spread([scores[metric] for scores in found]) for metric in METRICS]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
@@ -129,13 +129,6 @@ def _train(args: argparse.Namespace, cfg: Config, seed: int, options: list[str])
         )  # fmt: skip
         print(f"seed {seed}: {time.monotonic() - begin:.0f} s", flush=True)
     return done
-
-
-def _cell(values: list[float]) -> str:
-    if not values:
-        return ""
-    spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
-    return f"{np.mean(values):.1f}{spread}"
 
 
 def _arguments() -> argparse.Namespace:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tools.benchmarks.cells import mean_and_spread
 from tools.benchmarks.point_learning.videos import METRICS, Video
 
 STATIC, LUCAS_KANADE, CORRELATION = "static points", "chained Lucas-Kanade", "correlation 15x15"
@@ -22,7 +23,7 @@ def table(rows: Rows) -> list[str]:
     columns = (*METRICS, PATCH_LOSS)
     lines = [f"| row | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, found in rows.items():
-        cells = [_cell([scores[c] for scores in found if c in scores]) for c in columns]
+        cells = [mean_and_spread([scores[c] for scores in found if c in scores]) for c in columns]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
@@ -56,10 +57,3 @@ def _gain(rows: Rows, metric: str, rival: str) -> float:
 
 def _mean(found: list[Scores], metric: str) -> float:
     return float(np.mean([scores[metric] for scores in found]))
-
-
-def _cell(values: list[float]) -> str:
-    if not values:
-        return ""
-    spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
-    return f"{np.mean(values):.1f}{spread}"
