@@ -56,7 +56,7 @@ def test_overlap_and_its_loss(golden, recorded):
     modulation = net.iou_net.modulation(train, golden("train_anno")[0])
     found = net.iou_net(modulation, net.iou_net.features(test), boxes[0])[None]
     golden.check("iou_pred", found)
-    truth = dict(overlap=golden("proposal_iou"), test_boxes=golden("train_anno"))
+    truth = dict(test_overlap=golden("proposal_iou"), test_boxes=golden("train_anno"))
     loss = OverlapLoss()(found, truth)
     golden.check("loss", loss)
     loss.backward()
