@@ -232,12 +232,13 @@ class DiMPTracker(OnlineTracker):
         if self.softmax:
             scores = scores.flatten(1).softmax(dim=1).view_as(scores)
         cell = classifier.filter_initializer.stride
+        seen = scores.cpu().numpy()
         found: list[int] = []
         for row, (target, window) in enumerate(zip(targets, windows, strict=True)):
             place, area = target.placement, SearchArea.of(window, self.side)
             sample = Sample(place.position, place.size, area.centre, area.scale * cell)
-            values = scores[row].cpu().numpy()
-            target.sight = Sight(window, area, values, localize(values, sample, self.localization))
+            place_found = localize(seen[row], sample, self.localization)
+            target.sight = Sight(window, area, seen[row], place_found)
             target.age += 1
             if target.sight.place.flag is not Flag.NOT_FOUND:
                 place.move(area.centre + target.sight.place.translation, frame)
@@ -261,14 +262,14 @@ class DiMPTracker(OnlineTracker):
             settings.step_length,
             settings.relative,
         )
-        last, overlap = refined.boxes[-1], refined.overlap[-1]
+        last, overlap = refined.boxes[-1].cpu(), refined.overlap[-1].cpu()
         for row, target in enumerate(targets):
             sight, place = target.sight, target.placement
             assert sight is not None
             sight.proposals, sight.refined, sight.overlap = proposals[row], last[row], overlap[row]
             best = choose_box(last[row], overlap[row], settings)
             if best is not None:
-                place.position, place.size = sight.area.place_of(best.double().cpu().numpy())
+                place.position, place.size = sight.area.place_of(best.double().numpy())
 
     def _learn(self, target: Followed, feat: Tensor) -> None:
         """Learn from a search area, if it is certain what it shows."""
