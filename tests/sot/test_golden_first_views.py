@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from vovtrack.sot.first_views import ViewSettings, blurred, drop_channels, make_views, rotated
+from vovtrack.sot.first_views import (
+    ViewSettings,
+    blurred,
+    drop_channels,
+    expanded_side,
+    make_views,
+    rotated,
+)
 from vovtrack.sot.search_area import cut_window, place_window
 
 NAME = "init_augmentation.npz"
@@ -32,7 +39,7 @@ def test_views(recorded):
     ]
     given = torch.from_numpy(arrays["transform_shift"][chance])
     uniform = 0.5 + (given + 0.5 * given.sign()) / (side * settings.random_shift)
-    expanded = settings.expanded(side)
+    expanded = expanded_side(side, settings.expansion)
     position, scale = arrays["state"][:2], arrays["state"][2]
     out = np.full(2, expanded)
     window = place_window(frame.shape[:2], position, scale * out, out)

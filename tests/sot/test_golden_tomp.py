@@ -72,7 +72,7 @@ def test_a_filter_and_what_it_finds(golden):
         made = golden.model.predictor(golden.train, golden.test, *golden.known)
         golden.check("filter", made.weights)
         golden.check("test_feat_enc", made.feat[:, :, ::8])
-        found = golden.model(golden.train, golden.test, *golden.known)
+        found = golden.model.find(golden.train, golden.test, *golden.known)
     golden.check("scores", found.scores)
     golden.check("ltrb", found.sides)
 
@@ -93,7 +93,7 @@ def test_frames_that_were_only_tracked(golden):
 def test_loss_and_gradients(golden):
     model = golden.model
     model.zero_grad()
-    found = model(golden.train, golden.test, *golden.known)
+    found = model.find(golden.train, golden.test, *golden.known)
     truth = dict(
         test_label=golden("test_label"),
         test_sides=golden("test_ltrb_target"),

@@ -42,16 +42,17 @@ class ViewSettings:
     dropouts: int = 2
     dropout: float = 0.2
 
-    def expanded(self, side: int) -> int:
-        """Side of what views are cut out of, even if that of a search area is."""
-        expanded = int(self.expansion * side)
-        return expanded + (expanded - side) % 2
-
     @property
     def samples(self) -> int:
         """Views and copies."""
         views = 1 + len(self.shifts) + self.flip + len(self.blurs) + len(self.rotations)
         return views + self.dropouts
+
+
+def expanded_side(side: int, expansion: float) -> int:
+    """Side of what views are cut out of, even if that of a search area is."""
+    expanded = int(expansion * side)
+    return expanded + (expanded - side) % 2
 
 
 def make_views(
@@ -62,7 +63,7 @@ def make_views(
     The target moves by the shift alone: its box is not mirrored or rotated.
 
     Args:
-        image: (1, C, E, E) floating-point, around the target, see :meth:`ViewSettings.expanded`.
+        image: (1, C, E, E) floating-point, around the target, see :func:`expanded_side`.
         side: Of a view.
         settings: Which views.
         draw: Draws (n, 2) once, for the n views that are shifted by chance.
@@ -78,13 +79,16 @@ def make_views(
     steady = torch.tensor([(0.0, 0.0), *settings.shifts]) * side / 2
     shifts = torch.cat([steady, by_chance.cpu()]).trunc().long()
     sources = [image] * len(steady) + changed
-    views = [_cut(source, side, shift) for source, shift in zip(sources, shifts, strict=True)]
+    views = [
+        cut_middle(source, side, (int(rows), int(columns)))
+        for source, (rows, columns) in zip(sources, shifts, strict=True)
+    ]
     return torch.cat(views), shifts
 
 
-def _cut(image: Tensor, side: int, shift: Tensor) -> Tensor:
-    """The middle of an image whose content is shifted."""
-    start = (np.array(image.shape[-2:]) - side) // 2 - shift.numpy()
+def cut_middle(image: Tensor, side: int, shift: tuple[int, int] = (0, 0)) -> Tensor:
+    """The middle (N, C, side, side) of an image whose content is shifted by rows and columns."""
+    start = (np.array(image.shape[-2:]) - side) // 2 - shift
     return cut_window(image, Window(start, start + side, 1, np.zeros(2, dtype=int)), None)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from torch import Tensor
 from vovtrack.sot.first_views import Draw
 from vovtrack.sot.localization import Place
 from vovtrack.sot.models.iou_net import Pair
-from vovtrack.sot.online_filter import OnlineFilter
+from vovtrack.sot.sample_memory import SampleMemory
 from vovtrack.sot.search_area import SearchArea, Window
 
 OUTSIDE = 0.3
@@ -92,17 +93,51 @@ class Followed:
     Attributes:
         track_id: Its id.
         placement: Where it was last found.
-        filter: Tells it from its surroundings.
-        modulation: What the network that fits boxes looks for.
-        draw: Its own draws.
         age: Frames since the first.
         sight: What was seen of it in the last frame; None after the first.
     """
 
     track_id: int
     placement: Placement
-    filter: OnlineFilter
+    age: int = field(default=0, kw_only=True)
+    sight: Sight | None = field(default=None, kw_only=True)
+
+
+class TargetFilter(Protocol):
+    """The filter of one target, and the samples it is learned from.
+
+    Attributes:
+        weights: (1, C, k, k).
+        memory: Which samples are remembered, and how much each counts.
+    """
+
+    weights: Tensor
+    memory: SampleMemory
+
+    def update(self, feat: Tensor, box: Tensor, age: int, hard_negative: bool) -> int:
+        """Remember a sample, and learn if it is time to.
+
+        Args:
+            feat: (C, H, W) features of the search area.
+            box: (4,) box (x, y, w, h) of the target in it, in pixels.
+            age: Frames since the first.
+            hard_negative: Whether something else looks like the target.
+
+        Returns:
+            Steps that the optimiser took.
+        """
+
+
+@dataclass
+class LearnedTarget(Followed):
+    """A target of which a filter is learned, and whose box is fitted.
+
+    Attributes:
+        filter: Tells it from its surroundings.
+        modulation: What the network that fits boxes looks for.
+        draw: Its own draws.
+    """
+
+    filter: TargetFilter
     modulation: Pair
     draw: Draw
-    age: int = 0
-    sight: Sight | None = None

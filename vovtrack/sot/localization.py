@@ -56,12 +56,15 @@ class Sample:
         target: (2,) its height and width.
         centre: (2,) of the search area.
         cell: Side of a cell of the scores, in image pixels.
+        offset: Cells from the middle of the scores to that centre: 1/2 for scores of an even filter
+            that lack the last row and column.
     """
 
     position: NDArray[np.float64]
     target: NDArray[np.float64]
     centre: NDArray[np.float64]
     cell: float
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def localize(scores: NDArray[np.floating], sample: Sample, settings: Localizatio
         sample: What they are of.
         settings: When to believe a peak.
     """
-    middle = (np.array(scores.shape) - 1) / 2
+    middle = (np.array(scores.shape) - 1) / 2 + sample.offset
     first, at = peak_of(scores)
     here = (at - middle) * sample.cell
     if first < settings.not_found:

@@ -146,6 +146,21 @@ class IoUNet(BaseModule):
         ]
         return self.iou_predictor(torch.cat(read, dim=1)).view(boxes.shape[:2])
 
+    def foretell(self, first: Pair, boxes: Tensor, maps: Pair, proposals: Tensor) -> Tensor:
+        """How well boxes fit in all images of some sequences, (images, sequences, K).
+
+        Args:
+            first: The backbone's maps of the first image of each sequence.
+            boxes: (sequences, 4) box (x, y, w, h) of the target in it.
+            maps: The backbone's of the images, (images * sequences, C, H, W) each.
+            proposals: (images, sequences, K, 4) boxes (x, y, w, h).
+        """
+        fine, coarse = (
+            vector.repeat(len(proposals), 1) for vector in self.modulation(first, boxes)
+        )
+        found = self((fine, coarse), self.features(maps), proposals.flatten(0, 1))
+        return found.view(proposals.shape[:-1])
+
 
 class Refinement(NamedTuple):
     """What became of boxes.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from vovtrack.registry import MODELS
 from vovtrack.sot.models.features import ClassificationFeatures
 from vovtrack.sot.models.target_filter import apply_filter
+from vovtrack.sot.models.target_model import TargetModel
 
 
 class DenseOutput(NamedTuple):
@@ -74,7 +74,7 @@ class FilterSides(nn.Module):
 
 
 @MODELS.register_module()
-class ToMP(BaseModule):
+class ToMP(TargetModel):
     """A backbone, a predictor of filters, and what they are applied by.
 
     Mayer et al., CVPR 2022, arXiv:2203.11192.
@@ -85,6 +85,8 @@ class ToMP(BaseModule):
         predictor: Config of :class:`TargetTransformer`.
         channels: Of features.
         layers: See :class:`FilterSides`.
+        losses: Config of :class:`DenseLosses`; None for a network that is not trained.
+        **options: Of :class:`TargetModel`.
     """
 
     def __init__(
@@ -94,9 +96,10 @@ class ToMP(BaseModule):
         predictor: dict[str, Any],
         channels: int = 256,
         layers: int = 4,
+        losses: dict[str, Any] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__()
-        self.backbone = MODELS.build(backbone)
+        super().__init__(backbone, losses, **options)
         self.features = ClassificationFeatures(in_channels, channels, filter_size=1)
         self.predictor = MODELS.build(predictor)
         self.classifier = FilterScores(channels)
@@ -106,7 +109,19 @@ class ToMP(BaseModule):
         """Features (N, C, H, W) of images (N, 3, H', W'), RGB and normalised."""
         return self.features(self.backbone(images)[-1])
 
-    def forward(
+    def learn(self, train: Tensor, test: Tensor, truth: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Find targets, see :meth:`TargetModel.learn`.
+
+        Of the truth it takes ``train_label``, ``train_sides`` and what ``losses`` asks for.
+        """
+        assert self.losses is not None
+        learn, find = (
+            self.extract(part.flatten(0, 1)).unflatten(0, part.shape[:2]) for part in (train, test)
+        )
+        found = self.find(learn, find, truth["train_label"], truth["train_sides"])
+        return self.losses(found.scores, found.sides, truth)
+
+    def find(
         self, train_feat: Tensor, test_feat: Tensor, label: Tensor, sides: Tensor
     ) -> DenseOutput:
         """Find targets; arguments are those of :class:`TargetTransformer`."""
