@@ -23,14 +23,19 @@ VIDEO = "online_video.npz"
 
 def network(recorded: Recorded, name: str) -> DiMP:
     """With statistics of the video, and an optimiser as it is constructed."""
-    model = seeded(recorded, name)
+    model = calibrated(recorded, seeded(recorded, name))
+    model.classifier.filter_optimizer = build(name).classifier.filter_optimizer
+    return model.eval()
+
+
+def calibrated(recorded: Recorded, model: Any) -> Any:
+    """A network whose backbone has the statistics of the video."""
     video = recorded.arrays(VIDEO)
     found = {key: torch.from_numpy(video[key]) for key in video.files if key.startswith("bn/")}
     norms = {key.removeprefix("bn/"): value for key, value in found.items()}
     DIMP_KEYS.apply(norms)
     assert not model.load_state_dict(norms, strict=False).unexpected_keys
-    model.classifier.filter_optimizer = build(name).classifier.filter_optimizer
-    return model.eval()
+    return model
 
 
 def arguments(params: Mapping[str, Any]) -> dict[str, Any]:

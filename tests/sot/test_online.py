@@ -12,6 +12,7 @@ import torch
 
 from tests.places import ROOT
 from tests.sot.networks import build
+from tests.sot.videos import BOXES, follow, moving_noise
 from vovtrack.cli.main import main
 from vovtrack.engine.configs import read_config
 from vovtrack.engine.fuse import mix_precision
@@ -21,7 +22,6 @@ from vovtrack.registry import MODELS
 from vovtrack.sot.online import DiMPTracker
 from vovtrack.structures import Target
 
-BOXES = [[40, 30, 70, 60], [90, 50, 130, 76]]
 OPEN = dict(
     side=96,
     extent=4.0,
@@ -41,15 +41,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def video():
-    """Noise that moves."""
-    random = np.random.default_rng(0)
-    whole = cv2.GaussianBlur(random.integers(0, 255, (140, 220, 3), dtype=np.uint8), (0, 0), 2)
-    return [np.ascontiguousarray(whole[t : t + 120, 2 * t : 2 * t + 160]) for t in range(5)]
-
-
-def follow(tracker, video, boxes):
-    tracker.start(video[0], Target(boxes=boxes))
-    return [tracker.step(frame) for frame in video]
+    return moving_noise()
 
 
 def test_objects_do_not_change_each_other(model, video):
@@ -171,8 +163,9 @@ def test_configs_give_trackers(path):
             found = settings[name]
             expected = json.loads(json.dumps(value))
             assert found == (found | expected if isinstance(value, dict) else expected)
-    asks_for_labels = tracker.model.classifier.filter_optimizer.target == "train_label"
-    assert asks_for_labels == (tracker.learning.label_sigma is not None)
+    if isinstance(tracker, DiMPTracker):
+        asks_for_labels = tracker.model.classifier.filter_optimizer.target == "train_label"
+        assert asks_for_labels == (tracker.learning.label_sigma is not None)
 
 
 def test_boxes_of_the_command_line(model, video, tmp_path, capsys):

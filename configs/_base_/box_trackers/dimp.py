@@ -1,13 +1,9 @@
 """How DiMP follows a target, as published."""
 
+_base_ = "./search.py"
+
 online = dict(
     type="DiMPTracker",
-    side=288,
-    extent=5.0,
-    border="replicate",
-    localization=dict(
-        not_found=0.25, distractor=0.8, hard_negative=0.5, neighbourhood=2.2, displacement=0.8
-    ),
     views=dict(
         expansion=2.0,
         shifts=((0.6, 0.6), (-0.6, 0.6), (0.6, -0.6), (-0.6, -0.6)),

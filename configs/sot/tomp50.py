@@ -1,0 +1,7 @@
+"""ToMP with ResNet-50 as published: a transformer predicts filters and boxes."""
+
+_base_ = [
+    "../_base_/systems/sot.py",
+    "../_base_/models/tomp50.py",
+    "../_base_/box_trackers/tomp.py",
+]
