@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vovtrack.errors import InputError
 from vovtrack.sot.box_choice import RefinementSettings, choose_box, propose_boxes
 from vovtrack.sot.box_tracker import BoxTracker, image_shape
 from vovtrack.sot.first_views import Draw, ViewSettings, drop_channels, make_views
@@ -51,6 +52,21 @@ class FilterTracker(BoxTracker[N, LearnedTarget], Generic[N]):
         self.settings |= dict(
             views=asdict(self.views), refinement=asdict(self.refinement), seed=seed
         )
+
+    def check_memory(self, size: int) -> None:
+        """Check that a filter's memory holds the first frame.
+
+        Args:
+            size: Samples that it holds.
+
+        Raises:
+            InputError: There are more views.
+        """
+        if self.views.samples > size:
+            raise InputError(
+                f"A memory of {size} samples cannot hold the {self.views.samples} of the first "
+                "frame: raise learning.memory, or make fewer views."
+            )
 
     @abstractmethod
     def _features(self, maps: Pair) -> Tensor:

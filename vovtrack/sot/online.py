@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vovtrack.errors import InputError
 from vovtrack.registry import TASK_UTILS
 from vovtrack.sot.filter_tracker import FilterTracker
 from vovtrack.sot.first_views import Draw
@@ -44,11 +43,7 @@ class DiMPTracker(FilterTracker[DiMP]):
         super().__init__(model, **search)
         self.softmax = softmax
         self.learning = LearningSettings(**learning or {})
-        if self.views.samples > self.learning.memory:
-            raise InputError(
-                f"A memory of {self.learning.memory} samples cannot hold the {self.views.samples} "
-                "of the first frame: raise learning.memory, or make fewer views."
-            )
+        self.check_memory(self.learning.memory)
         self.settings |= dict(softmax=softmax, learning=asdict(self.learning))
 
     def _features(self, maps: Pair) -> Tensor:
