@@ -14,6 +14,7 @@ from torch import Tensor
 from tests.recorded import Recorded
 from tests.sot.networks import build, seeded
 from vovtrack.sot.first_views import Draw
+from vovtrack.sot.keep_track import KeepTrackTracker
 from vovtrack.sot.models.dimp import DiMP
 from vovtrack.sot.models.keys import DIMP_KEYS
 from vovtrack.sot.online import DiMPTracker
@@ -22,7 +23,14 @@ VIDEO = "online_video.npz"
 
 
 def network(recorded: Recorded, name: str) -> DiMP:
-    """With statistics of the video, and an optimiser as it is constructed."""
+    """With statistics of the video, and an optimiser as it is constructed.
+
+    Of KeepTrack's own file only its own part is taken.
+    """
+    if name == "keep_track":
+        model = seeded(recorded, name)
+        model.load_state_dict(network(recorded, "super_dimp_simple").state_dict(), strict=False)
+        return model
     model = calibrated(recorded, seeded(recorded, name))
     model.classifier.filter_optimizer = build(name).classifier.filter_optimizer
     return model.eval()
@@ -41,6 +49,7 @@ def calibrated(recorded: Recorded, model: Any) -> Any:
 def arguments(params: Mapping[str, Any]) -> dict[str, Any]:
     """Of the tracker, from the original's parameters."""
     augmentation = params["augmentation"]
+    matched = "local_max_candidate_score_th" in params
     copies, share = augmentation.get("dropout", (0, 0.0))
     return dict(
         side=params["image_sample_size"],
@@ -73,6 +82,7 @@ def arguments(params: Mapping[str, Any]) -> dict[str, Any]:
             every=params["train_skipping"],
             steps=params["net_opt_update_iter"],
             hard_negative_steps=params["net_opt_hn_iter"],
+            **(_of_samples(params) if matched else {}),
         ),
         refinement=dict(
             random_boxes=params["num_init_random_boxes"],
@@ -84,7 +94,18 @@ def arguments(params: Mapping[str, Any]) -> dict[str, Any]:
             best=params["iounet_k"],
             max_aspect=params["maximal_aspect_ratio"],
         ),
+        **(
+            dict(candidates=dict(threshold=params["local_max_candidate_score_th"]))
+            if matched
+            else {}
+        ),
     )
+
+
+def _of_samples(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What KeepTrack's filter learns from besides: a fixed label, and what is certain."""
+    sigma = 1 / 4 / params["search_area_scale"]
+    return dict(label_sigma=sigma, least_certainty=params["certainty_for_weight_computation_ths"])
 
 
 class RecordedTracker(DiMPTracker):
@@ -124,3 +145,7 @@ class RecordedTracker(DiMPTracker):
             return given
 
         return draw
+
+
+class RecordedKeepTrack(RecordedTracker, KeepTrackTracker):
+    """The same of KeepTrack."""

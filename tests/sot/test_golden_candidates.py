@@ -48,7 +48,7 @@ def golden(recorded):
 
 @pytest.fixture(scope="module")
 def net(recorded):
-    return seeded(recorded, "keep_track")
+    return seeded(recorded, "keep_track").candidates
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_within_the_matcher(golden, net, sizes):
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_losses_and_gradients(golden, recorded, sizes, mode):
-    matcher = seeded(recorded, "keep_track").matcher.train(mode == "train")
+    matcher = seeded(recorded, "keep_track").candidates.matcher.train(mode == "train")
     first, second = (golden.candidates("loss", k) for k in (0, 1))
     first.descriptors.requires_grad_()
     found = matcher(first, second, sizes[0]["tensor"])
@@ -156,7 +156,9 @@ def test_losses_and_gradients(golden, recorded, sizes, mode):
     golden.check(start + "grad_d0", first.descriptors.grad[:, ::8], rtol=1e-3)
     norms = golden.meta[start + "grad_norms"]
     wanted = {KEEP_TRACK_KEYS.translate(f"matcher.{key}")[0]: norm for key, norm in norms.items()}
-    own = {f"matcher.{key}": value.grad.norm() for key, value in matcher.named_parameters()}
+    own = {
+        f"candidates.matcher.{key}": value.grad.norm() for key, value in matcher.named_parameters()
+    }
     assert wanted.keys() == own.keys()
     for key, norm in wanted.items():
         assert float(own[key]) == pytest.approx(norm, rel=1e-3, abs=1e-5), key

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.sot.online import VIDEO, RecordedTracker, network
+from tests.sot.online import VIDEO, RecordedKeepTrack, RecordedTracker, network
+from vovtrack.sot.keep_track import TargetAmongOthers
 from vovtrack.sot.localization import Flag
 from vovtrack.sot.models.dimp import DiMP
+from vovtrack.sot.models.keep_track import KeepTrack
 from vovtrack.sot.search_area import cut_window
 from vovtrack.structures import Target
 
@@ -31,13 +33,21 @@ class Run:
         self.arrays, self.meta = recorded.arrays(file), recorded.meta(file)
         self.video = recorded.arrays(VIDEO)["frames"]
         self.model: DiMP = network(recorded, name)
+        # A hinge bends at 0, and in the third step of the recorded filter a score is 1e-7 from it:
+        # on which side rounding leaves it moves later scores by up to 1.2e-3.
+        self.near = 2e-3 if isinstance(self.model, KeepTrack) else 1e-3
+        self.assigned: list[torch.Tensor] = []
+        if isinstance(self.model, KeepTrack):
+            matcher = self.model.candidates.matcher
+            matcher.register_forward_hook(lambda *call: self.assigned.append(call[-1][0]))
         self.first = self.tracker()
         x, y, w, h = self.arrays["gt"][0]
         self.first.start(self.video[0], Target(boxes=[[x, y, x + w, y + h]]))
         self.begun = self.first.step(self.video[0])
 
     def tracker(self) -> RecordedTracker:
-        return RecordedTracker(self.model, self.arrays, self.meta["params"])
+        kind = RecordedKeepTrack if isinstance(self.model, KeepTrack) else RecordedTracker
+        return kind(self.model, self.arrays, self.meta["params"])
 
     def frames(self):
         """Number, pixels and flag of each frame after the first."""
@@ -45,7 +55,7 @@ class Run:
             yield number, self.video[number], self.meta["flags"][number - 1]
 
 
-@pytest.fixture(scope="module", params=["dimp50", "super_dimp"])
+@pytest.fixture(scope="module", params=["dimp50", "super_dimp", "keep_track"])
 def run(recorded, request):
     return Run(recorded, request.param)
 
@@ -89,19 +99,25 @@ def test_each_frame_from_the_recorded_state(run):
         image = torch.from_numpy(frame).permute(2, 0, 1)[None]
         patch = cut_window(image, sight.window, (side, side))[0, :, ::16, ::16]
         np.testing.assert_allclose(patch, arrays["patch"][row], atol=1e-3)
-        _close(sight.scores, arrays["scores"][row], 1e-3, f"scores {number}")
-        assert sight.scores.max() == pytest.approx(arrays["peak"][row], abs=1e-3)
+        _close(sight.scores, arrays["scores"][row], run.near, f"scores {number}")
+        assert sight.scores.max() == pytest.approx(arrays["peak"][row], abs=run.near)
         assert sight.place.flag == flag
         if flag != Flag.NOT_FOUND:
-            _close(sight.place.translation, arrays[f"translation{number}"], 1e-3, "translation")
-            for name, found in (("init", sight.proposals), ("opt", sight.refined)):
-                what = f"{name}_boxes{number}"
-                np.testing.assert_allclose(found, arrays[what], atol=PIXEL, err_msg=what)
+            if f"translation{number}" in arrays:  # of two peaks, not of candidates
+                _close(sight.place.translation, arrays[f"translation{number}"], 1e-3, "translation")
+            np.testing.assert_allclose(
+                sight.proposals, arrays[f"init_boxes{number}"], atol=PIXEL, err_msg=f"{number}"
+            )
+            # Ascent passes bends of the pooling, where rounding may send a box another way.
+            other_way = np.abs(sight.refined.numpy() - arrays[f"opt_boxes{number}"]) > PIXEL
+            assert other_way.any(axis=1).sum() <= 1, number
             _close(sight.overlap, arrays[f"opt_iou{number}"], 1e-2, f"opt_iou{number}")
         place = target.placement
         after = [*place.position, *place.size, place.scale]
         np.testing.assert_allclose(after, arrays["state"][row], atol=PIXEL)
         assert tracks.bboxes[0] == pytest.approx(_corners(arrays["output"][row]), abs=2 * PIXEL)
+        if isinstance(target, TargetAmongOthers):
+            _check_candidates(run, number, target)
 
 
 def test_a_free_run(run):
@@ -125,6 +141,33 @@ def test_a_free_run(run):
             _close(found, wanted, 1e-3, f"filter {number}")
     # Those of the last frame alone: in rows of earlier ones the recording has these, too.
     _close(memory.weights, arrays["memory_weights"][-1], 1e-6, "memory_weights")
+    if "certainties" in arrays:
+        _close(memory.certainties, arrays["certainties"][-1], 1e-2, "certainties")
+
+
+def _check_candidates(run: Run, number: int, target: TargetAmongOthers) -> None:
+    """What could be taken for the target, who it is said to be, and how certain that is."""
+    arrays, (wanted,) = run.arrays, [c for c in run.meta["collection"] if c["frame"] == number]
+    collection, now = wanted["collection"], target.identities
+    assert now.ids.tolist() == collection["object_ids"], number
+    assert (now.selected, now.target) == (collection["selected"], collection["selected_object"])
+    assert (now.flag, now.certain) == (collection["flag"], collection["certain"])
+    assert target.sight.certainty == pytest.approx(arrays["presence"][number - 1], abs=run.near)
+    if f"cand_coords{number}" not in arrays:
+        assert target.peaks is None
+        return
+    found, candidates = target.peaks, target.peaks.candidates
+    assert found.cells.tolist() == arrays[f"cand_coords{number}"].tolist()
+    _close(found.scores, arrays[f"cand_scores{number}"], run.near, "cand_scores")
+    points = arrays[f"cand_image_coords{number}"]
+    np.testing.assert_allclose(candidates.points[0], points, atol=PIXEL)
+    described, wanted = candidates.descriptors[0], arrays[f"cand_descriptors{number}"]
+    _close(described[:: len(described) // len(wanted)], wanted, 2e-3, "cand_descriptors")
+    if f"match_prev{number}" in arrays:
+        assert target.matches.partner.tolist() == arrays[f"match_prev{number}"].tolist()
+        _close(target.matches.probability, arrays[f"match_prob{number}"], 1e-2, "match_prob")
+        _close(run.assigned.pop(), arrays[f"log_assignment{number}"], 2e-2, "log_assignment")
+    assert run.assigned == [], "the network is asked where the original asked it"
 
 
 def _channels_of(weights, wanted):

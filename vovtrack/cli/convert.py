@@ -13,8 +13,9 @@ EXAMPLES = (
     "vovtrack convert ovtrack_pair.pth ovtrack_pair.safetensors",
     "vovtrack convert ovtrack_pair.pth --check",
     "vovtrack convert soco.pth backbone.safetensors --kind soco",
+    "vovtrack convert keep_track.pth keep_track.safetensors --onto super_dimp_simple.safetensors",
 )
-INPUTS = {"source": "the file to convert"}
+INPUTS = {"source": "the file to convert", "onto": "the converted file to add to"}
 OUTPUTS = ("target",)
 AUTO = "auto"
 """The kind that is seen by the keys of the file."""
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what IN is, such as qdtrack, qdtrack-yolox, yolox, ovtrack, detpro, detpro-cascade, "
         "soco, mmdet3, torchvision or detectron2 (default: seen by its keys)",
     )
+    parser.add_argument(
+        "--onto",
+        metavar="FILE",
+        help="converted file of the model's other parts, which OUT gets as well",
+    )
 
 
 def layouts(kind: str = AUTO) -> tuple[Layout, ...]:
@@ -56,17 +62,26 @@ def layouts(kind: str = AUTO) -> tuple[Layout, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Convert; 1 if ``--check`` finds that the file is not complete."""
-    from vovtrack.engine.weights.conversion import check_target, convert, write_converted
+    from vovtrack.engine.weights.conversion import (
+        add_parts,
+        check_target,
+        convert,
+        write_converted,
+    )
     from vovtrack.errors import InputError
 
     if not args.check:
         if args.target is None:
             raise InputError("Nothing to write: give OUT.safetensors, or --check.")
         check_target(args.source, args.target)
+        if args.onto is not None:
+            check_target(args.onto, args.target)
     plan, weights, card = convert(args.source, layouts(args.kind))
     if args.check:
         _print_table(plan)
         return 0 if plan.complete else 1
+    if args.onto is not None:
+        weights = add_parts(weights, args.onto, card)
     beside = write_converted(args.target, plan, weights, card)
     print(f"{args.target}: {_summary(plan)}\n{beside}: where it comes from")
     for note in card["notes"]:

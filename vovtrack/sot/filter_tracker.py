@@ -169,9 +169,11 @@ class FilterTracker(BoxTracker[N, LearnedTarget], Generic[N]):
         assert target.sight is not None
         flag = target.sight.place.flag
         if flag is not Flag.UNCERTAIN:
-            target.sight.steps = target.filter.update(
-                feat, self._box_of(target), target.age, flag is Flag.HARD_NEGATIVE
-            )
+            target.sight.steps = self._update(target, feat, flag is Flag.HARD_NEGATIVE)
+
+    def _update(self, target: LearnedTarget, feat: Tensor, hard_negative: bool) -> int:
+        """Let a filter learn, see :meth:`TargetFilter.update`."""
+        return target.filter.update(feat, self._box_of(target), target.age, hard_negative)
 
     def _maps(self, patches: Tensor) -> Pair:
         """The backbone's maps of search areas (N, 3, side, side)."""

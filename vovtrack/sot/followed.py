@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vovtrack.sot.first_views import Draw
-from vovtrack.sot.localization import Place
+from vovtrack.sot.localization import Flag, Place
 from vovtrack.sot.models.iou_net import Pair
 from vovtrack.sot.sample_memory import SampleMemory
 from vovtrack.sot.search_area import SearchArea, Window
@@ -33,6 +33,7 @@ class Sight:
         refined: (K, 4) the same boxes after it.
         overlap: (K,) how well they fit, foretold before the last step.
         steps: Of the filter's optimiser.
+        certainty: That it is the target; None if nothing but the scores tells it.
     """
 
     window: Window
@@ -43,11 +44,16 @@ class Sight:
     refined: Tensor | None = None
     overlap: Tensor | None = None
     steps: int = 0
+    certainty: float | None = None
 
     @property
     def score(self) -> float:
-        """The highest of the scores, from 0 to 1."""
-        return min(max(float(self.scores.max()), 0.0), 1.0)
+        """The highest of the scores; or the certainty, 0 where it is not found; from 0 to 1."""
+        if self.certainty is None:
+            best = float(self.scores.max())
+        else:
+            best = 0.0 if self.place.flag is Flag.NOT_FOUND else self.certainty
+        return min(max(best, 0.0), 1.0)
 
 
 class Placement:
@@ -61,6 +67,7 @@ class Placement:
         position: (2,) row and column of the centre, counted from the middle of the first pixel.
         size: (2,) height and width.
         base: (2,) height and width of the box in a search area that is cut around it.
+        widened: What :attr:`scale` is while the target is lost; None to let its size say.
     """
 
     def __init__(self, box: NDArray[np.floating], root: float) -> None:
@@ -68,10 +75,13 @@ class Placement:
         self.size = (corners[2:] - corners[:2])[::-1]
         self.position = corners[1::-1] + (self.size - 1) / 2
         self.base = self.size * root / math.sqrt(self.size.prod())
+        self.widened: float | None = None
 
     @property
     def scale(self) -> float:
         """Pixels of the frame for each of the search area that is to be cut."""
+        if self.widened is not None:
+            return self.widened
         return math.sqrt(self.size.prod() / self.base.prod())
 
     @property

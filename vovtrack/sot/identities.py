@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from vovtrack.sot.localization import Flag
 
+WITHOUT_DOUBT = 0
+"""Identity of a target for which nothing else was taken yet."""
+
 
 @dataclass(frozen=True)
 class IdentitySettings:
@@ -42,7 +45,8 @@ class Identities:
         next_id: Of the next new identity.
         target: Identity that the target has, or had when it was lost.
         selected: Index of the target's candidate; None while it is lost.
-        certain: The target had a high score before.
+        certain: The target is that which the tracker was started with, or had a high score since it
+            was last lost.
     """
 
     ids: NDArray[np.int64]
@@ -64,10 +68,10 @@ class Identities:
 
         Args:
             scores: (N,), N >= 1, highest first.
-            certain: It is the target that the tracker was started with, whose identity is 0; else
-                identities begin at 1, so that 0 remains that of a target without doubt.
+            certain: It is the target that the tracker was started with, whose identity is
+                ``WITHOUT_DOUBT``; else identities begin after that.
         """
-        ids = np.arange(len(scores)) + (not certain)
+        ids = WITHOUT_DOUBT + np.arange(len(scores)) + (not certain)
         return cls(
             ids=ids,
             best=scores.copy(),
@@ -125,7 +129,8 @@ class Identities:
         here = np.flatnonzero(ids == self.target)
         if len(here):
             stronger = best[0] > best[here[0]]
-            return 0 if stronger else int(here[0]), bool(best[here[0]] > settings.certain)
+            certain = self.certain or bool(best[here[0]] > settings.certain)
+            return 0 if stronger else int(here[0]), certain
         if len(scores) and scores[0] > settings.found:
             return 0, False
         return None, False

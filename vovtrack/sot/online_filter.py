@@ -27,6 +27,8 @@ class LearningSettings:
             target.
         label_sigma: Standard deviation of the label that the optimiser asks for, as a share of the
             map's side; None for one that asks for boxes.
+        least_certainty: Samples that are less certain are not learned from (KeepTrack,
+            arXiv:2103.16556, section 3.7).
     """
 
     memory: int = 50
@@ -38,6 +40,7 @@ class LearningSettings:
     steps: int = 2
     hard_negative_steps: int = 1
     label_sigma: float | None = None
+    least_certainty: float = 0.5
 
 
 class OnlineFilter:
@@ -72,7 +75,14 @@ class OnlineFilter:
             self.samples[: len(feat)], boxes, target, steps=settings.first_steps
         ).weights
 
-    def update(self, feat: Tensor, box: Tensor, age: int, hard_negative: bool) -> int:
+    def update(
+        self,
+        feat: Tensor,
+        box: Tensor,
+        age: int,
+        hard_negative: bool,
+        certainty: float | None = None,
+    ) -> int:
         """Remember a sample, and learn if it is time to.
 
         Args:
@@ -80,19 +90,22 @@ class OnlineFilter:
             box: (4,) box (x, y, w, h) of the target in it, in pixels.
             age: Frames since the first.
             hard_negative: Whether something else looks like the target.
+            certainty: That the sample shows the target, see :meth:`SampleMemory.insert`.
 
         Returns:
             Steps that the optimiser took.
         """
         settings = self.settings
-        slot = self.memory.insert(settings.hard_negative_rate if hard_negative else settings.rate)
+        rate = settings.hard_negative_rate if hard_negative else settings.rate
+        slot = self.memory.insert(rate, certainty)
         self.samples[slot, 0], self.boxes[slot, 0] = feat, box
         if hard_negative:
-            steps = settings.hard_negative_steps
+            doubtful = certainty is not None and certainty < settings.least_certainty
+            steps = 0 if doubtful else settings.hard_negative_steps
         else:
             steps = settings.steps if age % settings.every == 0 else 0
         if steps:
-            weight = self.memory.filled()
+            weight = self.memory.trusted(settings.least_certainty)
             boxes = self.boxes[: len(weight)]
             self.weights = self.classifier.filter_optimizer(
                 self.weights,

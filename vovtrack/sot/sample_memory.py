@@ -73,3 +73,13 @@ class SampleMemory:
     def filled(self) -> Tensor:
         """Weights (n,) of the slots that hold a sample."""
         return self.weights[: min(self.count, self.size)]
+
+    def trusted(self, least: float) -> Tensor:
+        """The same, each times its certainty; what is less certain counts for nothing from now on.
+
+        Args:
+            least: Certainties below it become 0, and stay so until their samples are replaced.
+        """
+        self.certainties[self.certainties < least] = 0
+        weights = self.filled()
+        return weights * self.certainties[: len(weights)]

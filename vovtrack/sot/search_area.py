@@ -130,6 +130,12 @@ class SearchArea:
         start, end = window.corners.reshape(2, 2)
         return cls((start + end - 1) / 2, float(np.sqrt((end - start).prod())) / side, side)
 
+    @property
+    def box(self) -> NDArray[np.float64]:
+        """(4,) (x, y, w, h) in the frame, from the middle of its first pixel to its last one's."""
+        reach = self.side * self.scale - 1
+        return np.concatenate([(self.centre - reach / 2)[::-1], [reach, reach]])
+
     def box_of(
         self, position: NDArray[np.floating], size: NDArray[np.floating]
     ) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from vovtrack.engine.load import build_model
 from vovtrack.engine.shipped import SHIPPED
 from vovtrack.engine.weights.checkpoint import (
     STATE_DICT_NAMES,
+    load_weights,
     read_checkpoint,
     save_weights,
     state_dict_of,
@@ -302,6 +303,29 @@ def _dropped(plan: Plan) -> list[dict[str, Any]]:
         if row.state == "dropped" and row.source is not None:
             reasons.setdefault(row.why, []).append(row.source)
     return [{"why": why, "count": len(k), "keys": sorted(k)} for why, k in reasons.items()]
+
+
+def add_parts(
+    weights: Mapping[str, Tensor], onto: str | Path, card: dict[str, Any]
+) -> dict[str, Tensor]:
+    """Join converted tensors and those of another converted file, of a model's other parts.
+
+    Args:
+        weights: Converted tensors.
+        onto: The other file.
+        card: Told of it.
+
+    Raises:
+        InputError: That file cannot be read, or has one of the tensors, too.
+    """
+    others = load_weights(onto)
+    if both := sorted(weights.keys() & others.keys()):
+        raise InputError(
+            f"'{onto}' holds '{both[0]}' (and {len(both) - 1} more) that the converted file has: "
+            "--onto is for other parts of the model."
+        )
+    card["onto"] = {"source": Path(onto).name, "source_sha256": file_sha256(onto)}
+    return {**others, **weights}
 
 
 def write_converted(

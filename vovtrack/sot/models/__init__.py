@@ -10,7 +10,7 @@ from vovtrack.sot.models.filter_optimizers import (
     SoftmaxOptimizer,
 )
 from vovtrack.sot.models.iou_net import IoUNet
-from vovtrack.sot.models.keep_track import CandidateNet
+from vovtrack.sot.models.keep_track import CandidateNet, KeepTrack
 from vovtrack.sot.models.losses import (
     BoxDensityLoss,
     BoxLikelihoodLoss,
@@ -36,6 +36,7 @@ __all__ = [
     "HingeLoss",
     "HingeOptimizer",
     "IoUNet",
+    "KeepTrack",
     "LearnedMapOptimizer",
     "OverlapLoss",
     "SoftmaxOptimizer",

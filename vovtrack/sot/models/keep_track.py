@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from vovtrack.registry import MODELS
 from vovtrack.sot.localization import local_maxima
+from vovtrack.sot.models.dimp import DiMP
 
 
 def candidate_points(cells: Tensor, shape: tuple[int, int], area: Tensor) -> Tensor:
@@ -71,6 +73,26 @@ class CandidateNet(BaseModule):
         Returns:
             (B, C, N).
         """
-        maps = self.descriptor(feat)
-        place = (cells[..., 0] * maps.shape[-1] + cells[..., 1])[:, None]
-        return maps.flatten(2).gather(2, place.expand(-1, maps.shape[1], -1))
+        conv = self.descriptor
+        padded = F.pad(feat, [conv.kernel_size[0] // 2] * 4)
+        batch = torch.arange(len(feat), device=feat.device).view(-1, 1, 1, 1)
+        reach = torch.arange(conv.kernel_size[0], device=feat.device)
+        rows, columns = (cells[..., axis, None] + reach for axis in (0, 1))
+        # Most cells are nobody's: the convolution is applied where there are candidates.
+        patches = padded[batch, :, rows[..., None], columns[..., None, :]]
+        found = F.linear(patches.movedim(-1, 2).flatten(2), conv.weight.flatten(1), conv.bias)
+        return found.transpose(1, 2)
+
+
+@MODELS.register_module()
+class KeepTrack(DiMP):
+    """DiMP, and what tells its candidates apart.
+
+    Args:
+        candidates: Config of :class:`CandidateNet`, which sees the backbone's second map.
+        **dimp: Of :class:`DiMP`.
+    """
+
+    def __init__(self, candidates: dict[str, Any], **dimp: Any) -> None:
+        super().__init__(**dimp)
+        self.candidates = MODELS.build(candidates)

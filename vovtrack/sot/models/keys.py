@@ -16,9 +16,10 @@ DIMP_KEYS = KeyMap(
 
 KEEP_TRACK_KEYS = KeyMap(
     renamed={
-        "descriptor_extractor.conv.": "descriptor.",
-        "matcher.kenc.encoder.": "matcher.keypoint_encoder.",
-        **{f"matcher.gnn.layers.{n}.update.": f"matcher.layers.{n}." for n in range(4)},
+        "descriptor_extractor.conv.": "candidates.descriptor.",
+        "matcher.kenc.encoder.": "candidates.matcher.keypoint_encoder.",
+        **{f"matcher.gnn.layers.{n}.update.": f"candidates.matcher.layers.{n}." for n in range(4)},
+        "matcher.": "candidates.matcher.",
     },
     dropped={"feature_extractor.": "a backbone that no tracker runs: it has DiMP's features"},
 )
@@ -67,6 +68,8 @@ NETWORKS = (
         keys=KEEP_TRACK_KEYS,
         marks=("matcher.",),
         config="configs/_base_/models/keep_track.py",
+        optional=("backbone.", "classifier.", "iou_net."),
+        notes=("Its tracker is super DiMP simple: convert with --onto that one's converted file.",),
     ),
     Layout(
         name="super-dimp-simple",
