@@ -4,4 +4,7 @@ _base_ = [
     "../_base_/systems/sot.py",
     "../_base_/models/atom.py",
     "../_base_/box_trackers/atom.py",
+    "../_base_/datasets/target_clips_atom.py",
+    "../_base_/schedules/atom.py",
+    "../_base_/default_runtime.py",
 ]

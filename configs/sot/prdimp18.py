@@ -4,4 +4,7 @@ _base_ = [
     "../_base_/systems/sot.py",
     "../_base_/models/prdimp18.py",
     "../_base_/box_trackers/prdimp.py",
+    "../_base_/datasets/target_clips_prdimp.py",
+    "../_base_/schedules/prdimp.py",
+    "../_base_/default_runtime.py",
 ]

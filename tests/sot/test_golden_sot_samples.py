@@ -22,18 +22,6 @@ GREY_LEVELS, RARE = 1.01, 2.01
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
-def areas(output: int, train: dict, test: dict, **both) -> list[dict]:
-    """The transforms that cut search areas of both parts."""
-    return [
-        dict(type="CutSearchAreas", part=part, output=output, **settings, **both)
-        for part, settings in (("train", train), ("test", test))
-    ]
-
-
-def jitters(centre: float, scale: float) -> dict:
-    return dict(centre_jitter=centre, scale_jitter=scale)
-
-
 def shipped(name: str) -> list[dict]:
     """What a shipped config does between reading and packing."""
     config = Config.fromfile(ROOT / f"configs/_base_/datasets/{name}.py")
@@ -42,22 +30,11 @@ def shipped(name: str) -> list[dict]:
     return steps
 
 
-INSIDE = dict(area=5.0, border="inside_major", max_shrink=1.5, mirror=0.5)
 RECIPES = {
     "dimp50": shipped("target_clips"),
     "super_dimp": shipped("target_clips_far"),
-    "tomp50": [
-        dict(type="GreyTargets"),
-        dict(type="MirrorTargets"),
-        *areas(288, {}, jitters(4.5, 0.5), **INSIDE),
-        dict(type="LabelCentres", size=18, filter_size=1),
-        dict(type="LabelSides", size=18),
-    ],
-    "atom": [
-        dict(type="GreyTargets"),
-        *areas(288, {}, jitters(4.5, 0.5), border="pad"),
-        dict(type="DrawOverlapBoxes"),
-    ],
+    "tomp50": shipped("target_clips_tomp"),
+    "atom": shipped("target_clips_atom"),
 }
 KEYS = dict(
     proposals="test_proposals",

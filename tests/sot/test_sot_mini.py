@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.places import ROOT
+from tests.sot.training import render, steps
 from tests.test_launchers import launch
 from vovtrack.cli.main import main
 from vovtrack.files.checkpoints import load_checkpoint_file
@@ -20,12 +21,7 @@ LOSSES = {"loss_final", "loss_first", "loss_between", "loss_box"}
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Path:
-    """Two videos of 24 frames."""
-    out = tmp_path_factory.mktemp("mini") / "world"
-    size = ["--frames", "24", "--width", "96", "--height", "96"]
-    words = ["synth", "--format", "got10k", "--videos", "2", "--workers", "1", *size]
-    assert main([*words, "--out", str(out)]) == 0
-    return out
+    return render(tmp_path_factory.mktemp("mini") / "world")
 
 
 def small(world: Path) -> list[str]:
@@ -41,12 +37,6 @@ def small(world: Path) -> list[str]:
         "default_hooks.checkpoint.by_epoch=False",
         "default_hooks.checkpoint.max_keep_ckpts=-1",
     ]
-
-
-def steps(run: Path) -> list[dict]:
-    """What was logged of each step."""
-    (scalars,) = run.glob("*/vis_data/scalars.json")
-    return [json.loads(line) for line in scalars.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What the configs of DiMP and super DiMP train, and how fast, as released."""
+"""What the configs of single objects train, and how fast."""
 
 from __future__ import annotations
 
@@ -11,14 +11,28 @@ from mmengine.structures import BaseDataElement
 from tests.places import ROOT
 from vovtrack.registry import MODELS
 
-CLASSIFIER = {"feature_extractor": 5e-5, "filter_initializer": 5e-5, "filter_optimizer": 5e-4}
-RATES = {
-    "dimp18": {"backbone": 2e-4, "iou_net": 1e-3},
-    "dimp50": {"backbone": 2e-5, "iou_net": 2e-4},
-    "super_dimp": {"backbone": 2e-5, "iou_net": 1e-3},
-    "super_dimp_simple": {"backbone": 2e-5, "iou_net": 1e-3},
+CLASSIFIER = {
+    "classifier.feature_extractor": 5e-5,
+    "classifier.filter_initializer": 5e-5,
+    "classifier.filter_optimizer": 5e-4,
 }
-FROZEN = ("conv1", "bn1", "layer1", "layer2")
+DENSE = ("features", "predictor", "classifier", "box_regressor")
+RATES = {
+    "dimp18": {"backbone": 2e-4, "iou_net": 1e-3, **CLASSIFIER},
+    "dimp50": {"backbone": 2e-5, "iou_net": 2e-4, **CLASSIFIER},
+    "super_dimp": {"backbone": 2e-5, "iou_net": 1e-3, **CLASSIFIER},
+    "super_dimp_simple": {"backbone": 2e-5, "iou_net": 1e-3, **CLASSIFIER},
+    "prdimp18": {"backbone": 2e-5, "iou_net": 1e-3, "classifier": 1e-3},
+    "prdimp50": {"backbone": 2e-5, "iou_net": 1e-3, "classifier": 1e-3},
+    "tomp50": {"backbone": 2e-5, **dict.fromkeys(DENSE, 1e-4)},
+    "tomp101": {"backbone": 2e-5, **dict.fromkeys(DENSE, 1e-4)},
+    "atom": {"backbone": None, "iou_net": 1e-3},
+}
+TO_STAGE_2 = tuple(f"backbone.{part}." for part in ("conv1", "bn1", "layer1", "layer2"))
+FROZEN = {
+    **dict.fromkeys(["super_dimp", "super_dimp_simple", "tomp50", "tomp101"], TO_STAGE_2),
+    "atom": ("backbone.",),
+}
 
 
 @pytest.mark.parametrize("name", RATES)
@@ -26,14 +40,20 @@ def test_rates_of_all_parts(name):
     config = Config.fromfile(ROOT / f"configs/sot/{name}.py")
     model = MODELS.build(config.model)
     names = {id(value): key for key, value in model.named_parameters()}
-    wanted = RATES[name] | {f"classifier.{part}": rate for part, rate in CLASSIFIER.items()}
     groups = build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups
     rates = {names[id(value)]: group["lr"] for group in groups for value in group["params"]}
     for key, value in model.named_parameters():
-        (rate,) = (rate for part, rate in wanted.items() if key.startswith(f"{part}."))
-        frozen = "super" in name and key.startswith(tuple(f"backbone.{part}." for part in FROZEN))
+        (rate,) = (rate for part, rate in RATES[name].items() if key.startswith(f"{part}."))
+        frozen = key.startswith(FROZEN.get(name, ()))
         assert value.requires_grad != frozen, key
         assert frozen or rates[key] == pytest.approx(rate), key
+
+
+def test_the_filters_of_prdimp_start_from_nothing():
+    model = MODELS.build(Config.fromfile(ROOT / "configs/_base_/models/prdimp18.py").model)
+    start = model.classifier.filter_initializer
+    boxes = torch.tensor([[[20.0, 24.0, 30.0, 20.0]]])
+    assert start(torch.rand(1, 1, 256, 6, 6), boxes).abs().max() == 0
 
 
 @pytest.mark.parametrize("optimizer", ["LearnedMapOptimizer", "HingeOptimizer", "SoftmaxOptimizer"])

@@ -13,6 +13,8 @@ model = dict(
         norm_cfg=dict(type="BN", requires_grad=True),
         norm_eval=True,
         style="pytorch",
+        init_cfg=dict(type="Pretrained", checkpoint="torchvision://resnet18"),
     ),
     iou_net=dict(type="IoUNet", in_channels=(128, 256)),
+    losses=dict(type="OverlapLoss"),
 )

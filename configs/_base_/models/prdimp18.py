@@ -1,5 +1,6 @@
-"""PrDiMP with ResNet-18, to track with: its training is not there."""
+"""PrDiMP with ResNet-18."""
 
-_base_ = "./dimp18.py"
+_base_ = ["./dimp18.py", "./prdimp_losses.py"]
 
-model = dict(classifier=dict(optimizer=dict(_delete_=True, type="SoftmaxOptimizer")), losses=None)
+softmax = dict(_delete_=True, type="SoftmaxOptimizer")
+model = dict(classifier=dict(optimizer=softmax, zero_start=True), losses={{_base_.density_losses}})

@@ -2,4 +2,4 @@
 
 _base_ = "./tomp50.py"
 
-model = dict(backbone=dict(depth=101))
+model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint="torchvision://resnet101")))

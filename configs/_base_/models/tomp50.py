@@ -13,7 +13,9 @@ model = dict(
         norm_cfg=dict(type="BN", requires_grad=True),
         norm_eval=True,
         style="pytorch",
+        init_cfg=dict(type="Pretrained", checkpoint="torchvision://resnet50"),
     ),
     in_channels=1024,
     predictor=dict(type="TargetTransformer"),
+    losses=dict(type="DenseLosses", grid=dict(type="HingeLoss"), scores=100.0, boxes=1.0),
 )

@@ -25,6 +25,7 @@ class TargetClassifier(BaseModule):
         blocks: Residual blocks before the features.
         filter_size: Of the filter.
         stride: Pixels of a cell.
+        zero_start: See :class:`FilterInitializer`.
     """
 
     def __init__(
@@ -35,10 +36,11 @@ class TargetClassifier(BaseModule):
         blocks: int = 0,
         filter_size: int = 4,
         stride: int = 16,
+        zero_start: bool = False,
     ) -> None:
         super().__init__()
         self.feature_extractor = ClassificationFeatures(in_channels, channels, filter_size, blocks)
-        self.filter_initializer = FilterInitializer(channels, filter_size, stride)
+        self.filter_initializer = FilterInitializer(channels, filter_size, stride, zero_start)
         self.filter_optimizer = MODELS.build(optimizer)
 
     def extract(self, feat: Tensor) -> Tensor:

@@ -15,12 +15,18 @@ class FilterInitializer(nn.Module):
         channels: Of the features.
         filter_size: Of the filter.
         stride: Pixels of a cell.
+        zero: Whether first filters are 0 until training changes that (PrDiMP, arXiv:2003.12565).
     """
 
-    def __init__(self, channels: int, filter_size: int = 4, stride: int = 16) -> None:
+    def __init__(
+        self, channels: int, filter_size: int = 4, stride: int = 16, zero: bool = False
+    ) -> None:
         super().__init__()
         self.filter_size, self.stride = filter_size, stride
         self.filter_conv = nn.Conv2d(channels, channels, 3, padding=1)
+        if zero:
+            for value in self.filter_conv.parameters():
+                nn.init.zeros_(value)
 
     def forward(self, feat: Tensor, boxes: Tensor) -> Tensor:
         """The mean over the images of each sequence.
