@@ -17,6 +17,7 @@ from vovtrack.cli.main import main
 from vovtrack.engine.configs import read_config
 from vovtrack.engine.load import build_online
 from vovtrack.registry import MODELS
+from vovtrack.sot.localization import LocalizationSettings
 from vovtrack.sot.tomp import ToMPTracker
 from vovtrack.structures import Target
 
@@ -84,6 +85,26 @@ def test_a_lost_object_stays_where_it_was(model, video):
         np.testing.assert_allclose(tracks.bboxes, BOXES, atol=1e-4)
         assert len(tracks.above(tracker.draw_threshold)) == 0
     assert len(tracker.followed[0].known) == 1
+
+
+def test_a_lost_object_is_looked_for_in_a_larger_area(model, video):
+    """As large as before it became small; when it is found, its size says how large."""
+    tracker = ToMPTracker(model, **OPEN)
+    follow(tracker, video[:1], BOXES[:1])
+    place = tracker.followed[0].placement
+    size = place.size
+    for factor in (2.0, 1.0):
+        place.size = size * factor
+        tracker.step(video[1])
+    sizes, before = place.size, place.scale
+    tracker.localization = LocalizationSettings(not_found=99.0)
+    tracker.step(video[2])
+    natural = np.sqrt(size.prod() / place.base.prod())
+    assert place.widened == pytest.approx(1.5 * natural, rel=1e-6)
+    assert place.scale == place.widened and np.array_equal(place.size, sizes)
+    tracker.localization = LocalizationSettings(not_found=-99.0)
+    tracker.step(video[3])
+    assert place.widened is None and place.scale != before
 
 
 @pytest.mark.parametrize(

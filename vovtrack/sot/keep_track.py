@@ -133,10 +133,9 @@ class KeepTrackTracker(DiMPTracker):
     ) -> Sight:
         assert isinstance(target, TargetAmongOthers)
         placement, sight = target.placement, super()._look(target, window, scores, coarse)
-        if placement.widened is None:
-            target.scales.found(placement.scale)
         place = self._compare(target, self._find(sight.area, scores, coarse), sight)
-        placement.widened = target.scales.widen() if place.flag is Flag.NOT_FOUND else None
+        found = place.flag is not Flag.NOT_FOUND
+        placement.widened = target.scales.next_scale(placement.scale, found)
         return replace(sight, place=place, certainty=target.certainty(scores))
 
     def _update(self, target: LearnedTarget, feat: Tensor, hard_negative: bool) -> int:

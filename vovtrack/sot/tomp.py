@@ -17,6 +17,7 @@ from vovtrack.sot.followed import Followed, Placement, Sight
 from vovtrack.sot.known_frames import FILTER_SIZE, KnownFrames, KnownFrameSettings, tell
 from vovtrack.sot.localization import Flag
 from vovtrack.sot.models.tomp import DenseOutput, ToMP
+from vovtrack.sot.widening import ScaleHistory, WideningSettings
 
 EXPANSION = 2
 """Side of what the first search area is the middle of, in its sides: that is how it is rounded."""
@@ -24,9 +25,15 @@ EXPANSION = 2
 
 @dataclass
 class KnownTarget(Followed):
-    """A target, and the frames that it is known from."""
+    """A target.
+
+    Attributes:
+        known: Frames that it is known from.
+        scales: Of its search areas.
+    """
 
     known: KnownFrames
+    scales: ScaleHistory
 
 
 @TASK_UTILS.register_module()
@@ -35,11 +42,13 @@ class ToMPTracker(BoxTracker[ToMP, KnownTarget]):
 
     A transformer is shown the first frame and the last one in which the target was found without
     doubt, and gives the filter that finds it in the next one and the distances to its sides (ToMP,
-    Mayer et al., CVPR 2022, arXiv:2203.11192, section 3.6). Nothing is optimised or drawn online.
+    Mayer et al., CVPR 2022, arXiv:2203.11192, section 3.6). Nothing is optimised or drawn online. A
+    lost target is looked for at a larger scale.
 
     Args:
         model: In evaluation mode.
         known: Of :class:`KnownFrameSettings`.
+        widening: Of :class:`WideningSettings`.
         least_side: Width and height of a box, in pixels of the frame.
         **search: Of :class:`BoxTracker`.
     """
@@ -48,20 +57,25 @@ class ToMPTracker(BoxTracker[ToMP, KnownTarget]):
         self,
         model: ToMP,
         known: Mapping[str, Any] | None = None,
+        widening: Mapping[str, Any] | None = None,
         least_side: float = 10.0,
         **search: Any,
     ) -> None:
         super().__init__(model, **search)
         self.known = KnownFrameSettings(**known or {})
+        self.widening = WideningSettings(**widening or {})
         self.least_side = least_side
-        self.settings |= dict(known=asdict(self.known), least_side=least_side)
+        self.settings |= dict(
+            known=asdict(self.known), widening=asdict(self.widening), least_side=least_side
+        )
 
     def _begin(self, image: Tensor, track_id: int, box: NDArray[np.float32]) -> KnownTarget:
         placement = Placement(box, self.side / self.extent)
         area = self._first_area(placement)
         (feat,) = self._features(cut_middle(self._around(image, area, EXPANSION), self.side))
         first = self._tensor(area.box_of(placement.position, placement.size))
-        return KnownTarget(track_id, placement, KnownFrames(feat, first, self.known))
+        known = KnownFrames(feat, first, self.known)
+        return KnownTarget(track_id, placement, known, ScaleHistory(self.widening))
 
     def _follow(self, image: Tensor, targets: list[KnownTarget]) -> None:
         windows, patches = self._search(image, targets)
@@ -71,8 +85,10 @@ class ToMPTracker(BoxTracker[ToMP, KnownTarget]):
         for row, (target, window) in enumerate(zip(targets, windows, strict=True)):
             target.age += 1
             sight = target.sight = self._see(target, window, scores[row])
-            if sight.place.flag is not Flag.NOT_FOUND:
-                self._put(target.placement, sight, sides[row], image_shape(image))
+            place, is_found = target.placement, sight.place.flag is not Flag.NOT_FOUND
+            place.widened = target.scales.next_scale(place.scale, is_found)
+            if is_found:
+                self._put(place, sight, sides[row], image_shape(image))
             self._remember(target, feat[row])
 
     def _find(self, targets: list[KnownTarget], feat: Tensor) -> DenseOutput:

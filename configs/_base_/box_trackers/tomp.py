@@ -14,5 +14,6 @@ online = dict(
         rate=0.01,
         hard_negative_rate=0.02,
     ),
+    widening=dict(history=60, least=2, most=30, forgets=False),
     least_side=10.0,
 )
