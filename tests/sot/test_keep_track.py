@@ -19,7 +19,6 @@ from vovtrack.sot.keep_track import KeepTrackTracker, TargetAmongOthers
 from vovtrack.sot.localization import Flag
 from vovtrack.sot.models.keep_track import CandidateNet, KeepTrack
 from vovtrack.sot.sample_memory import SampleMemory
-from vovtrack.sot.widening import ScaleHistory, WideningSettings
 from vovtrack.structures import Target
 
 SMALL = dict(
@@ -142,21 +141,6 @@ def test_a_lost_target_scores_nothing_and_is_looked_for_in_a_larger_area(model, 
     assert lost.scores.tolist() == [0] and KeepTrackTracker(model).draw_threshold > 0
     assert target.filter.memory.count == tracker.views.samples + 1, "it is not learned from"
     assert target.scales.lost == 1 and target.placement.widened is not None
-
-
-def test_scales_of_lost_targets():
-    """The mean of the last larger ones, of the more the longer it is lost."""
-    history = ScaleHistory(WideningSettings(history=7, least=2, most=3))
-    for scale in (9.0, 1.0, 1.1, 4.0, 5.0, 1.2, 1.5, 2.0):
-        history.found(scale)
-    assert history.widen() == pytest.approx((5 + 4) / 2)
-    assert history.widen() == pytest.approx((5 + 4) / 2), "the first is forgotten"
-    history.found(6.0)
-    assert history.lost == 0 and history.widen() == 6.0, "none was larger"
-    history.found(3.0)
-    assert history.widen() == pytest.approx((6 + 5) / 2)
-    history.widen()
-    assert history.widen() == pytest.approx((6 + 5 + 4) / 3) == history.widen()
 
 
 def test_doubtful_samples_count_for_nothing_and_are_replaced_first():
