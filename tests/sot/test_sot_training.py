@@ -1,4 +1,4 @@
-"""Steps of ToMP, PrDiMP and ATOM by ``vovtrack train``, on rendered videos."""
+"""Steps of super DiMP simple, PrDiMP, ToMP and ATOM by ``vovtrack train``, on rendered videos."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from vovtrack.files.checkpoints import load_checkpoint_file
 
 TINY = dict(depth=18, base_channels=8, stem_channels=8, init_cfg=None)
 FILTERS = {"loss_final", "loss_first", "loss_between", "loss_box"}
+SMALL = dict(
+    backbone=TINY,
+    classifier=dict(in_channels=32, channels=16, blocks=0),
+    iou_net=dict(in_channels=(16, 32), channels=16),
+)
+TO_STAGE_2 = tuple(f"backbone.{part}." for part in ("conv1", "bn1", "layer1", "layer2"))
 RECIPES = {
     "tomp50": (
         dict(
@@ -23,20 +29,13 @@ RECIPES = {
         ),
         {"loss_grid", "loss_box"},
         (
-            *("backbone.conv1.", "backbone.bn1.", "backbone.layer1.", "backbone.layer2."),
+            *TO_STAGE_2,
             # The first of the decoder's layers has one query of zeros, which learns nothing of it.
             "predictor.decoder.0.self_attn.in_proj_weight",
         ),
     ),
-    "prdimp18": (
-        dict(
-            backbone=TINY,
-            classifier=dict(in_channels=32, channels=16, blocks=0),
-            iou_net=dict(in_channels=(16, 32), channels=16),
-        ),
-        FILTERS,
-        (),
-    ),
+    "super_dimp_simple": (SMALL, FILTERS, TO_STAGE_2),
+    "prdimp18": (SMALL, FILTERS, ()),
     "atom": (
         dict(backbone=TINY, iou_net=dict(in_channels=(16, 32), channels=16)),
         {"loss_box"},
