@@ -81,6 +81,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def select(self, rows: Tensor) -> Detections:
+        """Only some of them, by ascending indices."""
+        return Detections(*(getattr(self, name.name)[rows] for name in fields(self)))
+
     def to(self, device: torch.device | str) -> Detections:
         """On a device."""
         return Detections(*(getattr(self, name.name).to(device) for name in fields(self)))

@@ -1,0 +1,7 @@
+"""The networks that track in graphs, and their losses."""
+
+from vovtrack.graph.models.hierarchy import HierarchicalTracker
+from vovtrack.graph.models.losses import GraphLosses
+from vovtrack.graph.models.network import HierarchicalNet
+
+__all__ = ["GraphLosses", "HierarchicalNet", "HierarchicalTracker"]
