@@ -38,12 +38,22 @@ class Draws:
         np.testing.assert_allclose([low, high], bounds, rtol=1e-4)
         return value
 
-    def integers(self, high, size=None):
+    def integers(self, low, high=None, size=None):
         """Whole numbers below a bound, which the original may have included."""
         kind, among, drawn = self._next("choice", "choices", "int", "randint")
+        if high is not None:
+            assert [low, high] == among
+            return drawn[0]
+        high = low
         count = among if kind.startswith("choice") else among[1] + (kind == "int")
         assert high == count
         return drawn if size is None else np.array(drawn)
+
+    def permutation(self, count):
+        """An order of so many."""
+        drawn = self._next("randperm")[-1]
+        assert len(drawn) == count
+        return np.array(drawn)
 
     def choice(self, count, p):
         """One of so many, with weights."""

@@ -8,6 +8,7 @@ Search areas, augmentation and proposals are those of the released DiMP, PrDiMP 
 their order.
 """
 
+from vovtrack.sot.datasets.candidate_clips import CandidateClips
 from vovtrack.sot.datasets.clips import TargetClips
 from vovtrack.sot.datasets.labels import LabelCentres, LabelSides
 from vovtrack.sot.datasets.pipeline import (
@@ -20,6 +21,7 @@ from vovtrack.sot.datasets.pipeline import (
 from vovtrack.sot.datasets.proposals import DrawDensityBoxes, DrawOverlapBoxes
 
 __all__ = [
+    "CandidateClips",
     "CutSearchAreas",
     "DrawDensityBoxes",
     "DrawOverlapBoxes",

@@ -76,22 +76,30 @@ def place_square(
 
 
 def cut_square(image: NDArray[np.uint8], square: Square, output: int) -> NDArray[np.uint8]:
-    """Cut and scale.
+    """Cut a square and scale it, see :func:`cut_part`."""
+    return cut_part(image, square.start, (square.side, square.side), output)
 
-    Beyond the frame its border is repeated. A square that reaches the right or lower border
+
+def cut_part(
+    image: NDArray[np.uint8], start: NDArray[np.int64], size: tuple[int, int], output: int
+) -> NDArray[np.uint8]:
+    """Cut a rectangle, and scale it to a square.
+
+    Beyond the frame its border is repeated. A part that reaches the right or lower border
     repeats the column or row before the last one instead of it, as the original does.
 
     Args:
         image: (H, W, 3).
-        square: Where to cut.
+        start: (2,) x and y where it begins, negative left of the frame.
+        size: Its width and height.
         output: Side of the result.
 
     Returns:
         (output, output, 3).
     """
     columns, rows = (
-        (begin + np.arange(square.side)).clip(0, max(length - 2, 0))
-        for begin, length in zip(square.start.tolist(), image.shape[1::-1], strict=True)
+        (begin + np.arange(side)).clip(0, max(length - 2, 0))
+        for begin, side, length in zip(start.tolist(), size, image.shape[1::-1], strict=True)
     )
     patch = image[rows[:, None], columns]
     return cv2.resize(patch, (output, output), interpolation=cv2.INTER_LINEAR)

@@ -23,6 +23,9 @@ SPREAD = 0.7
 """Coordinates of key points are shares of so much of an image's longer side."""
 
 
+Size = Tensor | tuple[float, float]
+
+
 class Candidates(NamedTuple):
     """What a frame's candidates are told by.
 
@@ -49,16 +52,16 @@ class Matches(NamedTuple):
     probability: NDArray[np.float32]
 
 
-def normalize_points(points: Tensor, size: tuple[float, float]) -> Tensor:
+def normalize_points(points: Tensor, size: Size) -> Tensor:
     """Coordinates about the centre of an image.
 
     Args:
-        points: (..., 2) rows and columns.
-        size: (height, width) of the image. The released KeepTrack gives (width, height) when it
-            tracks, and centres rows by half the width.
+        points: (..., N, 2) rows and columns.
+        size: (height, width) of the image, or (..., 2) of each. The released KeepTrack gives
+            (width, height) when it tracks, and centres rows by half the width.
     """
-    centre = points.new_tensor(size) / 2
-    return (points - centre) / (SPREAD * max(size))
+    sides = torch.as_tensor(size).to(points)[..., None, :]
+    return (points - sides / 2) / (SPREAD * sides.amax(dim=-1, keepdim=True))
 
 
 class Attention(nn.Module):
@@ -136,7 +139,7 @@ class CandidateMatcher(BaseModule):
         self.final_proj = nn.Conv1d(channels, channels, 1)
         self.bin_score = nn.Parameter(torch.tensor(1.0))
 
-    def encode(self, candidates: Candidates, size: tuple[float, float]) -> Tensor:
+    def encode(self, candidates: Candidates, size: Size) -> Tensor:
         """What is added to descriptors (B, C, N), see :func:`normalize_points`."""
         points = normalize_points(candidates.points, size)
         told = torch.cat([points, candidates.scores[..., None]], dim=-1)
@@ -150,7 +153,7 @@ class CandidateMatcher(BaseModule):
             first, second = layer(first, sources[0]), layer(second, sources[1])
         return first, second
 
-    def forward(self, first: Candidates, second: Candidates, size: tuple[float, float]) -> Tensor:
+    def forward(self, first: Candidates, second: Candidates, size: Size) -> Tensor:
         """Which candidates are the same.
 
         Args:

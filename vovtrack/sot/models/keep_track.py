@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from vovtrack.models.freezing import FreezesParts
 from vovtrack.registry import MODELS
 from vovtrack.sot.localization import local_maxima
+from vovtrack.sot.models.candidate_matcher import Candidates
 from vovtrack.sot.models.dimp import DiMP
+from vovtrack.sot.models.matching_loss import matching_loss, matching_scores
+
+PARTS_OF_DIMP = ("backbone", "classifier", "iou_net")
 
 
 def candidate_points(cells: Tensor, shape: tuple[int, int], area: Tensor) -> Tensor:
@@ -85,8 +92,12 @@ class CandidateNet(BaseModule):
 
 
 @MODELS.register_module()
-class KeepTrack(DiMP):
+class KeepTrack(FreezesParts, DiMP):
     """DiMP, and what tells its candidates apart.
+
+    DiMP is trained before. It is frozen, with the statistics of its norms, so that descriptors are
+    learned of the features that the tracker has; the released matcher saw those of the last stage
+    normalised by the batch.
 
     Args:
         candidates: Config of :class:`CandidateNet`, which sees the backbone's second map.
@@ -95,4 +106,46 @@ class KeepTrack(DiMP):
 
     def __init__(self, candidates: dict[str, Any], **dimp: Any) -> None:
         super().__init__(**dimp)
+        self.freeze_parts([name for name, _ in self.named_children() if name in PARTS_OF_DIMP])
         self.candidates = MODELS.build(candidates)
+
+    def loss(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[BaseDataElement]
+    ) -> dict[str, Tensor]:
+        """Match the candidates of two frames.
+
+        Args:
+            inputs: Of each pair (2, 3, side, side) search areas, RGB from 0 to 255.
+            data_samples: Of each pair ``cells`` (2, N, 2), ``points`` (2, N, 2), ``scores`` (2, N),
+                and ``partners`` (2, N), see :class:`~vovtrack.sot.datasets.CandidateClips`, and
+                ``size`` (2,), height and width of the frames.
+
+        Returns:
+            ``loss_matched`` and ``loss_alone``, whose sum is the mean of
+            :attr:`MatchingLoss.total`; and ``recall``, the share of known partners that are found.
+        """
+        known = {
+            name: torch.stack([sample.get(name) for sample in data_samples])
+            for name in ("cells", "points", "scores", "partners", "size")
+        }
+        with torch.no_grad():
+            _, coarse = self.extract(self.normalize(torch.cat(list(inputs))))
+        views = coarse.unflatten(0, (-1, 2))
+        first, second = (
+            Candidates(
+                self.candidates.describe(views[:, k], known["cells"][:, k]),
+                known["points"][:, k],
+                known["scores"][:, k],
+            )
+            for k in (0, 1)
+        )
+        matcher = self.candidates.matcher
+        found = matcher(first, second, known["size"])
+        partners = known["partners"]
+        loss = matching_loss(found, partners[:, 0], partners[:, 1])
+        scores = matching_scores(matcher.match(found)[0].partner, partners[:, 0])
+        return dict(
+            loss_matched=loss.matched.mean() / 2,
+            loss_alone=loss.alone.mean() / 2,
+            recall=scores.recall.nanmean(),
+        )
