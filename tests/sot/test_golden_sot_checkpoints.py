@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.sot.networks import build
+from vovtrack.cli.convert import layouts
 from vovtrack.cli.main import main
 from vovtrack.engine.weights.checkpoint import load_weights
 from vovtrack.engine.weights.conversion import expected_shapes, find_layout, plan_conversion
@@ -43,6 +44,27 @@ def test_every_tensor_has_its_place(recorded):
         parts = {key.split(".")[0] for key in kept}
         wanted = {key: tuple(v.shape) for key, v in own.items() if key.split(".")[0] in parts}
         assert kept == wanted, "all of each part that the file is of"
+
+
+@pytest.mark.parametrize("layout", NETWORKS, ids=lambda layout: layout.name)
+def test_converted_files_are_told(layout):
+    """By every command that reads weights; all names stay as they are."""
+    own = expected_shapes(layout)
+    assert find_layout(list(own), layouts()) is layout
+    assert all(key == ours for key, (ours, _) in layout.keys.translate_all(own).items())
+
+
+def test_a_converted_file_fits_its_config(recorded, tmp_path, capsys):
+    shapes = recorded.json("checkpoint_keys_atom.json")
+    source, goal = str(tmp_path / "atom.pth.tar"), str(tmp_path / "atom.safetensors")
+    weights = {key: torch.zeros(shape, dtype=torch.float16) for key, shape in shapes.items()}
+    torch.save(dict(net=weights), source)
+    assert main(["convert", source, goal]) == 0
+    for path, note in ((source, "; its keys are named as elsewhere or earlier"), (goal, "")):
+        capsys.readouterr()
+        assert main(["doctor", "--checkpoint", path, "--config", "configs/sot/atom.py"]) == 0
+        told = capsys.readouterr().out
+        assert f"ATOM's network of boxes{note}\n" in told and "fits        yes" in told
 
 
 def test_a_deeper_backbone_is_told(recorded):

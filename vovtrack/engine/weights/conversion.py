@@ -44,7 +44,7 @@ class Layout:
         what: What such a file is, in words.
         keys: Translation of its key names.
         marks: Prefixes of keys, one of which a file of this family has.
-        beside: Prefix of another key that it has.
+        beside: Prefixes of other keys, one of which it has.
         config: Config of the model that the files are for; a path that starts with ``configs/`` is
             found from any folder.
         optional: Prefixes of our keys that are complete or absent.
@@ -63,7 +63,7 @@ class Layout:
     keys: KeyMap
     marks: tuple[str, ...]
     config: str
-    beside: str = ""
+    beside: tuple[str, ...] = ("",)
     optional: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     any_classes: tuple[str, ...] = ()

@@ -44,6 +44,7 @@ TOMP_KEYS = KeyMap(
     },
 )
 
+_TRANSFORMER = (_PREDICTOR, "predictor.target_token")
 _BLOCK = "classifier.feature_extractor.0.conv1."
 _LABEL_MAP = "classifier.filter_optimizer.label_map_predictor."
 
@@ -52,38 +53,32 @@ NETWORKS = (
         name="tomp101",
         what="ToMP with ResNet-101",
         keys=TOMP_KEYS,
-        marks=("feature_extractor.layer3.22.",),
+        marks=("feature_extractor.layer3.22.", "backbone.layer3.22."),
+        beside=_TRANSFORMER,
         config="configs/_base_/models/tomp101.py",
     ),
     Layout(
         name="tomp50",
         what="ToMP with ResNet-50",
         keys=TOMP_KEYS,
-        marks=(_PREDICTOR,),
+        marks=_TRANSFORMER,
         config="configs/_base_/models/tomp50.py",
     ),
     Layout(
         name="keep-track",
         what="KeepTrack's matching of candidates",
         keys=KEEP_TRACK_KEYS,
-        marks=("matcher.",),
+        marks=("matcher.", "candidates."),
         config="configs/_base_/models/keep_track.py",
         optional=("backbone.", "classifier.", "iou_net."),
         notes=("Its tracker is super DiMP simple: convert with --onto that one's converted file.",),
-    ),
-    Layout(
-        name="super-dimp-simple",
-        what="super DiMP simple",
-        keys=DIMP_KEYS,
-        marks=("classifier.filter_optimizer.residual_module.",),
-        config="configs/_base_/models/super_dimp_simple.py",
     ),
     Layout(
         name="dimp18",
         what="DiMP with ResNet-18",
         keys=DIMP_KEYS,
         marks=(_BLOCK,),
-        beside=_LABEL_MAP,
+        beside=(_LABEL_MAP,),
         config="configs/_base_/models/dimp18.py",
     ),
     Layout(
@@ -108,11 +103,24 @@ NETWORKS = (
         config="configs/_base_/models/prdimp50.py",
     ),
     Layout(
+        name="super-dimp-simple",
+        what="super DiMP simple",
+        keys=DIMP_KEYS,
+        marks=(
+            "classifier.filter_optimizer.residual_module.",
+            "classifier.filter_optimizer.filter_reg",
+        ),
+        config="configs/_base_/models/super_dimp_simple.py",
+    ),
+    Layout(
         name="atom",
         what="ATOM's network of boxes",
         keys=DIMP_KEYS,
-        marks=("bb_regressor.",),
+        marks=("bb_regressor.", "iou_net."),
         config="configs/_base_/models/atom.py",
     ),
 )
-"""The most special first: each is told by what those after it do not have."""
+"""The most special first: each is told by what those after it do not have.
+
+Marks are names of the published files and, where these differ, of converted ones.
+"""
