@@ -38,6 +38,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type="LoadTargetFrames"),
             dict(type="GreyTargets"),
+            dict(type="MirrorTargets"),
             dict(type="CutSearchAreas", part="train", centre_jitter=2, scale_jitter=0.2, **jitter),
             dict(type="CutSearchAreas", part="test", centre_jitter=3, scale_jitter=0.35, **jitter),
             dict(type="DrawOverlapBoxes", count=16),

@@ -38,6 +38,7 @@ _TEXT_BRANCH = (
 )
 _LEARNED = "model.roi_head.classifier.text_bank=$prompts/iou_neg5_ens.safetensors"
 _ATTENTION = "model.roi_head.state_attention"
+_REVERSED = "(('occluded','clear'),('truncated','clear'),('blurry','clear'),('dark','clear'))"
 _SPATIAL = "model.spatial_loss"
 
 
@@ -155,6 +156,11 @@ ROWS: dict[str, Row] = {
         "stage 1, its text branch alone", *_TEXT_BRANCH, _LEARNED,
         config=None, start="prompts_distilled",
     ),
+    "stage2_reversed": _stills(
+        "stage 2, degraded regions weighed up", _LEARNED, f"{_ATTENTION}.pairs={_REVERSED}",
+        f"{_ATTENTION}.low=0.2", f"{_ATTENTION}.high=0.7",
+        config=STAGE2, start="prompts_distilled",
+    ),
     "cycles": _videos("stage 4, corrected, cycles alone", f"{STAGE4}.py", f"{_SPATIAL}=None"),
     "rate": _videos(
         "stage 4, corrected, at the released learning rate", f"{STAGE4}.py",
@@ -195,6 +201,19 @@ CLAIMS = (
     ),
     Claim("distillation", "prompts_distilled", "prompts", "novel AP"),
     Claim("stage 2 over an epoch without weights", "stage2", "epoch", "degraded AP"),
+    Claim(
+        "its text branch alone, over never distilled",
+        "text_branch",
+        "prompts",
+        "novel AP",
+        loss_only=True,
+    ),
+    Claim(
+        "degraded regions weighed up, over an epoch without weights",
+        "stage2_reversed",
+        "epoch",
+        "degraded AP",
+    ),
     Claim(
         "stage 2 as released over an epoch without weights",
         "stage2_released",
