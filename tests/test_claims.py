@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
 from pathlib import Path
 from shutil import copytree
@@ -14,10 +15,11 @@ from safetensors.torch import load_file, save_file
 from scipy import stats
 
 from tests.places import ROOT
-from tools.benchmarks.claims import runs, scores, tables
+from tools.benchmarks.claims import naming, runs, scores, tables
 from tools.benchmarks.claims.intervals import Interval, interval
 from tools.benchmarks.claims.rows import CLAIMS, ROWS, Claim, claimed, with_starts
 from tools.benchmarks.claims.runs import Cells
+from vovtrack.cli.main import main
 from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError
 from vovtrack.evaluation import evaluate
@@ -252,6 +254,27 @@ class TestCells:
             with pytest.raises(SystemExit):
                 Cells(tmp_path / "out", world, self.WEIGHTS)._regions()
         assert made == ["bank_train"] * 2
+
+
+class TestNaming:
+    def test_the_template_names_most_objects(
+        self, world, tmp_path, repository, monkeypatch, capsys
+    ):
+        bank = tmp_path / "regions-0/bank_val_gt"
+        stills = [world / "lvis/annotations/val.json", "--images", world / "lvis/images"]
+        words = ["extract", "--ann", *stills, *runs._CLIP, "--bank", bank, "--annotated", "all"]
+        assert main(["features", *map(str, words)]) == 0
+        options = ["--out", str(tmp_path), "--world", str(world)]
+        monkeypatch.setattr(sys, "argv", ["naming", *options])
+        capsys.readouterr()
+        assert naming.main() == 0
+        (row,) = (r for r in capsys.readouterr().out.splitlines() if "template" in r)
+        base, novel = (float(cell) for cell in row.split("|")[2:4])
+        assert 50 < base <= 100 and 50 < novel <= 100
+
+    def test_without_regions_it_says_what_makes_them(self, world, tmp_path):
+        with pytest.raises(InputError, match="row 'prompts'"):
+            naming.regions(tmp_path, world)
 
 
 class TestTables:

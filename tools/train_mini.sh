@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-work_dirs/train_mini}
-seed=${SEED:-0} size=${SIZE:-training} epochs=${EPOCHS:-10} worlds=${WORLDS:-1 2 3}
+seed=${SEED:-0} size=${SIZE:-training} epochs=${EPOCHS:-3} worlds=${WORLDS:-1 2 3}
 python=${PYTHON:-python}
 world=$out/world
 shipped=saved_models/mini

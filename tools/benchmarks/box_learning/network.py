@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,18 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 from torch import nn
 
 from tools.benchmarks.box_learning.videos import Rival, Video
 from vovtrack.engine.online import OnlineTracker
 from vovtrack.engine.weights.checkpoint import load_checkpoint_into
 from vovtrack.registry import DATASETS, MODELS, TASK_UTILS
+from vovtrack.sot.models.dimp import DiMP
 from vovtrack.structures import Target
 
 BATCHES = 10
-"""From which an untrained network gets the statistics of its norms."""
+"""From which an untrained network gets the statistics of its norms, and which overlaps are of."""
 
 
 def load(cfg: Config, seed: int, weights: Path | None = None) -> nn.Module:
@@ -64,10 +67,44 @@ def rival(following: OnlineTracker) -> Rival:
 
 
 @torch.no_grad()
+def rank_correlation(cfg: Config, model: DiMP) -> float:
+    """Spearman's correlation of foretold and true overlaps of an image's proposals, the mean.
+
+    Args:
+        cfg: A config of training, with data that the network has not learned from.
+        model: Its network, in evaluation mode.
+    """
+    found = []
+    set_random_seed(0)
+    for batch in _batches(cfg, model):
+        samples = batch["data_samples"]
+        truth = {
+            name: torch.stack([sample.get(name) for sample in samples], dim=1)
+            for name in ("train_boxes", "test_proposals", "test_overlap")
+        }
+        frames = model.normalize(torch.stack(list(batch["inputs"]), dim=1))
+        parts = frames.split([len(truth["train_boxes"]), len(truth["test_proposals"])])
+        train, test = (model.extract(part.flatten(0, 1)) for part in parts)
+        pairs = zip(
+            model._overlaps(train, test, truth).flatten(0, 1),
+            truth["test_overlap"].flatten(0, 1),
+            strict=True,
+        )
+        found += [spearmanr(foretold, true).statistic for foretold, true in pairs]
+    return float(np.mean(found))
+
+
+@torch.no_grad()
 def _calibrate(model: nn.Module, cfg: Config) -> None:
+    for batch in _batches(cfg, model):
+        model(**batch, mode="loss")
+
+
+def _batches(cfg: Config, model: nn.Module) -> Iterator[dict]:
+    """Some batches of the data that a config trains with."""
     loader = cfg.train_dataloader
     dataset = DATASETS.build(loader.dataset)
     for number in range(BATCHES):
         rows = range(number * loader.batch_size, (number + 1) * loader.batch_size)
         batch = pseudo_collate([dataset[row % len(dataset)] for row in rows])
-        model(**model.data_preprocessor(batch, training=True), mode="loss")
+        yield model.data_preprocessor(batch, training=True)
