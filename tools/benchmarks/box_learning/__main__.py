@@ -3,9 +3,9 @@
 Example, from the root of the repository:
     python -m tools.benchmarks.box_learning --out work_dirs/box_learning
 
-Renders short videos to learn from and longer ones to test on, trains configs/sot/mini.py by every seed, and
-writes table.md, with the bars that are met by the worst seed, anew after each of them. What is done
-is kept.
+Renders short videos to learn from and longer ones to test on, trains configs/sot/mini.py by every
+seed, and writes table.md, with the bars that are met by the worst seed, anew after each of them.
+What is done is kept.
 """
 
 from __future__ import annotations
