@@ -12,7 +12,6 @@ from tests.sot.networks import seeded
 from vovtrack.sot.models.conjugate_filter import FilterFit, apply_same, soft_floor
 from vovtrack.sot.models.conjugate_gradient import ConjugateGradient, Linearized
 from vovtrack.sot.models.keys import DIMP_KEYS
-from vovtrack.sot.models.losses import OverlapLoss
 
 NAME = "atom.npz"
 FORMULAS = {"pr": "polak-ribiere", "fr": "fletcher-reeves"}
@@ -47,17 +46,19 @@ def golden(recorded):
 def test_overlap_and_its_loss(golden, recorded):
     net = seeded(recorded, "atom")
     side, (frames, sequences) = golden.meta["image"], golden.arrays["train_anno"].shape[:2]
-    with torch.no_grad():
-        train, test = (
-            net.extract(normal((frames, sequences, 3, side, side), recorded.salt, "atom", kind)[0])
-            for kind in ("train", "test")
-        )
+    images = [
+        normal((frames, sequences, 3, side, side), recorded.salt, "atom", kind)
+        for kind in ("train", "test")
+    ]
     boxes = golden("test_proposals").requires_grad_()
-    modulation = net.iou_net.modulation(train, golden("train_anno")[0])
-    found = net.iou_net(modulation, net.iou_net.features(test), boxes[0])[None]
-    golden.check("iou_pred", found)
-    truth = dict(test_overlap=golden("proposal_iou"), test_boxes=golden("train_anno"))
-    loss = OverlapLoss()(found, truth)
+    truth = dict(
+        train_boxes=golden("train_anno"),
+        test_boxes=golden("train_anno"),
+        test_proposals=boxes,
+        test_overlap=golden("proposal_iou"),
+    )
+    net.losses.register_forward_hook(lambda *call: golden.check("iou_pred", call[1][0]))
+    loss = net.learn(*images, truth)["loss_box"]
     golden.check("loss", loss)
     loss.backward()
     golden.check("grad_proposals", boxes.grad, near=1e-3)

@@ -11,7 +11,6 @@ from tests.seeded import normal
 from tests.sot.networks import seeded
 from vovtrack.sot.labels import gaussian_label, side_distances
 from vovtrack.sot.models.keys import TOMP_KEYS
-from vovtrack.sot.models.losses import DenseLosses
 from vovtrack.sot.models.target_transformer import position_encoding
 
 NAME = "tomp50.npz"
@@ -23,16 +22,22 @@ class Golden:
     def __init__(self, recorded) -> None:
         self.arrays, self.meta = recorded.arrays(NAME), recorded.meta(NAME)
         self.model = seeded(recorded, "tomp50")
-        self.train, self.test = (
-            self._features(recorded, kind, len(self.arrays[f"{kind}_anno"]))
-            for kind in ("train", "test")
-        )
-        self.known = self("train_label"), self("train_ltrb_target")
-
-    def _features(self, recorded, kind: str, count: int) -> Tensor:
         side, sequences = self.meta["image"], self.meta["sequences"]
-        images = normal((count, sequences, 3, side, side), recorded.salt, "tomp", kind)
-        return self.model.extract(images.flatten(0, 1)).unflatten(0, (count, sequences))
+        self.images = [
+            normal(
+                (len(self.arrays[f"{kind}_anno"]), sequences, 3, side, side),
+                recorded.salt,
+                "tomp",
+                kind,
+            )
+            for kind in ("train", "test")
+        ]
+        with torch.no_grad():
+            self.train, self.test = (
+                self.model.extract(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+                for images in self.images
+            )
+        self.known = self("train_label"), self("train_ltrb_target")
 
     def __call__(self, key: str) -> Tensor:
         return torch.from_numpy(self.arrays[key])
@@ -91,21 +96,23 @@ def test_frames_that_were_only_tracked(golden):
 
 
 def test_loss_and_gradients(golden):
+    """Of the config's losses."""
     model = golden.model
-    model.zero_grad()
-    found = model.find(golden.train, golden.test, *golden.known)
+    label, sides = golden.known
     truth = dict(
+        train_label=label,
+        train_sides=sides,
         test_label=golden("test_label"),
         test_sides=golden("test_ltrb_target"),
         test_region=golden("test_sample_region")[:, :, 0].bool(),
     )
-    losses = DenseLosses(grid=dict(type="HingeLoss"))(found.scores, found.sides, truth)
+    losses = model.learn(*golden.images, truth)
     total = losses["loss_grid"] + losses["loss_box"]
     golden.check("loss", total)
     stats = golden.meta["stats"]
     assert losses["loss_box"].item() == pytest.approx(stats["Loss/GIoU"], rel=1e-3)
     assert float(losses["overlap"]) == pytest.approx(stats["mIoU"], rel=1e-3)
-    total.backward(retain_graph=True)
+    total.backward()
     own = {key: value.grad for key, value in model.named_parameters()}
     for key, norm in golden.meta["grad_norms"].items():
         ours = TOMP_KEYS.translate(key.replace("query_embed_fg.", "query_embed_fg_decoder."))[0]
