@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vovtrack.graph.interpolation import TrackRows, finish_tracks
-from vovtrack.graph.stitching import Tracked, pair_tracks, stitch
+from vovtrack.graph.stitching import Tracked, pair_best, stitch
 from vovtrack.graph.windows import evaluation_windows, training_windows
 
 
@@ -40,13 +40,13 @@ def shared_between(left: Tracked, right: Tracked) -> np.ndarray:
 
 
 def value(shared: np.ndarray) -> tuple[int, int]:
-    pairs = pair_tracks(shared)
+    pairs = pair_best(shared)
     return len(pairs[0]), int(shared[pairs].sum())
 
 
 def is_tied(shared: np.ndarray) -> bool:
     """Whether there is another choice that is as good."""
-    for row, column in zip(*pair_tracks(shared), strict=True):
+    for row, column in zip(*pair_best(shared), strict=True):
         without = shared.copy()
         without[row, column] = 0
         if value(without) == value(shared):

@@ -45,16 +45,16 @@ def stitch(windows: Sequence[Tracked]) -> Tracked:
     return Tracked(joined.frame[order], joined.detection[order], joined.track[order])
 
 
-def pair_tracks(shared: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pair tracks by what they share: as many as possible, then those that share most.
+def pair_best(shared: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pair rows and columns: as many as possible, then those that share most.
 
     Args:
-        shared: (L, R) number of detections that tracks of two windows share.
+        shared: (L, R) what they share; those that share nothing are no pair.
 
     Returns:
         Rows and columns of the pairs.
     """
-    more_than_all = int(shared.sum()) + 1
+    more_than_all = shared.sum() + 1
     rows, columns = linear_sum_assignment(shared + more_than_all * (shared > 0), maximize=True)
     found = shared[rows, columns] > 0
     return rows[found], columns[found]
@@ -68,7 +68,7 @@ def _append(left: Tracked, right: Tracked) -> Tracked:
         of_right, column = np.unique(right.track[columns], return_inverse=True)
         shared = np.zeros((len(of_left), len(of_right)), dtype=np.int64)
         np.add.at(shared, (row, column), 1)
-        row, column = pair_tracks(shared)
+        row, column = pair_best(shared)
         named[of_right[column]] = of_left[row]
     new = right.frame > left.frame.max(initial=-1)
     return Tracked(
