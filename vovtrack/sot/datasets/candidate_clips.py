@@ -109,10 +109,10 @@ class CandidateClips(Dataset):
             )
         lengths = np.array([len(self.source.video(n)) for n in range(self.source.num_videos)])
         self._starts = np.cumsum([0, *lengths[:-1]])
-        self.frames = self._by_state("frame_states", frames or dict(H=1, K=0.5, J=0.5), candidates)
-        self.pairs = self._by_state(
-            "subseq_states", pairs or dict(HH=1, HK=0.1, HG=0.1), candidates
-        )
+        frames, pairs = frames or dict(H=1, K=0.5, J=0.5), pairs or dict(HH=1, HK=0.1, HG=0.1)
+        # What is never drawn need not be there.
+        self.frames = self._by_state("frame_states", frames, candidates) if views > 0 else []
+        self.pairs = self._by_state("subseq_states", pairs, candidates) if views < 1 else []
 
     def __len__(self) -> int:
         return self.samples
