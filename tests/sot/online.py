@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
@@ -93,6 +94,8 @@ def arguments(params: Mapping[str, Any]) -> dict[str, Any]:
             relative=params.get("box_refinement_space", "default") == "relative",
             best=params["iounet_k"],
             max_aspect=params["maximal_aspect_ratio"],
+            # Whole maps, as the original: where a ReLU is near 0 the last digit moves a box.
+            reach=math.inf,
         ),
         **(
             dict(candidates=dict(threshold=params["local_max_candidate_score_th"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
@@ -28,3 +30,27 @@ def test_norms_weigh_channels_differently(net):
     weights = torch.cat([norm.weight.detach() for norm in norms])
     assert 0 <= weights.min() < 0.05 and 0.95 < weights.max() <= 1
     assert float(weights.mean()) == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_way_up_is_the_gradient(net):
+    """Written out, it is that of autograd; also beyond the map, and for boxes without area."""
+    draws = torch.Generator().manual_seed(0)
+    exact = deepcopy(net).double().eval()
+    for module in exact.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.running_mean.normal_(generator=draws)
+            module.running_var.uniform_(0.5, 2, generator=draws)
+    features, modulation = (
+        [torch.randn(2, 128, *size, generator=draws).double() for size in sizes]
+        for sizes in ([(18, 14), (9, 7)], [(), ()])
+    )
+    boxes = torch.rand(2, 6, 4, generator=draws).double() * 90 - torch.tensor([20, 20, 0, 0])
+    boxes[0, 0, 2], boxes[1, 3, 3] = 0, -4
+    boxes.requires_grad_()
+    overlap = exact(modulation, features, boxes)
+    (slope,) = torch.autograd.grad(overlap.sum(), boxes)
+    modulated = [m * v[..., None, None] for m, v in zip(features, modulation, strict=True)]
+    found, way = exact.climb(modulated, boxes.detach())
+    torch.testing.assert_close(found, overlap, rtol=0, atol=1e-12)
+    torch.testing.assert_close(way, slope, rtol=0, atol=1e-12)
+    assert slope.abs().amax(dim=-1).count_nonzero() == 10

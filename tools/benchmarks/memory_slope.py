@@ -1,11 +1,12 @@
 """Memory of a long run: resident size while a tracker streams thousands of frames.
 
     python tools/benchmarks/memory_slope.py [--frames 10000] [--width 256 --height 192] [--video V]
-        [--points 50]
+        [--points 50] [--boxes 1]
 
 Prints the resident size at ten points and the slope of a line through them, without the first
 tenth, in which caches fill. With --video the frames of that file are decoded and tracked in a
-loop, decoder included. With --points the tracker is the mini Track-On, and follows so many.
+loop, decoder included. With --points the tracker is the mini Track-On, and follows so many. With
+--boxes it is the mini DiMP, with random weights and in small search areas.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from arguments import parse
 from tqdm import tqdm
 
 from vovtrack import load_tracker, read_video
+from vovtrack.engine.configs import find_config, read_config
+from vovtrack.engine.fuse import prepare_for_speed
+from vovtrack.engine.load import build_model, build_online
 from vovtrack.engine.online import OnlineTracker
 from vovtrack.structures import Target
 from vovtrack.synthetic import render_clip
@@ -42,13 +46,27 @@ def endless_frames(args: argparse.Namespace) -> Iterator[np.ndarray]:
 
 
 def started(args: argparse.Namespace) -> OnlineTracker:
-    """The tracker, ready for its first frame, or with points in it."""
+    """The tracker, ready for its first frame, or with points or boxes in it."""
+    if args.boxes:
+        return started_with_boxes(args)
     if not args.points:
         return load_tracker("mini", device="cpu")
     tracker = load_tracker("trackon/mini", device="cpu")
     first = next(endless_frames(args))
     draws = np.random.default_rng(0).random((args.points, 2))
     tracker.start(first, Target(points=draws * (first.shape[1], first.shape[0])))
+    return tracker
+
+
+def started_with_boxes(args: argparse.Namespace) -> OnlineTracker:
+    """A tracker of single objects that believes what it sees."""
+    cfg = read_config(find_config("sot/mini"))
+    cfg.online.update(side=96, localization=dict(not_found=-1.0))
+    tracker = build_online(cfg, prepare_for_speed(build_model(cfg).eval()))
+    first = next(endless_frames(args))
+    side = min(first.shape[:2]) / 4
+    starts = np.linspace(0, first.shape[1] - side, args.boxes)
+    tracker.start(first, Target(boxes=[[x, side, x + side, 2 * side] for x in starts]))
     return tracker
 
 
@@ -60,7 +78,8 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=192)
     parser.add_argument("--video")
     parser.add_argument("--points", type=int, default=0)
-    args = parse(parser, frames=20, width=96, height=64, points=4)
+    parser.add_argument("--boxes", type=int, default=0)
+    args = parse(parser, frames=20, width=96, height=64)
     tracker = started(args)
     step = args.frames // SIZES
     at, sizes = [], []

@@ -25,6 +25,7 @@ class RefinementSettings:
         steps: Of gradient ascent.
         step_length: See :func:`vovtrack.sot.models.iou_net.refine_boxes`.
         relative: See there.
+        reach: See :func:`vovtrack.sot.models.nearby.refine_nearby`; a matter of speed alone.
         best: Of so many that fit best, the mean is taken.
         max_aspect: Boxes of which one side is so many times the other are left out.
     """
@@ -36,6 +37,7 @@ class RefinementSettings:
     steps: int = 5
     step_length: float = 1.0
     relative: bool = False
+    reach: float = 0.5
     best: int = 3
     max_aspect: float = 6.0
 

@@ -230,9 +230,7 @@ class BoxTracker(OnlineTracker, Generic[M, F]):
 
     def _box_of(self, target: F) -> Tensor:
         """(4,) the box (x, y, w, h) of a target in its search area."""
-        assert target.sight is not None
-        place = target.placement
-        return self._tensor(target.sight.area.box_of(place.position, place.size))
+        return self._tensor(target.seen_box)
 
     def _tensor(self, values: NDArray[np.float64]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self._device)

@@ -20,7 +20,8 @@ from vovtrack.sot.followed import LearnedTarget, Placement, Sight, TargetFilter
 from vovtrack.sot.localization import Flag
 from vovtrack.sot.models.atom import ATOM
 from vovtrack.sot.models.dimp import DiMP
-from vovtrack.sot.models.iou_net import Pair, refine_boxes
+from vovtrack.sot.models.iou_net import Pair, Refinement
+from vovtrack.sot.models.nearby import refine_nearby
 from vovtrack.sot.search_area import Window
 
 N = TypeVar("N", bound=DiMP | ATOM)
@@ -143,26 +144,34 @@ class FilterTracker(BoxTracker[N, LearnedTarget], Generic[N]):
 
     def _fit_boxes(self, targets: list[LearnedTarget], maps: Pair) -> None:
         """Refine the boxes of targets, whose search areas the maps show."""
-        settings, net = self.refinement, self.model.iou_net
-        proposals = torch.stack([propose_boxes(self._box_of(t), settings, t.draw) for t in targets])
-        fine, coarse = (torch.cat([t.modulation[level] for t in targets]) for level in (0, 1))
-        refined = refine_boxes(
-            net,
-            (fine, coarse),
-            net.features(maps),
-            proposals,
-            settings.steps,
-            settings.step_length,
-            settings.relative,
+        proposals = torch.stack(
+            [propose_boxes(self._box_of(t), self.refinement, t.draw) for t in targets]
         )
+        refined = self._refined(targets, maps, proposals)
         last, overlap = refined.boxes[-1].cpu(), refined.overlap[-1].cpu()
         for row, target in enumerate(targets):
             sight, place = target.sight, target.placement
             assert sight is not None
             sight.proposals, sight.refined, sight.overlap = proposals[row], last[row], overlap[row]
-            best = choose_box(last[row], overlap[row], settings)
+            best = choose_box(last[row], overlap[row], self.refinement)
             if best is not None:
                 place.position, place.size = sight.area.place_of(best.double().numpy())
+
+    def _refined(self, targets: list[LearnedTarget], maps: Pair, proposals: Tensor) -> Refinement:
+        """Proposals (targets, K, 4) moved to where they fit."""
+        settings = self.refinement
+        fine, coarse = (torch.cat([t.modulation[level] for t in targets]) for level in (0, 1))
+        return refine_nearby(
+            self.model.iou_net,
+            (fine, coarse),
+            maps,
+            proposals,
+            np.stack([target.seen_box for target in targets]),
+            settings.reach,
+            settings.steps,
+            settings.step_length,
+            settings.relative,
+        )
 
     def _learn(self, target: LearnedTarget, feat: Tensor) -> None:
         """Learn from a search area, if it is certain what it shows."""

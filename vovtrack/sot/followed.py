@@ -112,6 +112,12 @@ class Followed:
     age: int = field(default=0, kw_only=True)
     sight: Sight | None = field(default=None, kw_only=True)
 
+    @property
+    def seen_box(self) -> NDArray[np.float64]:
+        """(4,) the box (x, y, w, h) in the search area that was last seen."""
+        assert self.sight is not None
+        return self.sight.area.box_of(self.placement.position, self.placement.size)
+
 
 class TargetFilter(Protocol):
     """The filter of one target, and the samples it is learned from.

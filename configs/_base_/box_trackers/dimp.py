@@ -32,6 +32,7 @@ online = dict(
         steps=5,
         step_length=1.0,
         relative=False,
+        reach=0.5,
         best=3,
         max_aspect=6.0,
     ),

@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from vovtrack.ops.boxes import corners_of
-from vovtrack.ops.precise_roi_pooling import precise_roi_pool
+from vovtrack.ops.precise_roi_pooling import precise_roi_pool, precise_roi_pool_with_slope
 from vovtrack.registry import MODELS
 
 Pair = tuple[Tensor, Tensor]
@@ -54,6 +54,12 @@ class LinearBlock(nn.Module):
         """(N, in_channels) to (N, out_channels)."""
         return self.bn(self.linear(values)).relu()
 
+    @property
+    def gain(self) -> Tensor:
+        """(out_channels,) what the norm multiplies by, in evaluation."""
+        assert self.bn.running_var is not None
+        return self.bn.weight * (self.bn.running_var + self.bn.eps).rsqrt()
+
 
 @MODELS.register_module()
 class IoUNet(BaseModule):
@@ -66,7 +72,12 @@ class IoUNet(BaseModule):
         in_channels: Of the backbone's two maps.
         channels: Of the features.
         strides: Pixels of a cell of the two maps.
+
+    Attributes:
+        context: Cells on each side of one that its features depend on.
     """
+
+    context = 2
 
     def __init__(
         self,
@@ -161,6 +172,30 @@ class IoUNet(BaseModule):
         found = self((fine, coarse), self.features(maps), proposals.flatten(0, 1))
         return found.view(proposals.shape[:-1])
 
+    def climb(self, modulated: Pair, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """How well boxes fit, and which way they would fit better; in evaluation only.
+
+        Args:
+            modulated: Features (N, channels, H, W), times the vectors.
+            boxes: (N, K, 4) boxes (x, y, w, h) in pixels.
+
+        Returns:
+            (N, K), and its derivatives (N, K, 4) by the boxes.
+        """
+        corners, overlap = corners_of(boxes), self.iou_predictor.bias
+        slope = torch.zeros_like(boxes)
+        weights = self.iou_predictor.weight[0].chunk(2)
+        for level, (layer, bins) in enumerate(((self.fc3_rt, 5), (self.fc4_rt, 3))):
+            pooled, slope_of = precise_roi_pool_with_slope(
+                modulated[level], corners, (bins, bins), self.scales[level]
+            )
+            found = layer(pooled.flatten(0, 1).flatten(1))
+            overlap = overlap + found @ weights[level]
+            by_found = (found > 0) * weights[level] * layer.gain
+            slope = slope + slope_of((by_found @ layer.linear.weight).view_as(pooled))
+        x1, y1, x2, y2 = slope.unbind(dim=-1)
+        return overlap.view(boxes.shape[:2]), torch.stack([x1 + x2, y1 + y2, x2, y2], dim=-1)
+
 
 class Refinement(NamedTuple):
     """What became of boxes.
@@ -174,6 +209,7 @@ class Refinement(NamedTuple):
     overlap: Tensor
 
 
+@torch.no_grad()
 def refine_boxes(
     net: IoUNet,
     modulation: Pair,
@@ -196,19 +232,22 @@ def refine_boxes(
             of sizes, as PrDiMP does (arXiv:2003.12565); else in pixels, times the size of the box.
     """
     unit = boxes[:, :1, 2:]
+    fine, coarse = (
+        maps * vector[..., None, None] for maps, vector in zip(features, modulation, strict=True)
+    )
     passed, foretold = [], []
     for _ in range(steps):
-        moved = (to_relative(boxes, unit) if relative else boxes).detach().requires_grad_()
-        with torch.enable_grad():
-            overlap = net(modulation, features, from_relative(moved, unit) if relative else moved)
-            (slope,) = torch.autograd.grad(overlap.sum(), moved)
-        with torch.no_grad():
-            if relative:
-                boxes = from_relative(moved + step_length * slope, unit)
-            else:
-                boxes = moved + step_length * slope * moved[..., 2:].repeat(1, 1, 2)
-        passed.append(boxes.detach())
-        foretold.append(overlap.detach())
+        overlap, slope = net.climb((fine, coarse), boxes)
+        size = boxes[..., 2:]
+        if relative:
+            # By centres in units, and by logarithms of sizes.
+            by_centre, by_size = slope[..., :2], slope[..., 2:]
+            slope = torch.cat([by_centre * unit, (by_size - by_centre / 2) * size], dim=-1)
+            boxes = from_relative(to_relative(boxes, unit) + step_length * slope, unit)
+        else:
+            boxes = boxes + step_length * slope * size.repeat(1, 1, 2)
+        passed.append(boxes)
+        foretold.append(overlap)
     return Refinement(torch.stack(passed), torch.stack(foretold))
 
 
