@@ -17,7 +17,15 @@ from vovtrack.visualization import VideoWriter
 
 FOLDER = ROOT / "tools/benchmarks"
 NAMED = re.compile(r"python (tools/benchmarks/[^`\n]+)")
-LIBRARIES = {"arguments", "cells", "commands", "points_reference", "reference", "teta_reference"}
+LIBRARIES = {
+    "arguments",
+    "cells",
+    "commands",
+    "points_reference",
+    "reference",
+    "single_objects_reference",
+    "teta_reference",
+}
 
 
 def commands() -> list[str]:

@@ -19,6 +19,8 @@ EXAMPLES = (
     'vovtrack track video.mp4 --classes "striped red star, dotted blue circle" --out tracked.mp4',
     "vovtrack track frames/ --tracker bytetrack --json tracks.json --mot tracks.txt",
     'vovtrack track video.mp4 --points "320,240; cup=410,180@12" --out tracked.mp4 --npz p.npz',
+    "vovtrack track video.mp4 --config sot/dimp50 --checkpoint dimp50.safetensors "
+    "--box 320,180,80,60 --box 0=300,150,80,60@120 --csv scores.csv",
     "vovtrack track 0 --classes names.txt --out camera.mp4 --max-frames 300 --device cuda",
 )
 INPUTS = {
@@ -44,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="X,Y,W,H",
         help="an object to track, by its left, top, width and height in pixels of the first "
-        "frame; repeat it for more",
+        "frame; X,Y,W,H@FRAME in those of a later frame, ID=X,Y,W,H@FRAME to draw object ID anew; "
+        "repeat it for more",
     )
     parser.add_argument(
         "--points",
@@ -129,28 +132,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _target(args: argparse.Namespace) -> Target | None:
     """Classes and boxes that the words ask for; None if they name none."""
-    import numpy as np
+    from dataclasses import replace
 
+    from vovtrack.engine.box_words import parse_boxes
     from vovtrack.structures import Target, Vocabulary
 
-    boxes = [_numbers(text) for text in args.box]
-    target = Target(
-        classes=None if args.classes is None else Vocabulary.parse(args.classes),
-        boxes=np.array([(x, y, x + w, y + h) for x, y, w, h in boxes]) if boxes else None,
-    )
+    target = parse_boxes(args.box) if args.box else Target()
+    if args.classes is not None:
+        target = replace(target, classes=Vocabulary.parse(args.classes))
     return target if target.kinds else None
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    from vovtrack.errors import InputError
-
-    try:
-        numbers = tuple(map(float, text.split(",")))
-    except ValueError:
-        numbers = ()
-    if len(numbers) != 4:
-        raise InputError(f"--box is '{text}', expected numbers x,y,w,h.")
-    return numbers
 
 
 def _why_nothing(config: str) -> str:

@@ -124,6 +124,7 @@ def track_video(
             target = replace(target or Target(), points=queries.queries)
         if target is not None:
             target.check_inside(frames.width, frames.height)
+            _check_box_frames(target, frames)
         online = load_tracker(config, checkpoint, None, device, amp, trust_config, tracker)
         timed = stack.enter_context(closing(frames.timed()))
         first = list(islice(timed, 1))
@@ -209,6 +210,17 @@ def _check_frames(queries: PointQueries, frames: FrameSource) -> None:
         frame, x, y = queries.queries[np.argmax(late)].tolist()
         raise InputError(
             f"The point {x:g},{y:g}@{frame:g} begins after '{frames.name}' has ended: its "
+            f"{frames.num_frames} frames count from 0."
+        )
+
+
+def _check_box_frames(target: Target, frames: FrameSource) -> None:
+    """Refuse boxes of frames after the video, if it is known how long that is."""
+    if target.box_frames is None or frames.num_frames is None:
+        return
+    if (last := int(target.box_frames.max())) >= frames.num_frames:
+        raise InputError(
+            f"A box of frame {last} comes after '{frames.name}' has ended: its "
             f"{frames.num_frames} frames count from 0."
         )
 

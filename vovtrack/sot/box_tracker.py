@@ -101,6 +101,7 @@ class BoxTracker(OnlineTracker, Generic[M, F]):
         self.followed: dict[int, F] = {}
         self._size: tuple[int, int] | None = None
         self._waiting: dict[int, NDArray[np.float32]] = {}
+        self._later: Target | None = None
         self._next_id = 0
 
     def start(self, frame: np.ndarray | None, target: Target | None = None) -> None:
@@ -108,7 +109,7 @@ class BoxTracker(OnlineTracker, Generic[M, F]):
 
         Args:
             frame: The first frame; None before it is known.
-            target: Boxes of what is to be followed.
+            target: Boxes of what is to be followed, from the first frame or a later one on.
 
         Raises:
             InputError: Another kind of target or none, or boxes outside of the frame.
@@ -122,7 +123,9 @@ class BoxTracker(OnlineTracker, Generic[M, F]):
         if frame is not None:
             target.check_inside(*frame_size(frame, 0))
         self.reset()
-        self.add(boxes)
+        self._later = target
+        self._next_id = 1 + int(target.box_ids.max())  # type: ignore[union-attr]
+        self._take_boxes(0)
 
     def add(self, boxes: ArrayLike, ids: Sequence[int] | None = None) -> list[int]:
         """Follow further objects, or some anew.
@@ -168,6 +171,8 @@ class BoxTracker(OnlineTracker, Generic[M, F]):
         Raises:
             InputError: Not such a frame, or one of another size.
         """
+        if self.frame_id >= 0:
+            self._take_boxes(self.frame_id + 1)
         self._check_frame(frame)
         self.frame_id += 1
         # A copy: a frame may be read-only.
@@ -179,6 +184,18 @@ class BoxTracker(OnlineTracker, Generic[M, F]):
             self.followed[track_id] = self._begin(image, track_id, box)
         self._waiting = {}
         return self._tracks()
+
+    def _take_boxes(self, number: int) -> None:
+        """Let those boxes wait that were given for the frame of a number."""
+        if self._later is None:
+            return
+        boxes, frames, ids = self._later.boxes, self._later.box_frames, self._later.box_ids
+        assert boxes is not None and frames is not None and ids is not None
+        rows = np.flatnonzero(frames == number)
+        if len(rows):
+            self.add(boxes[rows], ids[rows].tolist())
+        if number >= frames.max():
+            self._later = None
 
     @abstractmethod
     def _begin(self, image: Tensor, track_id: int, box: NDArray[np.float32]) -> F:

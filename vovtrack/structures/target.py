@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from vovtrack.errors import InputError
 from vovtrack.structures.vocabulary import Vocabulary
 
+KINDS = ("classes", "boxes", "points")
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -17,31 +19,53 @@ class Target:
 
     Attributes:
         classes: What objects are called; also given as :meth:`Vocabulary.parse` takes it.
-        boxes: (n, 4) float32 (x1, y1, x2, y2) of the objects, pixels of the first frame.
+        boxes: (n, 4) float32 (x1, y1, x2, y2) of the objects, in pixels.
+        box_frames: (n,) int64 the frame, from 0, in which each box is drawn; None for the first.
+        box_ids: (n,) int64 the object of each box; of a later box of the same object it is learned
+            anew. None for an object for each, numbered from 0.
         points: (n, 3) float32 (frame, x, y): the frame, from 0, from which a point is followed,
             and its place there in pixels; given as (n, 2), points of the first frame.
 
     Raises:
         InputError: Unusable class names; boxes or points of another shape, that are not finite, or
-            without extent.
+            without extent; frames or ids that do not fit them.
     """
 
     classes: Vocabulary | None = None
     boxes: NDArray[np.float32] | None = None
     points: NDArray[np.float32] | None = None
+    box_frames: NDArray[np.int64] | None = None
+    box_ids: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.classes is not None:
             object.__setattr__(self, "classes", Vocabulary.parse(self.classes))
         if self.boxes is not None:
             object.__setattr__(self, "boxes", _boxes(self.boxes))
+            self._number_boxes(len(self.boxes))
         if self.points is not None:
             object.__setattr__(self, "points", _points(self.points))
+
+    def _number_boxes(self, count: int) -> None:
+        """Give boxes their frames and ids."""
+        for name, default in (("box_frames", np.zeros(count)), ("box_ids", np.arange(count))):
+            given = getattr(self, name)
+            numbers = np.asarray(default if given is None else given)
+            if numbers.shape != (count,) or (numbers < 0).any() or (numbers % 1 != 0).any():
+                raise InputError(
+                    f"The target's {name} must be whole numbers from 0 on, one for each box."
+                )
+            object.__setattr__(self, name, numbers.astype(np.int64))
+        places = list(zip(self.box_ids.tolist(), self.box_frames.tolist(), strict=True))  # type: ignore[union-attr]
+        if twice := [place for place in places if places.count(place) > 1]:
+            raise InputError(
+                "Object {} has two boxes in frame {}: leave one out.".format(*twice[0])
+            )
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """What is given: ``classes``, ``boxes``, ``points``."""
-        return tuple(kind for kind, value in vars(self).items() if value is not None)
+        return tuple(kind for kind in KINDS if getattr(self, kind) is not None)
 
     def only(self, tracker: str, *kinds: str) -> Target:
         """This target, for a tracker that can use these kinds alone.

@@ -235,7 +235,7 @@ def test_boxes_and_points_are_said_on_the_command_line(clip, tmp_path, capsys):
     ]
     for wrong, message in (
         (["--box", "1,2,3"], "--box is '1,2,3', expected numbers x,y,w,h"),
-        (["--box", "1,2,0,4"], "has no extent"),
+        (["--box", "1,2,0,4"], "its width and height must be above 0"),
         (["--box", "64,2,3,4"], "lies outside of frames of 64x48"),
         (["--points", "1,a"], "--points is '1,a', expected [NAME=]X,Y or"),
         (["--points", "0.5,1,1"], "whole numbers"),
