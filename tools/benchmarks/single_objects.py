@@ -210,11 +210,8 @@ def main() -> None:
         first = args.objects[0]
         for count in args.objects[1:]:
             by = [took[count][way] / took[first][way] for way in (0, 1)]
-            print(
-                f"{name}: {count} objects take {by[1]:.2f} times as long as {first}, without ",
-                end="",
-            )
-            print(f"learning; straightforward {by[0]:.2f}")
+            print(f"{name}, without learning: {count} objects take {by[1]:.2f} times as long")
+            print(f"  as {first}, in the straightforward form {by[0]:.2f} times")
 
 
 if __name__ == "__main__":
