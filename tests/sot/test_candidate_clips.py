@@ -17,6 +17,7 @@ from vovtrack.cli.main import main
 from vovtrack.engine.run import load_config
 from vovtrack.errors import InputError
 from vovtrack.files.checkpoints import load_checkpoint_file
+from vovtrack.files.images import read_image
 from vovtrack.registry import DATASETS, MODELS
 from vovtrack.sot.candidate_records import state_of, states_of
 from vovtrack.sot.models.matching_loss import ALONE, IGNORED
@@ -114,6 +115,14 @@ def test_pairs_of_both_kinds_are_drawn(config):
         kinds.add("frames" if (first == IGNORED).any() else "views")
         assert (first == IGNORED).any() or (first == ALONE).any()
     assert kinds == {"frames", "views"}
+
+
+def test_pairs_are_drawn_with_their_identities(world, noted, tmp_path, repository, capsys):  # noqa: F811
+    words = ["inspect", "data", CONFIG, "--out", str(tmp_path), "--number", "2"]
+    assert main([*words, "--cfg-options", *options(world, noted)]) == 0
+    first = sorted(tmp_path.iterdir())[0]
+    assert f"{first}: 2 views, 10 objects" in capsys.readouterr().out
+    assert read_image(first).shape[0] == 160
 
 
 def test_a_matcher_learns_and_its_tracker_does_not_change(config):

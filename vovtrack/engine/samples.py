@@ -70,8 +70,8 @@ def draw_samples(
             views = list(_draw_points(images[0], samples[0], view_side))
             count = len(samples[0].queries)
         elif "gt_boxes" in samples[0]:
-            views = list(_draw_target(images[0], samples[0], view_side))
-            count = len(views)
+            views = list(_draw_boxes(images[0], samples[0], view_side))
+            count = samples[0].gt_boxes[..., 0].numel()
         else:
             views = [
                 _draw(image, sample, names, view_side)
@@ -122,15 +122,23 @@ def _draw_points(
         yield painter.draw(frame, PlacedPoints(points * scale, visible, scores, followed))
 
 
-def _draw_target(
+def _draw_boxes(
     clip: torch.Tensor, sample: BaseDataElement, view_side: int
 ) -> Iterator[np.ndarray]:
-    """The frames of a clip (T, 3, H, W) RGB with the box of their only target, (h, w, 3) RGB."""
+    """The frames of a clip (T, 3, H, W) RGB with the box of their only target, or with several.
+
+    Boxes are (T, 4), or (T, N, 4) with identities ``gt_ids`` (T, N).
+
+    Yields:
+        (h, w, 3) RGB.
+    """
     frames = clip.clamp(0, 255).byte().numpy().transpose(0, 2, 3, 1)
-    for image, box in zip(frames, sample.gt_boxes.numpy(), strict=True):
+    for number, (image, boxes) in enumerate(zip(frames, sample.gt_boxes.numpy(), strict=True)):
         frame, scale = _shrunk(image, view_side)
-        labels = np.zeros(1, np.int64)
-        yield draw_tracks(frame, box[None] * scale, None, labels, None, ("target",))
+        boxes = np.atleast_2d(boxes) * scale
+        identities = sample.gt_ids[number].numpy() if "gt_ids" in sample else None
+        labels = np.zeros(len(boxes), np.int64)
+        yield draw_tracks(frame, boxes, identities, labels, None, ("target",))
 
 
 def _shrunk(image: np.ndarray, view_side: int) -> tuple[np.ndarray, float]:

@@ -168,7 +168,7 @@ class CandidateClips(Dataset):
             changed = cv2.GaussianBlur(changed, (0, 0), BLUR)
         pair = views_of(frame, area, shape, self.settings, rng)
         areas = [self._cut(image, frame.area), np.minimum(changed, 255)]
-        return _packed(areas, pair, shape, [path] * 2)
+        return _packed(areas, pair, shape, self.settings.side, [path] * 2)
 
     def _follow(self, met: Met, after: Met, rng: np.random.Generator) -> dict[str, Any]:
         images, frames, paths = zip(*(self._frame(m) for m in (met, after)), strict=True)
@@ -176,7 +176,7 @@ class CandidateClips(Dataset):
         shape = images[0].shape[:2]
         pair = frames_of((frames[0], frames[1]), targets, shape, self.settings, rng)
         areas = [self._cut(i, f.area) for i, f in zip(images, frames, strict=True)]
-        return _packed(areas, pair, shape, list(paths))
+        return _packed(areas, pair, shape, self.settings.side, list(paths))
 
     def _frame(self, met: Met) -> tuple[NDArray[np.uint8], FrameCandidates, str]:
         record = self.records[met.video]
@@ -203,16 +203,28 @@ def _draw(weighted: Sequence[tuple[float, list[Met]]], rng: np.random.Generator)
 
 
 def _packed(
-    areas: Sequence[NDArray], pair: CandidatePair, shape: tuple[int, ...], paths: list[str]
+    areas: Sequence[NDArray],
+    pair: CandidatePair,
+    shape: tuple[int, ...],
+    cells: int,
+    paths: list[str],
 ) -> dict[str, Any]:
     both = (pair.first, pair.second)
     inputs = np.stack([area.astype(np.float32) for area in areas]).transpose(0, 3, 1, 2)
+    found = torch.from_numpy(np.stack([frame.cells for frame in both]))
+    partners = torch.from_numpy(np.stack(pair.partners))
+    # To look at: a cell around each candidate, and one number for those that are the same.
+    corners = torch.cat([found.flip(-1) - 0.5, found.flip(-1) + 0.5], dim=-1)
+    own = torch.arange(partners.shape[1])
+    ids = torch.stack([own, torch.where(partners[1] >= 0, partners[1], len(own) + own)])
     sample = BaseDataElement(
         metainfo=dict(img_path=paths, img_shape=inputs.shape[2:]),
-        cells=torch.from_numpy(np.stack([frame.cells for frame in both])),
+        gt_boxes=corners * (inputs.shape[-1] / (cells - 1)),
+        gt_ids=ids,
+        cells=found,
         points=torch.from_numpy(np.stack([frame.points for frame in both])),
         scores=torch.from_numpy(np.stack([frame.scores for frame in both])),
-        partners=torch.from_numpy(np.stack(pair.partners)),
+        partners=partners,
         size=torch.tensor(shape[:2], dtype=torch.float32),
     )
     return dict(inputs=torch.from_numpy(np.ascontiguousarray(inputs)), data_samples=sample)
