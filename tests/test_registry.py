@@ -18,6 +18,7 @@ REGISTERING = (
     "detpro",
     "ovtrack",
     "vovtrack.point",
+    "vovtrack.graph.models",
 )
 
 

@@ -16,7 +16,7 @@ from vovtrack.graph.motion import Motion, motion_score
 from vovtrack.graph.pairs import CandidatePairs
 from vovtrack.graph.similarity import cosine, embedding_distance
 
-BLOCK = 2**20
+BLOCK = 2**19
 """Pairs that are scored at once; what is kept of them is linear in the nodes."""
 _TIME_SCALE, _WAY_SCALE, _DISTANCE_SCALE = 40.0, 100.0, 20.0
 """Frames, pixels and embedding distances after which a term has fallen to 1/e."""

@@ -42,14 +42,18 @@ def _l2(embedding: Tensor, pairs: Tensor) -> Tensor:
 
     In double precision the detour over products is exact enough for equal embeddings.
     """
-    parts = [part.double() for part in embedding.split(1024)]
-    square = torch.cat([part.square().sum(dim=1) for part in parts])
-    total = torch.cat([part.sum(dim=1) for part in parts])
+    sums = [_sums(part.double()) for part in embedding.split(1024)]
+    total, square = torch.cat(sums, dim=1)
     first, second = pairs
     squared = square[first] + square[second] - 2 * _products(embedding, pairs)
     squared += 2 * _EPSILON * (total[first] - total[second])
     squared += embedding.shape[1] * _EPSILON**2
     return squared.clamp(min=0).sqrt().float()
+
+
+def _sums(values: Tensor) -> Tensor:
+    """Sums of rows (N, D) and of their squares: (2, N)."""
+    return torch.stack([values.sum(dim=1), values.square().sum(dim=1)])
 
 
 def _products(embedding: Tensor, pairs: Tensor) -> Tensor:
