@@ -59,8 +59,8 @@ def test_systems_of_the_project(declared):
     assert names == ["vovtrack.sot", "vovtrack.point", "ovtrack", "detpro"]
     assert packages() == ("vovtrack", "detpro", "ovtrack", "vovtrack.point", "vovtrack.sot")
     assert [layout.name for s in declared for layout in s.layouts] == [
-        "tomp101", "tomp50", "keep-track", "super-dimp-simple", "dimp18", "prdimp18", "dimp50",
-        "prdimp50", "atom",
+        "tomp101", "tomp50", "keep-track", "dimp18", "prdimp18", "dimp50", "prdimp50",
+        "super-dimp-simple", "atom",
         "trackon", "trackon2-dinov2s", "trackon2-dinov2b", "trackon2-dinov3s-plus",
         "qdtrack", "qdtrack-yolox", "yolox", "ovtrack",
         "detpro-cascade", "detpro", "soco",
