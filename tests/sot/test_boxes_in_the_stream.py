@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 
@@ -157,3 +158,19 @@ def test_targets_of_a_pixel(model, video, box):
         tracks = tracker.step(frame)
         assert np.isfinite(tracks.bboxes).all() and np.isfinite(tracks.scores).all()
         assert (tracks.bboxes[:, 2:] > tracks.bboxes[:, :2]).all()
+
+
+def test_a_table_has_the_scores_of_lost_objects_too(frames, words, tmp_path):
+    table, out = tmp_path / "scores.csv", tmp_path / "tracks.json"
+    said = ["--box", "40,30,30,30", "--box", "20,70,40,30@1", "--score-thr", "0.99"]
+    assert main(["track", str(frames), *words, *said, "--csv", str(table), "--json", str(out)]) == 0
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["frame"], row["track"]) for row in rows] == [
+        ("0", "0"), ("1", "0"), ("1", "1"), ("2", "0"), ("2", "1"), ("3", "0"), ("3", "1"),
+    ]  # fmt: skip
+    assert [float(rows[0][name]) for name in ("x", "y", "width", "height")] == [40, 30, 30, 30]
+    assert [row["shown"] for row in rows] == ["1", "0", "1", "0", "0", "0", "0"]
+    assert all(0 <= float(row["score"]) < 0.99 for row in rows if row["shown"] == "0")
+    found = [record["tracks"] for record in json.loads(out.read_text())["frames"]]
+    assert [len(tracks) for tracks in found] == [1, 1, 0, 0]

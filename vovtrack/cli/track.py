@@ -77,7 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", help="drawn video (.mp4)")
     parser.add_argument("--json", help="tracks or points as JSON, one record a frame")
     parser.add_argument("--mot", help="tracks as MOTChallenge text")
-    parser.add_argument("--csv", help="points as a table, one row a frame and point")
+    parser.add_argument(
+        "--csv",
+        help="tracks or points as a table, one row a frame and track, also where its score is low",
+    )
     parser.add_argument("--npz", help="points (N, T, 2), visible (N, T), queries (N, 3), names")
     parser.add_argument("--tapvid", help="frames and points as a pickle like TAP-Vid-DAVIS")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: a GPU if there is one)")
@@ -103,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     outputs = Outputs(args.out, args.json, args.mot, args.csv, args.npz, args.tapvid)
     if not outputs.paths():
         raise InputError(
-            "Nothing to write: give --out, --json or --mot, or of points --csv, --npz or --tapvid."
+            "Nothing to write: give --out, --json, --mot or --csv, or of points --npz or --tapvid."
         )
     points = choose_points(args.points, args.grid, args.points_from)
     named = args.config is not None or args.tracker is not None

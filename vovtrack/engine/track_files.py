@@ -16,8 +16,10 @@ import numpy as np
 
 from vovtrack.datasets.video import FrameSource
 from vovtrack.errors import InputError, WriteError
+from vovtrack.evaluation.reports.csv_tables import harmless
 from vovtrack.files.streams import abandoned_partials
 from vovtrack.formats.mot.sequences import MotWriter
+from vovtrack.formats.track_csv import TrackCsvWriter
 from vovtrack.formats.track_json import TrackJsonWriter
 from vovtrack.structures import Tracks
 from vovtrack.visualization import DrawnVideo
@@ -31,7 +33,7 @@ class Outputs:
         video: Drawn video.
         json: Tracks, or points, as JSON.
         mot: MOTChallenge text.
-        csv: Points as a table.
+        csv: Tracks, or points, as a table.
         npz: Points as arrays.
         tapvid: Frames and points in the form of TAP-Vid-DAVIS.
     """
@@ -151,17 +153,39 @@ class TrackFiles:
             file.discard()
 
 
-def track_openers(frames: FrameSource, names: Sequence[str]) -> dict[str, Opener]:
+def track_openers(frames: FrameSource, names: Sequence[str], threshold: float) -> dict[str, Opener]:
     """What begins the files of tracked objects, by kind.
 
     Args:
         frames: The source.
         names: Class names.
+        threshold: Score above which tracks are shown; a table has the others, too.
     """
+
+    def shown(open_file: Callable[[str], ResultFile]) -> Opener:
+        def begin(path: str) -> ResultFile:
+            file = open_file(path)
+            return file._replace(
+                write=lambda frame, time, tracks: file.write(frame, time, tracks.above(threshold))
+            )
+
+        return begin
+
     return dict(
-        json=lambda path: _open_json(path, frames, names),
-        mot=open_mot,
-        video=lambda path: _open_video(path, frames),
+        json=shown(lambda path: _open_json(path, frames, names)),
+        mot=shown(open_mot),
+        video=shown(lambda path: _open_video(path, frames)),
+        csv=lambda path: _open_csv(path, names, threshold),
+    )
+
+
+def _open_csv(path: str, names: Sequence[str], threshold: float) -> ResultFile:
+    file = TrackCsvWriter(path, tuple(map(harmless, names)), threshold)
+    return ResultFile(
+        file.unfinished,
+        lambda frame, time, tracks: file.write(tracks, time),
+        lambda reason, bad_frames: file.finish(),
+        file.discard,
     )
 
 

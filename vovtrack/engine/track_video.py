@@ -133,11 +133,11 @@ def track_video(
         owed = OwedFrames(frames, outputs.need_frames, batch_size, held_bytes)
         stack.callback(owed.close)
         if queries is not None and target is not None and target.kinds == ("points",):
-            # Hidden points are written, too.
             files = TrackFiles(outputs, point_openers(frames, queries, threshold))
-            threshold = -1.0
+            counted = -1.0  # hidden points, too
         else:
-            files = TrackFiles(outputs, track_openers(frames, online.names))
+            files = TrackFiles(outputs, track_openers(frames, online.names, threshold))
+            counted = threshold
         track_ids: set[int] = set()
         failure: BaseException | None = None
         progress = tqdm(total=_length(frames, max_frames), unit="frame")
@@ -146,9 +146,8 @@ def track_video(
                 with behind(files.write) as write:
                     batches = _batches(chain(first, timed), batch_size, signals)
                     for frame, time, tracks in track_frames(online, batches, owed, progress.update):
-                        shown = tracks.above(threshold)
-                        write(frame, time, shown)
-                        track_ids.update(shown.track_ids.tolist())
+                        write(frame, time, tracks)
+                        track_ids.update(tracks.above(counted).track_ids.tolist())
             except BaseException as error:  # the results so far are kept, then it is raised
                 failure = error
             files.finish(_reason(failure, signals), frames.bad_frames)
