@@ -25,7 +25,7 @@ from vovtrack.engine.run import load_config
 from vovtrack.files.atomic import atomic_write
 
 CONFIG = "configs/sot/mini.py"
-DIALS = tuple(f"--dial={dial}" for dial in ("speed=2", "crowd=0.5", "occlusion=0.5", "reentry=0"))
+DIALS = tuple(f"--dial={dial}" for dial in ("speed=2", "crowd=0.7", "occlusion=0.5", "reentry=0"))
 """At the renderer's own speed a box that stays is right in a third of all frames; in its crowd what
 is hidden of an object leaves its box to guesses."""
 SEEN, UNSEEN = 1, 0
@@ -44,7 +44,7 @@ Rows = dict[str, list[dict[str, float]]]
 def main() -> int:
     """Render, train, follow, and print the table and the bars."""
     args = _arguments()
-    seen = _render(args.out / "seen", SEEN, args.videos, frames=20)
+    seen = _render(args.out / "seen", SEEN, args.videos, frames=24)
     unseen = _render(args.out / "unseen", UNSEEN, args.test_videos, frames=40)
     options = _data(seen)
     cfg, other = (load_config(CONFIG, cfg_options=data) for data in (options, _data(unseen)))
@@ -155,7 +155,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the world and all runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--epochs", type=int, help="default: those of the config")
-    parser.add_argument("--videos", type=int, default=1500, help="to learn from; default: 1500")
+    parser.add_argument("--videos", type=int, default=1200, help="to learn from; default: 1200")
     parser.add_argument("--test-videos", type=int, default=60, help="default: 60")
     return parser.parse_args()
 
