@@ -85,12 +85,12 @@ def rank_correlation(cfg: Config, model: DiMP) -> float:
         frames = model.normalize(torch.stack(list(batch["inputs"]), dim=1))
         parts = frames.split([len(truth["train_boxes"]), len(truth["test_proposals"])])
         train, test = (model.extract(part.flatten(0, 1)) for part in parts)
-        pairs = zip(
-            model._overlaps(train, test, truth).flatten(0, 1),
-            truth["test_overlap"].flatten(0, 1),
-            strict=True,
+        first = (train[0][: len(samples)], train[1][: len(samples)])
+        foretold = model.iou_net.foretell(
+            first, truth["train_boxes"][0], test, truth["test_proposals"]
         )
-        found += [spearmanr(foretold, true).statistic for foretold, true in pairs]
+        pairs = zip(foretold.flatten(0, 1), truth["test_overlap"].flatten(0, 1), strict=True)
+        found += [spearmanr(ours, true).statistic for ours, true in pairs]
     return float(np.mean(found))
 
 

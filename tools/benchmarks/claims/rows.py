@@ -152,10 +152,14 @@ ROWS: dict[str, Row] = {
     "stage3": _videos("stage 3", STAGE3, start="detector"),
     **_self_supervised(),
     # What isolates why; trained only where --rows names them.
-    "text_branch": _stills(
-        "stage 1, its text branch alone", *_TEXT_BRANCH, _LEARNED,
-        config=None, start="prompts_distilled",
-    ),
+    **{
+        f"{branch}_branch": _stills(
+            f"stage 1, its {branch} branch alone", _LEARNED,
+            f"model.roi_head.fusion.fixed_text_weight={weight}",
+            config=None, start="prompts_distilled",
+        )
+        for branch, weight in (("text", 1.0), ("image", 0.0))
+    },
     "stage2_reversed": _stills(
         "stage 2, degraded regions weighed up", _LEARNED, f"{_ATTENTION}.pairs={_REVERSED}",
         f"{_ATTENTION}.low=0.2", f"{_ATTENTION}.high=0.7",
@@ -202,7 +206,7 @@ CLAIMS = (
     Claim("distillation", "prompts_distilled", "prompts", "novel AP"),
     Claim("stage 2 over an epoch without weights", "stage2", "epoch", "degraded AP"),
     Claim(
-        "its text branch alone, over never distilled",
+        "its text branch alone, over one that is not distilled",
         "text_branch",
         "prompts",
         "novel AP",
