@@ -161,6 +161,7 @@ _TEXTS = dict(
     mot_length="[Sequence]\nname=seq\nseqLength=9\nimWidth=4\n",
     mot_map="name\nseq,x\nother\n",
     single_object="1,2,3,4\n1\t2\t3 4\nnan,1,1,1\n",
+    vot="1\n1,2,3,4\n1 2 3 4 5 6 7 8\n2\n0\n",
     occlusion="0,1\n",
     resolution="[METAINFO]\nresolution: (1920, 1080)\n",
     yaml="model:\n  detector: {score_thr: 0.5}\nvalues: &v [1, 2]\nother: *v\n",

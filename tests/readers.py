@@ -27,6 +27,7 @@ from vovtrack.formats import (
     single_object,
     single_object_results,
     tapvid,
+    vot,
 )
 from vovtrack.formats.davis import MaskSequences
 from vovtrack.formats.faults import InputFaults
@@ -107,6 +108,10 @@ def _single_object(path: Path) -> None:
     single_object_results.read_predictions(
         path.parent, truth, InputFaults(lenient=True), corners=True
     )
+
+
+def _regions(path: Path) -> None:
+    vot.read_regions(FileTree(path.parent), path.name)
 
 
 def _occlusion(path: Path) -> None:
@@ -193,6 +198,7 @@ READERS = {
     "mot_detections": Reader("seq/det/det.txt", _mot_detections),
     "mot_map": Reader("a.txt", benchmark.read_sequence_map),
     "single_object": Reader("seq.txt", _single_object),
+    "vot": Reader("seq_001.txt", _regions),
     "occlusion": Reader("seq/full_occlusion.txt", _occlusion),
     "resolution": Reader("seq/meta_info.ini", _resolution),
     "masks": Reader("seq/0.png", _masks),

@@ -23,6 +23,8 @@ benchmarks       ground truth                                predictions
   tapvid         points: .npz, official .pkl, or folder      points: .npz or folder
   sot            folder of sequences: OTB, NfS, UAV123,      folder or .zip of <sequence>.txt,
                  LaSOT, TrackingNet, GOT-10k or VOT          or a folder for each run
+  vot            folder of VOT sequences                     folder or .zip of
+                                                             <sequence>/<sequence>_001.txt
   davis          folder of Annotations and ImageSets         folder or .zip of mask PNGs
   lvis, coco     LVIS or COCO annotations, JSON              results in their form, JSON
 JSON may also be packed as .json.gz or .zip.

@@ -13,9 +13,9 @@ def enclosing_rectangle(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """The upright rectangle around polygons: (..., 8), or (..., 4) as it is, to (..., 4) xywh."""
     if numbers.shape[-1] != CORNERS:
         return numbers
-    corners = _corners(numbers)
-    low = corners.min(axis=-2)
-    return np.concatenate([low, corners.max(axis=-2) - low], axis=-1)
+    points = corners(numbers)
+    low = points.min(axis=-2)
+    return np.concatenate([low, points.max(axis=-2) - low], axis=-1)
 
 
 def equal_area_rectangle(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -32,16 +32,22 @@ def equal_area_rectangle(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     if numbers.shape[-1] != CORNERS:
         return numbers
-    corners = _corners(numbers)
-    sides = np.linalg.norm(np.diff(corners[..., :3, :], axis=-2), axis=-1)
-    size = np.ptp(corners, axis=-2)
+    points = corners(numbers)
+    sides = np.linalg.norm(np.diff(points[..., :3, :], axis=-2), axis=-1)
+    size = np.ptp(points, axis=-2)
     whole = size.prod(axis=-1)
     scale = np.sqrt(
         np.divide(sides.prod(axis=-1), whole, out=np.zeros_like(whole), where=whole > 0)
     )
     size = size * scale[..., None] + 1
-    return np.concatenate([corners.mean(axis=-2) - size / 2, size], axis=-1)
+    return np.concatenate([points.mean(axis=-2) - size / 2, size], axis=-1)
 
 
-def _corners(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    return numbers.reshape(*numbers.shape[:-1], 4, 2)
+def corners(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The corners in turn of polygons, (..., 8), or of boxes, (..., 4) xywh: (..., 4, 2)."""
+    if numbers.shape[-1] == CORNERS:
+        return numbers.reshape(*numbers.shape[:-1], 4, 2)
+    x, y, width, height = np.moveaxis(numbers, -1, 0)
+    right, bottom = x + width, y + height
+    flat = np.stack([x, y, right, y, right, bottom, x, bottom], axis=-1)
+    return flat.reshape(*flat.shape[:-1], 4, 2)

@@ -111,11 +111,16 @@ def read_boxes(tree: FileTree, name: str, only_boxes: bool = False) -> NDArray[n
         known = (4,) if only_boxes else (4, CORNERS, _NFS_WORDS)
         try:
             if len(words) not in known:
-                raise ValueError(f"{len(words)} numbers; expected x, y, w, h")
+                raise ValueError(f"{len(words)} numbers; expected x, y, w, h{_restarted(words)}")
             rows.append(_box(words))
         except ValueError as error:
             raise InputError(f"{tree.path}/{name}, line {number}: {error}.") from None
     return np.array(rows, dtype=np.float64).reshape(-1, 4)
+
+
+def _restarted(words: list[str]) -> str:
+    hint = " (codes 0, 1, 2 of a restarted tracker are scored by the benchmark vot)"
+    return hint if words in (["0"], ["1"], ["2"]) else ""
 
 
 def _box(words: list[str]) -> list[float]:

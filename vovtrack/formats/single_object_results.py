@@ -9,7 +9,7 @@ may lie ``<sequence>_time.txt`` (seconds) and ``<sequence>_object_presence_score
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -49,23 +49,42 @@ def read_predictions(
     """
     tree = FileTree(path)
     known = {sequence.name: sequence for sequence in sequences}
+    return {
+        run: [_fitted(tree, files.get(name), known[name], problems, corners) for name in known]
+        for run, files in find_runs(tree, known, problems).items()
+    }
+
+
+def find_runs(
+    tree: FileTree, names: Collection[str], problems: InputFaults
+) -> dict[str, dict[str, str]]:
+    """The files of results: by run, in order, the file of each sequence that has one.
+
+    Args:
+        tree: Folder or archive.
+        names: Of the sequences.
+        problems: What happens to a file of an unknown sequence.
+
+    Returns:
+        Runs by name; the only one is called "".
+
+    Raises:
+        InputError: Two files of a run are of one sequence.
+    """
     runs: dict[str, dict[str, str]] = {}
     for file in tree.names(".txt"):
-        owner = _owner(file, known)
+        owner = _owner(file, names)
         if owner is None:
-            problems.report(path, file, "the ground truth has no such sequence")
+            problems.report(tree.path, file, "the ground truth has no such sequence")
         elif owner[0]:
             name, run = owner
             own = runs.setdefault(run, {})
             if name in own:
-                raise InputError(f"{path}: '{own[name]}' and '{file}' are of one sequence.")
+                raise InputError(f"{tree.path}: '{own[name]}' and '{file}' are of one sequence.")
             own[name] = file
     if len(runs) < 2:
-        runs = {"": next(iter(runs.values()), {})}
-    return {
-        run: [_fitted(tree, runs[run].get(name), known[name], problems, corners) for name in known]
-        for run in sorted(runs)
-    }
+        return {"": next(iter(runs.values()), {})}
+    return {run: runs[run] for run in sorted(runs)}
 
 
 def write_predictions(
@@ -138,7 +157,7 @@ def write_trackingnet(path: str | Path, results: Mapping[str, NDArray[np.floatin
     pack_texts(path, texts)
 
 
-def _owner(file: str, known: Mapping[str, SotSequence]) -> tuple[str, str] | None:
+def _owner(file: str, known: Collection[str]) -> tuple[str, str] | None:
     """Sequence and run of a file; no sequence where it is no file of boxes."""
     place = PurePosixPath(file)
     stem, folder = place.stem, place.parent.name
