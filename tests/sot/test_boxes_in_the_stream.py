@@ -174,3 +174,42 @@ def test_a_table_has_the_scores_of_lost_objects_too(frames, words, tmp_path):
     assert all(0 <= float(row["score"]) < 0.99 for row in rows if row["shown"] == "0")
     found = [record["tracks"] for record in json.loads(out.read_text())["frames"]]
     assert [len(tracks) for tracks in found] == [1, 1, 0, 0]
+
+
+def drawing(monkeypatch, *drawn):
+    """A display on which a user draws; the pictures that are shown."""
+    shown, left = [], list(drawn)
+
+    def select(windowName, img, showCrosshair=True, fromCenter=False):  # noqa: N803  OpenCV's
+        shown.append(img)
+        return left.pop(0)
+
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(cv2, "selectROI", select)
+    monkeypatch.setattr(cv2, "destroyWindow", lambda winname: None)
+    return shown
+
+
+def test_boxes_are_drawn_in_the_first_frame(frames, words, tmp_path, monkeypatch):
+    shown = drawing(monkeypatch, (40, 30, 30, 20), (20, 70, 40, 30))
+    out = tmp_path / "tracks.json"
+    said = ["--box", "draw", "--box", "0=draw", "--box", "90,50,40,26@1"]
+    assert main(["track", str(frames), *words, *said, "--json", str(out)]) == 0
+    np.testing.assert_array_equal(shown, [cv2.imread(str(frames / "0.png"))] * 2)
+    found = [record["tracks"] for record in json.loads(out.read_text())["frames"]]
+    assert [[track["track_id"] for track in tracks] for tracks in found[:2]] == [[0, 1], [0, 1, 2]]
+    boxes = [track["bbox"] for track in found[0]]
+    np.testing.assert_allclose(boxes, [[20, 70, 60, 100], [40, 30, 70, 50]], atol=0.1)
+
+
+def test_without_a_display_nothing_is_drawn(frames, words, tmp_path, monkeypatch, capsys):
+    command = ["track", str(frames), *words, "--box=draw", "--json", str(tmp_path / "o.json")]
+    drawing(monkeypatch, (0, 0, 0, 0))
+    assert main(command) == 2
+    assert "No box was drawn: drag the mouse and press Enter" in capsys.readouterr().err
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert main(command) == 2
+    assert "here is no display" in capsys.readouterr().err
+    assert not (tmp_path / "o.json").exists()

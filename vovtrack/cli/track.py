@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X,Y,W,H",
         help="an object to track, by its left, top, width and height in pixels of the first "
         "frame; X,Y,W,H@FRAME in those of a later frame, ID=X,Y,W,H@FRAME to draw object ID anew; "
-        "repeat it for more",
+        "draw to draw it with the mouse in the first frame; repeat it for more",
     )
     parser.add_argument(
         "--points",
@@ -98,6 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track and write what was asked for; 128 + the signal if one ended the run early."""
+    from vovtrack.engine.box_words import boxes_to_draw
     from vovtrack.engine.point_queries import choose_points
     from vovtrack.engine.track_files import Outputs
     from vovtrack.engine.track_video import track_video
@@ -109,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
             "Nothing to write: give --out, --json, --mot or --csv, or of points --npz or --tapvid."
         )
     points = choose_points(args.points, args.grid, args.points_from)
+    drawn = boxes_to_draw(args.box)
     named = args.config is not None or args.tracker is not None
     by_itself = None if points is None or named else POINT_TRACKER
     summary = track_video(
@@ -116,7 +118,8 @@ def run(args: argparse.Namespace) -> int:
         args.config or "mini",
         args.checkpoint,
         points=points,
-        target=_target(args),
+        target=_target(args, [] if drawn else args.box),
+        drawn=drawn,
         outputs=outputs,
         device=args.device,
         amp=args.amp,
@@ -133,14 +136,14 @@ def run(args: argparse.Namespace) -> int:
     return 128 + summary.interrupted if summary.interrupted else 0
 
 
-def _target(args: argparse.Namespace) -> Target | None:
+def _target(args: argparse.Namespace, boxes: list[str]) -> Target | None:
     """Classes and boxes that the words ask for; None if they name none."""
     from dataclasses import replace
 
     from vovtrack.engine.box_words import parse_boxes
     from vovtrack.structures import Target, Vocabulary
 
-    target = parse_boxes(args.box) if args.box else Target()
+    target = parse_boxes(boxes) if boxes else Target()
     if args.classes is not None:
         target = replace(target, classes=Vocabulary.parse(args.classes))
     return target if target.kinds else None

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import numpy as np
 
 from vovtrack.errors import InputError
 from vovtrack.structures import Target
+from vovtrack.visualization.box_window import check_display, select_box
 
+DrawBoxes = Callable[[np.ndarray], Target]
+"""Boxes for the first frame, (H, W, 3) uint8 RGB."""
+_DRAW = re.compile(r"(?P<object>(\d+=)?)draw")
 _FORM = re.compile(r"(?:(?P<id>\d+)=)?(?P<box>[^=@]+)(?:@(?P<frame>\d+))?")
 
 
@@ -39,6 +43,34 @@ def parse_boxes(words: Sequence[str]) -> Target:
     )
 
 
+def boxes_to_draw(words: Sequence[str]) -> DrawBoxes | None:
+    """What lets the user draw boxes in the first frame, one for each word ``draw`` or ``2=draw``.
+
+    Args:
+        words: Those words, and boxes as :func:`parse_boxes` reads them.
+
+    Returns:
+        None if nothing is to be drawn.
+
+    Raises:
+        InputError: There is no display.
+    """
+    if not any(_DRAW.fullmatch(word.strip()) for word in words):
+        return None
+    check_display()
+
+    def said(word: str, number: int, frame: np.ndarray) -> str:
+        asked = _DRAW.fullmatch(word.strip())
+        if asked is None:
+            return word
+        title = f"Object {number} of {len(words)}: draw its box, then press Enter"
+        return asked["object"] + ",".join(map(str, select_box(title, frame)))
+
+    return lambda frame: parse_boxes(
+        [said(word, number, frame) for number, word in enumerate(words, 1)]
+    )
+
+
 def _parse(word: str) -> tuple[int | None, tuple[float, ...], int]:
     """The object, box and frame of a word."""
     found = _FORM.fullmatch(word.strip())
@@ -49,6 +81,6 @@ def _parse(word: str) -> tuple[int | None, tuple[float, ...], int]:
     if found is None or len(numbers) != 4 or not np.isfinite(numbers).all():
         raise InputError(
             f"--box is '{word}', expected numbers x,y,w,h, perhaps with a frame (x,y,w,h@120) and "
-            "an object (2=x,y,w,h@120)."
+            "an object (2=x,y,w,h@120); or draw, to draw it with the mouse in the first frame."
         )
     return None if found["id"] is None else int(found["id"]), numbers, int(found["frame"] or 0)

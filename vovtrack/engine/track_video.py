@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from vovtrack.datasets.video import BadFramePolicy, FrameSource, TimedFrame, read_video
 from vovtrack.engine.behind import behind
+from vovtrack.engine.box_words import DrawBoxes
 from vovtrack.engine.drive import HELD_BYTES, OwedFrames, track_frames
 from vovtrack.engine.load import load_tracker
 from vovtrack.engine.point_files import point_openers
@@ -68,6 +69,7 @@ def track_video(
     *,
     target: Target | None = None,
     points: Chosen | None = None,
+    drawn: DrawBoxes | None = None,
     outputs: Outputs,
     device: str | None = None,
     amp: str | None = None,
@@ -95,6 +97,7 @@ def track_video(
         target: What to track; by default what the tracker follows by itself.
         points: Points to follow besides, for a size of frames; where they are all that is
             followed, the files are those of points.
+        drawn: Boxes to follow besides, for the first frame; asked for once the tracker is loaded.
         outputs: What to write.
         device: Where to compute.
         amp: Mixed precision.
@@ -122,12 +125,17 @@ def track_video(
         if queries is not None:
             _check_frames(queries, frames)
             target = replace(target or Target(), points=queries.queries)
-        if target is not None:
-            target.check_inside(frames.width, frames.height)
-            _check_box_frames(target, frames)
+        _check_target(target, frames)
         online = load_tracker(config, checkpoint, None, device, amp, trust_config, tracker)
         timed = stack.enter_context(closing(frames.timed()))
         first = list(islice(timed, 1))
+        if drawn is not None and first:
+            boxes = drawn(first[0][0])
+            target = replace(
+                target or Target(),
+                boxes=boxes.boxes, box_frames=boxes.box_frames, box_ids=boxes.box_ids,
+            )  # fmt: skip
+            _check_target(target, frames)
         online.start(first[0][0] if first else None, target)
         threshold = online.draw_threshold if score_thr is None else score_thr
         owed = OwedFrames(frames, outputs.need_frames, batch_size, held_bytes)
@@ -213,8 +221,11 @@ def _check_frames(queries: PointQueries, frames: FrameSource) -> None:
         )
 
 
-def _check_box_frames(target: Target, frames: FrameSource) -> None:
-    """Refuse boxes of frames after the video, if it is known how long that is."""
+def _check_target(target: Target | None, frames: FrameSource) -> None:
+    """Refuse what lies outside, and boxes of frames after the video, if its length is known."""
+    if target is None:
+        return
+    target.check_inside(frames.width, frames.height)
     if target.box_frames is None or frames.num_frames is None:
         return
     if (last := int(target.box_frames.max())) >= frames.num_frames:
