@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vovtrack.errors import InputError
 from vovtrack.files.archives import FileTree
 from vovtrack.formats.polygons import CORNERS, equal_area_rectangle
-from vovtrack.formats.single_object_folders import ATTRIBUTES
+from vovtrack.formats.single_object_folders import NAMED_ATTRIBUTES
 from vovtrack.formats.single_object_layouts import SequenceFiles, find_sequences
 
 _BETWEEN = re.compile(r"[,;\s]+")
@@ -172,13 +172,14 @@ def _class_of(files: SequenceFiles) -> str:
 
 
 def _attributes(tree: FileTree, files: SequenceFiles) -> tuple[str, ...]:
-    """Names of OTB, else the numbers of the flags, which only the benchmark's paper explains."""
+    """Names of the benchmark with that many flags, else their numbers, as its paper lists them."""
     for name in files.attribute_files():
         if name in tree:
             flags = [word for word in _BETWEEN.split(tree.read_text(name)) if word]
             if not set(flags) <= {"0", "1"}:
                 raise InputError(f"{tree.path}/{name}: expected flags 0 and 1, one per attribute.")
-            known = ATTRIBUTES if len(flags) == len(ATTRIBUTES) else range(1, len(flags) + 1)
+            numbers = tuple(range(1, len(flags) + 1))
+            known = next((n for n in NAMED_ATTRIBUTES if len(n) == len(flags)), numbers)
             return tuple(str(word) for word, flag in zip(known, flags, strict=True) if flag == "1")
     return ()
 

@@ -16,6 +16,14 @@ from numpy.typing import NDArray
 ATTRIBUTES = ("IV", "OPR", "SV", "OCC", "DEF", "MB", "FM", "IPR", "OV", "BC", "LR")
 """Illumination variation, out-of-plane rotation, scale variation, occlusion, deformation, motion
 blur, fast motion, in-plane rotation, out of view, background clutter, low resolution."""
+NAMED_ATTRIBUTES = (
+    ATTRIBUTES,
+    ("SV", "ARC", "LR", "FM", "FOC", "POC", "OV", "BC", "IV", "VC", "CM", "SOB"),
+    ("IV", "POC", "DEF", "MB", "CM", "ROT", "BC", "VC", "SV", "FOC", "FM", "OV", "LR", "ARC"),
+)
+"""Of OTB, UAV123 and LaSOT, in the order of their flags. Besides those of OTB: change of the aspect
+ratio, full and partial occlusion, change of the view point, camera motion, similar objects,
+rotation."""
 _COVER_LIMITS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 
 

@@ -83,9 +83,8 @@ class SequenceFiles:
         """Where a row of flags may lie that says which attributes the sequence has."""
         above = self.home.rstrip("/").rpartition("/")[0]
         roots = dict.fromkeys(("", self.home, f"{above}/" if above else ""))
-        return (
-            f"{root}{folder}/{self.name}.txt" for root in roots for folder in ("anno/att", "att")
-        )
+        folders = ("anno/att", "annos/att", "att")
+        return (f"{root}{folder}/{self.name}.txt" for root in roots for folder in folders)
 
 
 def find_sequences(tree: FileTree) -> list[SequenceFiles]:

@@ -94,7 +94,20 @@ def test_published_layouts(tmp_path, layout):
 
 def test_attributes_are_named_where_they_are_known(tmp_path):
     write(tmp_path, LAYOUTS["uav123"][0])
-    assert read_ground_truth(tmp_path)[0].attributes == ("2", "12")
+    assert read_ground_truth(tmp_path)[0].attributes == ("ARC", "SOB")
+
+
+@pytest.mark.parametrize(
+    ("flags", "attributes"),
+    [
+        ("0,1,0,0,0,1,0,0,1,0,0,0,1,0", ("POC", "ROT", "SV", "LR")),  # the published row
+        ("0,1,0,0,1", ("2", "5")),  # of no benchmark that is known
+    ],
+)
+def test_attributes_beside_the_sequences_of_lasot(tmp_path, flags, attributes):
+    name = "airplane/airplane-1/groundtruth.txt"
+    write(tmp_path, {name: f"{BOX}\n", "annos/att/airplane-1.txt": f"{flags}\n"})
+    assert read_ground_truth(tmp_path)[0].attributes == attributes
 
 
 def test_several_targets_of_one_video(tmp_path):
