@@ -59,6 +59,21 @@ def test_objects_do_not_change_each_other(model, video):
     assert not np.allclose(together[-1].bboxes, BOXES, atol=0.5)
 
 
+def test_objects_of_all_sizes_are_followed_as_alone(model, video):
+    """Also where the parts of the maps that are looked at differ in place and size."""
+    options = OPEN | dict(side=192, learning=dict(first_steps=2, memory=6, every=2))
+    boxes = [[20, 60, 100, 76], [110, 20, 124, 90], [60, 40, 66, 46]]
+    together = follow(DiMPTracker(model, **options), video[:4], boxes)
+    for track_id, box in enumerate(boxes):
+        tracker = DiMPTracker(model, **options)
+        tracker.start(video[0], Target(boxes=[box], box_ids=[track_id]))
+        for tracks, frame in zip(together, video, strict=False):
+            alone = tracker.step(frame)
+            np.testing.assert_allclose(alone.bboxes[0], tracks.bboxes[track_id], atol=0.02)
+            np.testing.assert_allclose(alone.scores[0], tracks.scores[track_id], atol=1e-4)
+    assert not np.allclose(together[-1].bboxes, boxes, atol=0.5)
+
+
 def test_a_seed_gives_the_same_boxes_again(model, video):
     first, again = (follow(DiMPTracker(model, **OPEN), video, BOXES) for _ in range(2))
     for one, other in zip(first, again, strict=True):
