@@ -1,6 +1,7 @@
 """DiMP from scratch in minutes, on rendered videos of 128x128.
 
-vovtrack synth --format got10k --videos 240 --width 128 --height 128 --out work_dirs/sot/world
+vovtrack synth --format got10k --videos 1200 --frames 24 --width 128 --height 128 --dial speed=2 \
+  --dial crowd=0.7 --dial occlusion=0.5 --dial reentry=0 --seed 1 --out work_dirs/sot/world
 vovtrack train configs/sot/mini.py --work-dir work_dirs/sot/run
 vovtrack track clip.mp4 --config sot/mini --checkpoint FILE --box 40,30,24,20 --out tracked.mp4
 """
