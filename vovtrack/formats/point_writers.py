@@ -6,8 +6,6 @@ on disk and are written in the end: memory does not grow with the number of fram
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from vovtrack.files.atomic import reported
 from vovtrack.files.packing import fill_npz
 from vovtrack.files.streams import open_stream
+from vovtrack.formats.csv_table import CsvTable
 from vovtrack.formats.tapvid import write_one_truth
 from vovtrack.structures.points import PlacedPoints, PointQueries
 
@@ -86,23 +85,18 @@ class PointJsonWriter:
         self._draft.discard()
 
 
-class PointCsvWriter:
+class PointCsvWriter(CsvTable):
     """Writes a row for each point of each frame, with ``CSV_COLUMNS``.
 
     Args:
         path: The file.
         names: Of the points, safe for spreadsheets.
-
-    Attributes:
-        unfinished: Where it grows.
     """
 
     def __init__(self, path: str | Path, names: Sequence[str]) -> None:
-        self._draft = open_stream(path, newline="")
-        self.unfinished = self._draft.temporary
+        super().__init__(path, CSV_COLUMNS)
         self._names = names
         self._num_frames = 0
-        self._append([CSV_COLUMNS])
 
     def write(self, placed: PlacedPoints, time: float | None = None) -> None:
         """Append a frame, at a second of the video."""
@@ -113,21 +107,8 @@ class PointCsvWriter:
             score = round(float(placed.scores[i]), 6)
             place = (round(x, 3), round(y, 3), int(placed.visible[i]), score)
             rows.append((self._num_frames, second, i, self._names[i], *place))
-        self._append(rows)
+        self.append(rows)
         self._num_frames += 1
-
-    def finish(self) -> None:
-        """Give the file its name."""
-        self._draft.publish()
-
-    def discard(self) -> None:
-        """Remove the file."""
-        self._draft.discard()
-
-    def _append(self, rows: Sequence[Sequence[Any]]) -> None:
-        text = io.StringIO()
-        csv.writer(text).writerows(rows)
-        self._draft.append(text.getvalue())
 
 
 class _Columns:

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from vovtrack.files.streams import open_stream
+from vovtrack.formats.csv_table import CsvTable
 from vovtrack.structures import Tracks
 
 COLUMNS = ("frame", "time", "track", "class", "x", "y", "width", "height", "score", "shown")
 
 
-class TrackCsvWriter:
+class TrackCsvWriter(CsvTable):
     """Writes a row for each track of each frame, with ``COLUMNS``.
 
     Frames count from 0, times are seconds, boxes in pixels; ``shown`` is 1 for tracks that the
-    other files have. What is written survives a kill, see :mod:`vovtrack.files.streams`.
+    other files have.
 
     Args:
         path: The file.
         names: Of the classes, safe for spreadsheets.
         threshold: Score above which a track is shown.
-
-    Attributes:
-        unfinished: Where it grows.
     """
 
     def __init__(self, path: str | Path, names: Sequence[str], threshold: float) -> None:
-        self._draft = open_stream(path, newline="")
-        self.unfinished = self._draft.temporary
+        super().__init__(path, COLUMNS)
         self._names, self._threshold = names, threshold
-        self._append([COLUMNS])
 
     def write(self, tracks: Tracks, time: float | None = None) -> None:
         """Append a frame, at a second of the video."""
@@ -45,17 +37,4 @@ class TrackCsvWriter:
             place = (round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1))
             seen = (round(score, 6), int(score > self._threshold))
             rows.append((tracks.frame_id, second, track, self._names[label], *place, *seen))
-        self._append(rows)
-
-    def finish(self) -> None:
-        """Give the file its name."""
-        self._draft.publish()
-
-    def discard(self) -> None:
-        """Remove the file."""
-        self._draft.discard()
-
-    def _append(self, rows: Sequence[Sequence[Any]]) -> None:
-        text = io.StringIO()
-        csv.writer(text).writerows(rows)
-        self._draft.append(text.getvalue())
+        self.append(rows)
